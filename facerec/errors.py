@@ -1,0 +1,21 @@
+"""What can go wrong for a user, one class a door. Messages name the key or the file, and the cure."""
+
+
+class FacerecError(Exception):
+    """Base of every error that a job prints as one message, without a traceback."""
+
+
+class ConfigError(FacerecError):
+    """A configuration value that can't work; the message names its key path."""
+
+
+class DataError(FacerecError):
+    """A data set or cache that is missing, incomplete, damaged or too small."""
+
+
+class ModelError(FacerecError):
+    """A model folder or checkpoint that can't be read, built or trusted."""
+
+
+class NonFiniteLossError(FacerecError):
+    """Training produced a NaN or infinite loss."""
