@@ -1,0 +1,123 @@
+"""Decoded crops in one memory-mapped file, made once for a list of files and a crop contract."""
+
+import dataclasses
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from facerec.crop import CROP_SIZE, CropContract
+from facerec.data.decode import crop_file
+from facerec.data.images import FaceImages
+from facerec.errors import DataError
+
+log = logging.getLogger(__name__)
+_SHAPE = (3, CROP_SIZE, CROP_SIZE)
+_BATCH = 64
+
+
+def fingerprint(images: FaceImages) -> str:
+    """16 hex digits over what decides the crops: files (name, size, time), landmarks, crop contract."""
+    digest = hashlib.sha256(json.dumps(dataclasses.asdict(CropContract())).encode())
+    for file in images.files:
+        status = file.stat()
+        digest.update(f"{file.parent.name}/{file.name} {status.st_size} {status.st_mtime_ns}\n".encode())
+    if images.landmarks is not None:
+        digest.update(images.landmarks.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def open_crops(images: FaceImages, folder: Path, num_workers: int) -> NDArray[np.uint8]:
+    """Map the crops of all images into memory, read-only; decode them first if that was not done yet.
+
+    Args:
+        images: the data set.
+        folder: where caches lie; made if missing.
+        num_workers: processes that decode; 0 decodes in this one.
+
+    Returns:
+        `uint8 [N, 3, 112, 112]` backed by the file `crops-FINGERPRINT.npy`.
+
+    Raises:
+        DataError: files are missing or can't be decoded (all of them counted, the first ones named), or
+            the disk is too full. No half-written cache stays behind.
+    """
+    missing = [file for file in images.files if not file.is_file()]
+    if missing:
+        raise DataError(f"dataset {images.name}: {_listed(missing, 'files are missing')}")
+    path = folder / f"crops-{fingerprint(images)}.npy"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):  # a second run waits here, then finds the file
+        if not path.exists():
+            _write(images, path, num_workers)
+    crops: NDArray[np.uint8] = np.load(path, mmap_mode="r")
+    return crops
+
+
+def _write(images: FaceImages, path: Path, num_workers: int) -> None:
+    half = path.with_suffix(".part")
+    count = len(images.files)
+    log.info("decoding %d images into %s (%.2f GB, once)", count, path, count * np.prod(_SHAPE) / 1e9)
+    try:
+        with half.open("wb") as stream:
+            header = {"descr": "|u1", "fortran_order": False, "shape": (count, *_SHAPE)}
+            np.lib.format.write_array_header_1_0(stream, header)
+            # reserved at once, so that a disk that is too full says so now and not in the middle
+            os.posix_fallocate(stream.fileno(), 0, stream.tell() + count * int(np.prod(_SHAPE)))
+            damaged: list[str] = []
+            for crops, errors in tqdm(_decoded(images, num_workers), "decode", -(-count // _BATCH), unit="batch"):
+                stream.write(crops.numpy().tobytes())
+                damaged += errors
+        if damaged:
+            raise DataError(f"dataset {images.name}: {_listed(damaged, 'files can not be decoded')}")
+        half.replace(path)
+    except OSError as error:
+        raise DataError(
+            f"{path.parent}: writing {count * np.prod(_SHAPE) / 1e9:.2f} GB of crops failed ({error.strerror}); "
+            "free space there or set data.cache_dir to another disk"
+        ) from error
+    finally:
+        half.unlink(missing_ok=True)
+
+
+class _Decoder(Dataset[tuple[torch.Tensor, list[str]]]):
+    def __init__(self, images: FaceImages) -> None:
+        self.images = images
+
+    def __getitems__(self, rows: list[int]) -> tuple[torch.Tensor, list[str]]:
+        crops, errors = torch.zeros(len(rows), *_SHAPE, dtype=torch.uint8), []
+        for position, row in enumerate(rows):
+            landmarks = None if self.images.landmarks is None else self.images.landmarks[row]
+            try:
+                crops[position] = crop_file(self.images.files[row], landmarks)
+            except DataError as error:
+                errors.append(str(error))
+        return crops, errors
+
+    def __getitem__(self, row: int) -> tuple[torch.Tensor, list[str]]:
+        return self.__getitems__([row])
+
+    def __len__(self) -> int:
+        return len(self.images.files)
+
+
+def _as_is(batch: tuple[torch.Tensor, list[str]]) -> tuple[torch.Tensor, list[str]]:
+    return batch
+
+
+def _decoded(images: FaceImages, num_workers: int) -> Iterator[tuple[torch.Tensor, list[str]]]:
+    yield from DataLoader(_Decoder(images), _BATCH, num_workers=num_workers, collate_fn=_as_is)
+
+
+def _listed(entries: list[Path] | list[str], problem: str) -> str:
+    shown = "".join(f"\n  {entry}" for entry in entries[:10])
+    return f"{len(entries)} {problem}:{shown}" + ("\n  …" if len(entries) > 10 else "")

@@ -1,0 +1,146 @@
+"""Batches of crops for training, validation and test."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler, Subset
+
+from facerec.data.augment import Augment
+from facerec.data.cache import open_crops
+from facerec.data.images import FaceImages
+from facerec.data.statistics import ChannelStatistics, cached_channel_statistics
+from facerec.errors import ConfigError
+
+
+class Batch(NamedTuple):
+    """`crops` uint8 [N, 3, 112, 112], `labels` int64 [N], `indices` int64 [N]: rows of the data set's table."""
+
+    crops: Tensor
+    labels: Tensor
+    indices: Tensor
+
+
+class CropDataset(Dataset[Batch]):
+    """Map-style view of some rows of the crop cache, read a batch at a time."""
+
+    def __init__(self, crops: NDArray[np.uint8], labels: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
+        self.crops, self.labels, self.rows = crops, labels, rows
+
+    def __len__(self) -> int:
+        """Count the images."""
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> Batch:
+        """One image: `uint8 [3, 112, 112]`, its label and row."""
+        return Batch(*(field[0] for field in self.__getitems__([index])))
+
+    def __getitems__(self, indices: list[int]) -> Batch:
+        """Read many images at once; this is what a DataLoader calls."""
+        rows = self.rows[indices]
+        return Batch(torch.from_numpy(self.crops[rows]), torch.from_numpy(self.labels[rows]), torch.from_numpy(rows))
+
+
+def _as_is(batch: Batch) -> Batch:
+    return batch
+
+
+class FaceData(pl.LightningDataModule):
+    """The loaders of one data set.
+
+    Args:
+        images: the data set.
+        augment: what is done to training batches, on their device.
+        batch_size: images a step and process.
+        num_workers: processes that read batches; the crop cache is fast enough for 0.
+        decode_workers: processes that decode images into the cache.
+        cache_dir: where the crop cache and the channel statistics lie.
+        seed: decides the order of training images and the augmentation, by epoch and step.
+    """
+
+    def __init__(
+        self,
+        images: FaceImages,
+        augment: Augment,
+        *,
+        batch_size: int,
+        num_workers: int,
+        decode_workers: int,
+        cache_dir: str,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        training = len(images.rows("train"))
+        if not 2 <= batch_size <= training:
+            raise ConfigError(
+                f"data.batch_size is {batch_size}, but must lie between 2 and the {training} training images of "
+                f"dataset {images.name}"
+            )
+        self.images, self.augment = images, augment
+        self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
+        self.crops = open_crops(images, Path(cache_dir), decode_workers)
+        self._labels = images.labels()
+
+    @property
+    def statistics(self) -> ChannelStatistics:
+        """Channel statistics of the training images."""
+        return cached_channel_statistics(self.crops, self.images.rows("train"), Path(str(self.crops.filename)))
+
+    def part(self, name: str) -> CropDataset:
+        """The images of "train", "seen", "val" or "test"."""
+        return CropDataset(self.crops, self._labels, self.images.rows(name))
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Shuffle by (seed, epoch) alone, so that a resumed run meets the same batches."""
+        dataset = self.part("train")
+        # with one process, too: Lightning tells this sampler the epoch
+        sampler = DistributedSampler(dataset, self._world_size, self._rank, shuffle=True, seed=self.seed)
+        return self._loader(dataset, sampler, drop_last=True)
+
+    def val_dataloader(self) -> list[DataLoader[Batch]]:
+        """Validation identities, then held-out images of training identities."""
+        return [self._loader(self._shard(name)) for name in ("val", "seen")]
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        """Test identities."""
+        return self._loader(self._shard("test"))
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Augment training batches on the device, by (seed, step, process) alone."""
+        assert self.trainer is not None
+        if not self.trainer.training:
+            return batch
+        generator = torch.Generator(batch.crops.device)
+        generator.manual_seed(hash((self.seed, self.trainer.global_step, self._rank)))
+        return batch._replace(crops=self.augment(batch.crops, generator))
+
+    @property
+    def _world_size(self) -> int:
+        return self.trainer.world_size if self.trainer else 1
+
+    @property
+    def _rank(self) -> int:
+        return self.trainer.global_rank if self.trainer else 0
+
+    def _shard(self, part: str) -> Dataset[Batch]:
+        """Every process its own images, none twice: metrics must not count padding."""
+        dataset = self.part(part)
+        return Subset(dataset, range(self._rank, len(dataset), self._world_size))
+
+    def _loader(
+        self, dataset: Dataset[Batch], sampler: Sampler[int] | None = None, drop_last: bool = False
+    ) -> DataLoader[Batch]:
+        return DataLoader(
+            dataset,
+            self.batch_size,
+            sampler=sampler,
+            drop_last=drop_last,
+            collate_fn=_as_is,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )

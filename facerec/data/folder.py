@@ -1,0 +1,37 @@
+"""A data set as everybody has one: a folder for each person, with pictures in it."""
+
+from pathlib import Path
+
+import numpy as np
+
+from facerec.data.decode import IMAGE_SUFFIXES
+from facerec.data.images import FaceImages
+from facerec.data.splits import assign_parts
+from facerec.errors import DataError
+
+
+def folder(
+    root: str, val_share: float = 0.15, test_share: float = 0.15, seen_share: float = 0.1
+) -> FaceImages:
+    """`ROOT/PERSON/*.jpg|png|…`, one face a picture; the crop is the centre square.
+
+    Args:
+        root: the folder of folders.
+        val_share: share of the persons set aside for validation, two at least.
+        test_share: share of the persons set aside for the test; 0 for none.
+        seen_share: share of each training person's pictures held out for A@1/seen.
+
+    Raises:
+        DataError: the folder is missing, or holds no pictures in folders.
+    """
+    base = Path(root)
+    if not base.is_dir():
+        raise DataError(f"dataset.root: there is no folder {base}")
+    files = sorted(file for file in base.glob("*/*") if file.suffix.lower() in IMAGE_SUFFIXES)
+    if not files:
+        raise DataError(f"dataset.root: no pictures in {base}/PERSON/ ({', '.join(sorted(IMAGE_SUFFIXES))})")
+    identities = np.array([file.parent.name for file in files])
+    names = np.array([f"{file.parent.name}/{file.name}" for file in files])
+    people = len(np.unique(identities))
+    val, test = max(2, round(val_share * people)), round(test_share * people)
+    return FaceImages(base.name, files, identities, assign_parts(identities, names, val, test, seen_share))

@@ -1,0 +1,72 @@
+"""The table that every data set is: which image files there are, whose they are, and what they are for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facerec.errors import DataError
+
+PARTS = ("train", "seen", "val", "test")
+
+
+@dataclass(frozen=True)
+class FaceImages:
+    """Image files with identities and parts. Nothing is decoded yet: see `facerec.data.cache`.
+
+    Attributes:
+        name: short name of the data set, for logs and model folders.
+        files: N paths.
+        identities: `str [N]`, whose face it is.
+        parts: `str [N]`. "train"; "seen": images of training identities held out for A@1/seen; "val" and
+            "test": images of identities that are in no other part.
+        landmarks: `float32 [N, 5, 2]`, x and y in pixels of the file, or None where the crop is the centre
+            square.
+
+    Raises:
+        DataError: fewer than two training identities, no identity to validate on, or an identity in parts
+            that must be disjoint.
+    """
+
+    name: str
+    files: Sequence[Path]
+    identities: NDArray[np.str_]
+    parts: NDArray[np.str_]
+    landmarks: NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a table that no experiment can run on."""
+        train, val, test = (self._identities_of(*parts) for parts in (("train", "seen"), ("val",), ("test",)))
+        shared = sorted((train & val) | (train & test) | (val & test))
+        if shared:
+            raise DataError(f"dataset {self.name}: {len(shared)} identities are in several parts: {shared[:5]}")
+        if len(self._identities_of("train")) < 2:
+            raise DataError(f"dataset {self.name}: training needs images of at least two identities")
+        counts = np.unique(self.identities[self.rows("val")], return_counts=True)[1]
+        if len(counts) < 2 or counts.max() < 2:
+            raise DataError(
+                f"dataset {self.name}: validation needs two identities or more, at least one with two images, "
+                f"but has {len(counts)}; add people, or set aside more of them (dataset.val_identities)"
+            )
+
+    def rows(self, part: str) -> NDArray[np.int64]:
+        """Positions of the part's images, `int64`, ascending."""
+        return np.flatnonzero(self.parts == part)
+
+    def labels(self) -> NDArray[np.int64]:
+        """`int64 [N]`: training identities are 0..C-1 in sorted order, all others follow."""
+        train = np.unique(self.identities[self.rows("train")])
+        others = np.setdiff1d(self.identities, train)
+        names = np.concatenate([train, others])
+        order = np.argsort(names)
+        return order[np.searchsorted(names, self.identities, sorter=order)]
+
+    @property
+    def num_classes(self) -> int:
+        """How many identities are trained on."""
+        return len(self._identities_of("train"))
+
+    def _identities_of(self, *parts: str) -> set[str]:
+        return set(self.identities[np.isin(self.parts, parts)].tolist())

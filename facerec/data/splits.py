@@ -1,0 +1,56 @@
+"""Deterministic splits: the same names always fall on the same side, on any machine and in any order."""
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def _shuffled(names: NDArray[np.str_]) -> NDArray[np.int64]:
+    """Order of the names by their SHA-256: random-looking, yet a function of the names alone."""
+    digests = [hashlib.sha256(str(name).encode()).digest() for name in names]
+    return np.array(sorted(range(len(names)), key=digests.__getitem__), dtype=np.int64)
+
+
+def choose_identities(identities: NDArray[np.str_], count: int) -> NDArray[np.str_]:
+    """`count` of the distinct identities."""
+    names = np.unique(identities)
+    return names[_shuffled(names)[:count]]
+
+
+def hold_out(identities: NDArray[np.str_], files: NDArray[np.str_], share: float) -> NDArray[np.bool_]:
+    """Mark a share of each identity's images (rounded; one at least always stays in training).
+
+    Args:
+        identities: `str [N]`.
+        files: `str [N]`, names of the images, which decide the choice.
+        share: between 0 and 1.
+
+    Returns:
+        `bool [N]`, True where the image is held out.
+    """
+    held = np.zeros(len(identities), dtype=bool)
+    rank = np.argsort(_shuffled(files))
+    order = np.lexsort((rank, identities))
+    starts = np.flatnonzero(identities[order][1:] != identities[order][:-1]) + 1
+    for rows in np.split(order, starts):
+        held[rows[: min(int(share * len(rows) + 0.5), len(rows) - 1)]] = True
+    return held
+
+
+def assign_parts(
+    identities: NDArray[np.str_], files: NDArray[np.str_], val: int, test: int, seen_share: float
+) -> NDArray[np.str_]:
+    """Set `test`, then `val` identities aside; of the others' images hold out `seen_share`.
+
+    Returns:
+        `str [N]` of "train", "seen", "val" and "test".
+    """
+    chosen = choose_identities(identities, test + val)
+    parts = np.full(len(identities), "train", dtype="<U5")
+    parts[np.isin(identities, chosen[:test])] = "test"
+    parts[np.isin(identities, chosen[test:])] = "val"
+    rest = np.flatnonzero(parts == "train")
+    if len(rest):
+        parts[rest[hold_out(identities[rest], files[rest], seen_share)]] = "seen"
+    return parts

@@ -1,0 +1,155 @@
+"""The LightningModule: an embedder, a head, and what they learn by."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torchmetrics import MeanMetric
+
+from facerec.data import Batch, FaceImages
+from facerec.embedder import Embedder
+from facerec.errors import ConfigError, ModelError, NonFiniteLossError
+from facerec.losses import Head
+from facerec.metrics import RetrievalMetrics, SeenAccuracy
+
+
+class Learner(pl.LightningModule):
+    """Trains an embedder with a head and measures it on identities it never saw.
+
+    Logs `train/loss`, `train/accuracy` (margin-free), `train/images_per_s`; after each epoch on the
+    validation identities `val/MAP@R`, `val/P@1`, `val/R-precision`, `val/A@1/unseen`, and `val/A@1/seen` on
+    held-out images of training identities; and the same on the test identities as `test/…`.
+
+    Args:
+        embedder: what is trained.
+        head: margin classifier over the training identities; thrown away after training.
+        images: the data set, for error messages that name files.
+        optimizer: called with the parameters of embedder and head.
+        scheduler: called with optimizer, `max_epochs` and `steps_per_epoch`.
+        interval: "step" or "epoch", when the learning rate moves.
+        compile: compile the backbone with torch.compile.
+    """
+
+    def __init__(
+        self,
+        embedder: Embedder,
+        head: Head,
+        images: FaceImages,
+        optimizer: Callable[..., Optimizer],
+        scheduler: Callable[..., LRScheduler],
+        *,
+        interval: str = "step",
+        compile: bool = False,
+    ) -> None:
+        super().__init__()
+        if interval not in ("step", "epoch"):
+            raise ConfigError(f"learner.interval must be 'step' or 'epoch', not {interval!r}")
+        self.embedder, self.head, self.images = embedder, head, images
+        self.make_optimizer, self.make_scheduler, self.interval = optimizer, scheduler, interval
+        if compile:
+            embedder.backbone.compile()  # in place: the names in a checkpoint stay as they are
+        self.train_accuracy = MeanMetric()
+        self.val_retrieval, self.val_seen, self.test_retrieval = RetrievalMetrics(), SeenAccuracy(), RetrievalMetrics()
+        self._epoch_start = 0.0
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """Embedder and head are optimised together."""
+        optimizer = self.make_optimizer([*self.embedder.parameters(), *self.head.parameters()])
+        steps = self.steps_per_epoch if self.interval == "step" else 1
+        scheduler = self.make_scheduler(optimizer, max_epochs=self.trainer.max_epochs, steps_per_epoch=steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": self.interval}}
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps in an epoch."""
+        assert self.trainer.max_epochs
+        return int(self.trainer.estimated_stepping_batches) // self.trainer.max_epochs
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """`uint8 [N, 3, 112, 112]` → unit `float32 [N, d]`."""
+        embeddings: Tensor = self.embedder(crops)
+        return embeddings
+
+    def on_train_epoch_start(self) -> None:
+        """Start the clock."""
+        self._epoch_start = time.perf_counter()
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """One loss; stops the run if it is not finite."""
+        self.head.set_progress(self.current_epoch + batch_idx / self.steps_per_epoch)
+        loss, cosine = self.head(self.embedder.features(batch.crops), batch.labels)
+        if not torch.isfinite(loss):
+            raise NonFiniteLossError(self._describe(loss, batch, batch_idx))
+        self.train_accuracy.update(cosine.argmax(dim=1) == batch.labels)
+        self.log("train/loss", loss, prog_bar=True)
+        return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
+        """Log what is known at the end of the epoch's last batch, before validation."""
+        if self.trainer.is_last_batch:
+            seconds = time.perf_counter() - self._epoch_start
+            images = (batch_idx + 1) * len(batch.crops) * self.trainer.world_size
+            self.log("train/images_per_s", images / seconds, on_step=False, on_epoch=True)
+            self.log("train/accuracy", self.train_accuracy.compute(), on_step=False, on_epoch=True)
+            self.train_accuracy.reset()
+
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:  # noqa: ARG002
+        """Loader 0 holds validation identities, loader 1 held-out images of training identities."""
+        embeddings = self(batch.crops)
+        if dataloader_idx == 0:
+            self.val_retrieval.update(embeddings, batch.labels, batch.indices)
+        else:
+            self.val_seen.update(embeddings, batch.labels, self.head.prototypes)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the metrics of both loaders."""
+        self._log_all("val", self.val_retrieval.compute())
+        self.val_retrieval.reset()
+        if len(self.images.rows("seen")):
+            self._log_all("val", {"A@1/seen": self.val_seen.compute()})
+        self.val_seen.reset()
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
+        """Collect embeddings of test identities."""
+        self.test_retrieval.update(self(batch.crops), batch.labels, batch.indices)
+
+    def on_test_epoch_end(self) -> None:
+        """Log the metrics on the test identities."""
+        self._log_all("test", self.test_retrieval.compute())
+        self.test_retrieval.reset()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Write down what was trained, so that another architecture is refused by name."""
+        checkpoint["facerec"] = self._identity()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse the checkpoint of another architecture, head or data set."""
+        there, here = checkpoint.get("facerec", {}), self._identity()
+        if differing := [key for key in here if there.get(key) != here[key]]:
+            lines = "".join(f"\n  {key}: {there.get(key)} in the checkpoint, {here[key]} here" for key in differing)
+            raise ModelError(f"ckpt_path: the checkpoint is of another run:{lines}")
+
+    def _identity(self) -> dict[str, Any]:
+        return {
+            "backbone": {"class": type(self.embedder.backbone).__name__, **self.embedder.backbone.options},
+            "loss": type(self.head).__name__,
+            "dataset": self.images.name,
+            "identities": self.images.num_classes,
+        }
+
+    def _log_all(self, prefix: str, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            self.log(f"{prefix}/{name}", value, prog_bar=name == "MAP@R", add_dataloader_idx=False, rank_zero_only=True)
+
+    def _describe(self, loss: Tensor, batch: Batch, batch_idx: int) -> str:
+        files = [self.images.files[row] for row in batch.indices[:3].tolist()]
+        return (
+            f"the loss became {loss.item()} in epoch {self.current_epoch}, batch {batch_idx} (images {files[0]}, "
+            f"{files[1]}, …). Try a lower optimizer.lr, a larger optimizer.eps, a smaller loss.scale, "
+            "trainer.gradient_clip_val=1 or trainer.precision=32-true; the last checkpoint is from before it"
+        )
