@@ -1,0 +1,31 @@
+"""Train face embedders, measure them honestly, and find out who is in a photo.
+
+`from facerec import load` is the door for using a model; it, and torch with it, is imported when first asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from facerec.embedder import Embedder
+    from facerec.model import load
+
+    __version__: str
+
+__all__ = ["Embedder", "__version__", "load"]
+
+_HOMES = {"Embedder": "facerec.embedder", "load": "facerec.model"}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("facerec")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'facerec' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,150 @@
+"""ResNet-18, 34 and 50 (He et al., Deep Residual Learning for Image Recognition, arXiv 1512.03385)."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from facerec.backbones.base import Backbone
+from facerec.errors import ConfigError
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions and a shortcut: the block of ResNet-18 and 34."""
+
+    expansion = 1
+
+    def __init__(self, inputs: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = _conv(inputs, width, 3, stride)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = _conv(width, width, 3)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.downsample = _shortcut(inputs, width, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[N, inputs, H, W]` → `[N, width, H / stride, W / stride]`."""
+        out = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        out = self.bn2(self.conv2(out))
+        out += self.downsample(x)
+        return F.relu(out, inplace=True)
+
+
+class Bottleneck(nn.Module):
+    """1x1, 3x3 and 1x1 convolutions and a shortcut: the block of ResNet-50.
+
+    The 3x3 convolution strides, as in torchvision's weights, not the first 1x1 as in the paper.
+    """
+
+    expansion = 4
+
+    def __init__(self, inputs: int, width: int, stride: int) -> None:
+        super().__init__()
+        outputs = width * self.expansion
+        self.conv1 = _conv(inputs, width, 1)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = _conv(width, width, 3, stride)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.conv3 = _conv(width, outputs, 1)
+        self.bn3 = nn.BatchNorm2d(outputs)
+        self.downsample = _shortcut(inputs, outputs, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[N, inputs, H, W]` → `[N, 4 * width, H / stride, W / stride]`."""
+        out = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        out = F.relu(self.bn2(self.conv2(out)), inplace=True)
+        out = self.bn3(self.conv3(out))
+        out += self.downsample(x)
+        return F.relu(out, inplace=True)
+
+
+_STAGES: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, int, int, int]]] = {
+    18: (BasicBlock, (2, 2, 2, 2)),
+    34: (BasicBlock, (3, 4, 6, 3)),
+    50: (Bottleneck, (3, 4, 6, 3)),
+}
+
+
+class ResNet(Backbone):
+    """A residual network whose parameters are named and shaped as torchvision's.
+
+    With the ImageNet stem, weights of torchvision's `resnet18/34/50(num_classes=embedding_dim)` load here
+    and ours load there. At 112 px that stem leaves 28, 14, 7 and 4 px to the four stages; the face stem leaves
+    56, 28, 14 and 7, as in the ArcFace models (arXiv 1801.07698), for nearly four times the arithmetic.
+
+    Args:
+        depth: 18, 34 or 50.
+        embedding_dim: width of the last fully connected layer, if there is one; see `out_features`.
+        stem: "face": 3x3 convolution of stride 1, no pooling, and the first stage halves the side;
+            "imagenet": 7x7 convolution of stride 2, then 3x3 max pooling of stride 2.
+        final_fc: end in a fully connected layer; without it the features are the 512 (depth 50: 2048)
+            averaged channels of the last stage.
+        final_relu: ReLU after the last layer, so that no feature is negative.
+
+    Raises:
+        ConfigError: an option has a value there is no network for.
+    """
+
+    def __init__(
+        self,
+        depth: int,
+        *,
+        embedding_dim: int = 128,
+        stem: str = "face",
+        final_fc: bool = True,
+        final_relu: bool = False,
+    ) -> None:
+        super().__init__()
+        if depth not in _STAGES:
+            raise ConfigError(f"backbone.depth must be one of {', '.join(map(str, _STAGES))}, not {depth!r}")
+        if stem not in ("face", "imagenet"):
+            raise ConfigError(f"backbone.stem must be 'face' or 'imagenet', not {stem!r}")
+        if embedding_dim < 1:
+            raise ConfigError(f"backbone.embedding_dim must be at least 1, not {embedding_dim!r}")
+        self.options = {
+            "depth": depth,
+            "embedding_dim": embedding_dim,
+            "stem": stem,
+            "final_fc": final_fc,
+            "final_relu": final_relu,
+        }
+        imagenet = stem == "imagenet"
+        self.conv1 = _conv(3, 64, 7, stride=2) if imagenet else _conv(3, 64, 3)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1) if imagenet else nn.Identity()
+        block, (first, second, third, fourth) = _STAGES[depth]
+        self.layer1 = _stage(block, 64, 64, first, stride=1 if imagenet else 2)
+        self.layer2 = _stage(block, 64 * block.expansion, 128, second)
+        self.layer3 = _stage(block, 128 * block.expansion, 256, third)
+        self.layer4 = _stage(block, 256 * block.expansion, 512, fourth)
+        channels = 512 * block.expansion
+        self.fc = nn.Linear(channels, embedding_dim) if final_fc else nn.Identity()
+        self.out_features = embedding_dim if final_fc else channels
+        self.final_relu = final_relu
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalised crops `float [N, 3, H, W]` → features `float [N, out_features]`."""
+        x = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        x = self.maxpool(x)
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        x = self.fc(F.adaptive_avg_pool2d(x, 1).flatten(1))
+        return F.relu(x) if self.final_relu else x
+
+
+def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
+
+
+def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:
+    """Identity where shapes agree, else the paper's projection (option B)."""
+    if stride == 1 and inputs == outputs:
+        return nn.Identity()
+    return nn.Sequential(_conv(inputs, outputs, 1, stride), nn.BatchNorm2d(outputs))
+
+
+def _stage(
+    block: type[BasicBlock] | type[Bottleneck], inputs: int, width: int, blocks: int, stride: int = 2
+) -> nn.Sequential:
+    following = (block(width * block.expansion, width, stride=1) for _ in range(blocks - 1))
+    return nn.Sequential(block(inputs, width, stride), *following)

@@ -1,0 +1,58 @@
+"""AdaFace: a margin that adapts to the quality of the picture, read off the feature's norm."""
+
+import torch
+from torch import Tensor
+
+from facerec.errors import ConfigError
+from facerec.losses.base import MarginHead
+from facerec.losses.combined import angle
+
+
+class AdaFace(MarginHead):
+    """cos(θ - m·q) - (m + m·q) with q in [-1, 1] from the norm (Kim et al., arXiv 2204.00964).
+
+    q = clip(h·(norm - mean)/std, -1, 1); mean and std of the norms are running values. Norms above the mean
+    get CosFace's margin, norms below it ArcFace's.
+
+    Args:
+        embedding_dim: d.
+        num_classes: C.
+        m: margin.
+        h: how far the norm reaches.
+        momentum: share of a batch in the running mean and standard deviation of the norms.
+        scale: see `MarginHead`.
+        margin_warmup: see `MarginHead`.
+    """
+
+    norm_mean: Tensor
+    norm_std: Tensor
+
+    def __init__(
+        self,
+        embedding_dim: int,
+        num_classes: int,
+        *,
+        m: float = 0.4,
+        h: float = 0.333,
+        momentum: float = 0.01,
+        scale: float | None,
+        margin_warmup: float = 0.0,
+    ) -> None:
+        super().__init__(embedding_dim, num_classes, scale=scale, margin_warmup=margin_warmup)
+        if m < 0 or h < 0 or not 0 < momentum <= 1:
+            raise ConfigError(f"loss: needs m >= 0, h >= 0, 0 < momentum <= 1, not {m}, {h}, {momentum}")
+        self.m, self.h, self.momentum = m, h, momentum
+        self.register_buffer("norm_mean", torch.tensor(20.0))  # the authors' starting values
+        self.register_buffer("norm_std", torch.tensor(100.0))
+
+    def margin(self, cosine: Tensor, features: Tensor) -> Tensor:
+        """Angle by -m·q, cosine by m + m·q; no gradient flows through the norm."""
+        norms = features.detach().norm(dim=1).clamp(1e-3, 100)
+        if self.training and len(norms) > 1:
+            self.norm_mean.lerp_(norms.mean().to(self.norm_mean), self.momentum)
+            self.norm_std.lerp_(norms.std().to(self.norm_std), self.momentum)
+        quality = ((norms - self.norm_mean) / (self.norm_std + 1e-3) * self.h).clamp(-1, 1)
+        m = self.margin_factor * self.m
+        turn = -m * quality
+        turned = (angle(cosine) + turn).clamp(0, torch.pi).cos()  # kept within [0, π], as the authors do
+        return torch.where(turn == 0, cosine, turned) - m * (1 + quality)

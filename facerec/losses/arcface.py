@@ -1,0 +1,26 @@
+"""ArcFace: an additive angular margin."""
+
+from facerec.losses.combined import Combined
+
+
+class ArcFace(Combined):
+    """cos(θ + m) (Deng et al., arXiv 1801.07698).
+
+    Args:
+        embedding_dim: d.
+        num_classes: C.
+        m: added to the target's angle, in radians.
+        scale: see `MarginHead`.
+        margin_warmup: see `MarginHead`.
+    """
+
+    def __init__(
+        self,
+        embedding_dim: int,
+        num_classes: int,
+        *,
+        m: float,
+        scale: float | None,
+        margin_warmup: float = 0.0,
+    ) -> None:
+        super().__init__(embedding_dim, num_classes, m1=1, m2=m, m3=0, scale=scale, margin_warmup=margin_warmup)

@@ -1,0 +1,66 @@
+"""The general margin cos(m1·θ + m2) - m3, of which SphereFace, ArcFace and CosFace are cases."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from facerec.errors import ConfigError
+from facerec.losses.base import MarginHead
+
+# acos has an infinite slope at ±1. Cosines closer to it than this (2.8 milliradians) are treated as constant
+# under the margin; it is far below what training can tell apart and well above float32's rounding.
+_POLE = 4e-6
+
+
+def angle(cosine: Tensor) -> Tensor:
+    """θ = acos(cosine), with a finite gradient everywhere."""
+    return cosine.clamp(-1 + _POLE, 1 - _POLE).acos()
+
+
+def margin_cosine(cosine: Tensor, m1: float, m2: float, m3: float) -> Tensor:
+    """ψ(m1·θ + m2) - m3 with θ = acos(cosine), decreasing and continuous in θ over all of [0, π].
+
+    ψ(φ) = (-1)^k cos φ - 2k with k = ⌊φ/π⌋ continues the cosine beyond π without turning upwards (Liu et al.,
+    SphereFace, arXiv 1704.08063). Loss and gradient are finite at cosine = ±1.
+    """
+    if m1 == 1 and m2 == 0:
+        return cosine - m3
+    phi = m1 * angle(cosine) + m2
+    k = (phi / math.pi).floor()
+    return torch.where(k.remainder(2) == 0, phi.cos(), -phi.cos()) - 2 * k - m3
+
+
+class Combined(MarginHead):
+    """cos(m1·θ + m2) - m3, all three margins at once (Deng et al., arXiv 1801.07698, section 2.4).
+
+    Args:
+        embedding_dim: d.
+        num_classes: C.
+        m1: multiplicative angular margin, 1 or more.
+        m2: additive angular margin in radians.
+        m3: additive cosine margin.
+        scale: see `MarginHead`.
+        margin_warmup: see `MarginHead`.
+    """
+
+    def __init__(
+        self,
+        embedding_dim: int,
+        num_classes: int,
+        *,
+        m1: float,
+        m2: float,
+        m3: float,
+        scale: float | None,
+        margin_warmup: float = 0.0,
+    ) -> None:
+        super().__init__(embedding_dim, num_classes, scale=scale, margin_warmup=margin_warmup)
+        if m1 < 1 or m2 < 0 or m3 < 0:
+            raise ConfigError(f"loss: margins must be m1 >= 1, m2 >= 0, m3 >= 0, not {m1}, {m2}, {m3}")
+        self.m1, self.m2, self.m3 = m1, m2, m3
+
+    def margin(self, cosine: Tensor, features: Tensor) -> Tensor:  # noqa: ARG002
+        """Apply the share of the three margins that is in force."""
+        share = self.margin_factor
+        return margin_cosine(cosine, 1 + share * (self.m1 - 1), share * self.m2, share * self.m3)

@@ -1,0 +1,22 @@
+"""NormFace: softmax over scaled cosines, without a margin."""
+
+from torch import Tensor
+
+from facerec.losses.base import MarginHead
+
+
+class NormFace(MarginHead):
+    """s·cos θ (Wang et al., arXiv 1704.06369) with a fixed scale.
+
+    Args:
+        embedding_dim: d.
+        num_classes: C.
+        scale: see `MarginHead`.
+    """
+
+    def __init__(self, embedding_dim: int, num_classes: int, *, scale: float | None) -> None:
+        super().__init__(embedding_dim, num_classes, scale=scale)
+
+    def margin(self, cosine: Tensor, features: Tensor) -> Tensor:  # noqa: ARG002
+        """None."""
+        return cosine

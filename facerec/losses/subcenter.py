@@ -1,0 +1,45 @@
+"""Sub-centre ArcFace: several centres a class, so that noisy labels find one of their own."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from facerec.errors import ConfigError
+from facerec.losses.arcface import ArcFace
+from facerec.losses.base import in_float32
+
+
+class SubCenterArcFace(ArcFace):
+    """ArcFace on the nearest of K centres of each class (Deng et al., ECCV 2020). `weight` is `[C, K, d]`.
+
+    Args:
+        embedding_dim: d.
+        num_classes: C.
+        centers: K.
+        m: added to the target's angle, in radians.
+        scale: see `MarginHead`.
+        margin_warmup: see `MarginHead`.
+    """
+
+    def __init__(
+        self,
+        embedding_dim: int,
+        num_classes: int,
+        *,
+        centers: int = 3,
+        m: float,
+        scale: float | None,
+        margin_warmup: float = 0.0,
+    ) -> None:
+        super().__init__(embedding_dim, num_classes, m=m, scale=scale, margin_warmup=margin_warmup)
+        if centers < 1:
+            raise ConfigError(f"loss.centers must be 1 or more, not {centers}")
+        self.weight = nn.Parameter(torch.randn(num_classes, centers, embedding_dim) / math.sqrt(embedding_dim))
+
+    def cosine(self, features: Tensor) -> Tensor:
+        """`[N, d]` → `[N, C]`, to the nearest centre of each class."""
+        weight = F.normalize(in_float32(self.weight), dim=-1).flatten(0, 1)
+        cosines = F.normalize(in_float32(features), dim=1) @ weight.T
+        return cosines.unflatten(1, self.weight.shape[:2]).amax(dim=2)

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from facerec.data.images import FaceImages
+from facerec.data.splits import assign_parts, choose_identities, hold_out
+from facerec.errors import DataError
+
+people = st.lists(st.integers(1, 12), min_size=6, max_size=40)
+
+
+def _table(counts: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    identities = np.array([f"p{person}" for person, count in enumerate(counts) for _ in range(count)])
+    return identities, np.array([f"{number:05d}.jpg" for number in range(len(identities))])
+
+
+@given(people, st.floats(0, 1), st.randoms())
+@settings(deadline=None)
+def test_hold_out_is_a_share_of_each_identity_and_ignores_order(counts: list[int], share: float, random) -> None:  # type: ignore[no-untyped-def]
+    identities, files = _table(counts)
+    held = hold_out(identities, files, share)
+    for person, count in enumerate(counts):
+        marked = held[identities == f"p{person}"].sum()
+        assert marked <= count - 1
+        assert marked == min(int(share * count + 0.5), count - 1)
+    order = np.array(random.sample(range(len(files)), len(files)))
+    np.testing.assert_array_equal(hold_out(identities[order], files[order], share), held[order])
+
+
+@given(people, st.integers(1, 3), st.integers(0, 3))
+@settings(deadline=None)
+def test_parts_are_disjoint_in_identities(counts: list[int], val: int, test: int) -> None:
+    identities, files = _table(counts)
+    parts = assign_parts(identities, files, val, test, 0.2)
+    owners = {part: set(identities[parts == part]) for part in ("train", "seen", "val", "test")}
+    assert len(owners["val"]) == val
+    assert len(owners["test"]) == test
+    assert owners["seen"] <= owners["train"]
+    assert not owners["train"] & owners["val"]
+    assert not (owners["train"] | owners["val"]) & owners["test"]
+
+
+def test_choice_does_not_depend_on_what_else_is_known() -> None:
+    names = np.array([f"n{number}" for number in range(50)])
+    few = choose_identities(names[:25], 25)
+    order = {name: place for place, name in enumerate(choose_identities(names, 50))}
+    assert [order[name] for name in few] == sorted(order[name] for name in few)
+
+
+def _images(identities: list[str], parts: list[str]) -> FaceImages:
+    return FaceImages("toy", [], np.array(identities), np.array(parts))
+
+
+def test_labels_number_training_identities_first() -> None:
+    images = _images(["z", "a", "m", "z", "b", "b", "c", "c"], ["train", "val", "train", "seen"] + ["val"] * 4)
+    assert images.num_classes == 2
+    assert images.labels().tolist() == [1, 2, 0, 1, 3, 3, 4, 4]
+
+
+@pytest.mark.parametrize(
+    ("identities", "parts", "message"),
+    [
+        (["a", "a", "b", "b", "c", "c"], ["train", "train", "val", "val", "val", "val"], "at least two identities"),
+        (["a", "b", "c", "d"], ["train", "train", "val", "val"], "validation needs two"),
+        (["a", "b", "c", "c"], ["train", "train", "val", "val"], "validation needs two"),
+        (["a", "b", "c", "c", "d", "a"], ["train", "train", "val", "val", "val", "test"], "several parts"),
+    ],
+)
+def test_tables_no_experiment_can_run_on(identities: list[str], parts: list[str], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        _images(identities, parts)
