@@ -51,6 +51,7 @@ class Learner(pl.LightningModule):
             raise ConfigError(f"learner.interval must be 'step' or 'epoch', not {interval!r}")
         self.embedder, self.head, self.images = embedder, head, images
         self.make_optimizer, self.make_scheduler, self.interval = optimizer, scheduler, interval
+        embedder.backbone.to(memory_format=torch.channels_last)  # faster on CPUs and GPUs alike
         if compile:
             embedder.backbone.compile()  # in place: the names in a checkpoint stay as they are
         self.train_accuracy = MeanMetric()

@@ -101,4 +101,6 @@ class MarginHead(Head):
     def logits(self, features: Tensor, cosine: Tensor, labels: Tensor) -> Tensor:
         """Scaled cosines, the target's behind its margin."""
         target = cosine.gather(1, labels[:, None])
-        return cosine.scatter(1, labels[:, None], self.margin(target.squeeze(1), features)[:, None]) * self.scale
+        return (
+            cosine.scatter(1, labels[:, None], self.margin(target.squeeze(1), features)[:, None]) * self.scale
+        )

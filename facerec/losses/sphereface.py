@@ -23,4 +23,6 @@ class SphereFace(Combined):
         scale: float | None,
         margin_warmup: float = 0.0,
     ) -> None:
-        super().__init__(embedding_dim, num_classes, m1=m, m2=0, m3=0, scale=scale, margin_warmup=margin_warmup)
+        super().__init__(
+            embedding_dim, num_classes, m1=m, m2=0, m3=0, scale=scale, margin_warmup=margin_warmup
+        )

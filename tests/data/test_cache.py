@@ -1,0 +1,158 @@
+import multiprocessing
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.transforms.v2 import functional as V
+
+from facerec.data import FaceImages, celeba, folder, open_crops, orl
+from facerec.data.decode import crop_file, decode
+from facerec.errors import DataError
+
+MakeCeleba = Callable[..., Path]
+
+
+def _left_behind(cache: Path) -> list[str]:
+    return [file.name for file in cache.iterdir() if file.suffix not in (".npy", ".lock")]
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_crops_are_those_of_the_files(make_celeba: MakeCeleba, tmp_path: Path, num_workers: int) -> None:
+    images = celeba(str(make_celeba()), val_share=0.4)
+    assert images.landmarks is not None
+    crops = open_crops(images, tmp_path / "cache", num_workers)
+    assert crops.shape == (40, 3, 112, 112)
+    assert crops.dtype == np.uint8
+    assert not crops.flags.writeable
+    for row in (0, 7, 39):
+        np.testing.assert_array_equal(crops[row], crop_file(images.files[row], images.landmarks[row]))
+    assert _left_behind(tmp_path / "cache") == []
+
+
+def test_made_once_and_made_anew_when_a_file_changes(make_celeba: MakeCeleba, tmp_path: Path) -> None:
+    images, cache = celeba(str(make_celeba()), val_share=0.4), tmp_path / "cache"
+    first = Path(str(open_crops(images, cache, 0).filename))  # type: ignore[attr-defined]
+    written = first.stat().st_mtime_ns
+    assert Path(str(open_crops(images, cache, 0).filename)) == first  # type: ignore[attr-defined]
+    assert first.stat().st_mtime_ns == written
+    os.utime(images.files[3], (1, 1))
+    assert Path(str(open_crops(images, cache, 0).filename)) != first  # type: ignore[attr-defined]
+
+
+def _open(images: FaceImages, cache: Path, results: "multiprocessing.Queue[int]") -> None:
+    results.put(int(open_crops(images, cache, 0).astype(np.int64).sum()))
+
+
+def test_two_runs_at_a_time_share_one_cache(make_celeba: MakeCeleba, tmp_path: Path) -> None:
+    images, cache = celeba(str(make_celeba()), val_share=0.4), tmp_path / "cache"
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    runs = [context.Process(target=_open, args=(images, cache, results)) for _ in range(2)]
+    for run in runs:
+        run.start()
+    sums = [results.get(timeout=120) for _ in runs]
+    for run in runs:
+        run.join()
+    assert sums[0] == sums[1] > 0
+    assert len(list(cache.glob("*.npy"))) == 1
+
+
+def test_damaged_and_missing_files_are_named_and_counted(make_celeba: MakeCeleba, tmp_path: Path) -> None:
+    images, cache = celeba(str(make_celeba()), val_share=0.4), tmp_path / "cache"
+    images.files[2].write_bytes(images.files[2].read_bytes()[:100])
+    images.files[5].write_text("this is no picture")
+    images.files[6].write_bytes(b"")
+    with pytest.raises(DataError, match="3 files can not be decoded") as error:
+        open_crops(images, cache, 0)
+    assert all(images.files[row].name in str(error.value) for row in (2, 5, 6))
+    assert [file.suffix for file in cache.iterdir()] == [".lock"]
+    images.files[9].unlink()
+    with pytest.raises(DataError, match=r"1 files are missing:\n .*000010\.jpg"):
+        open_crops(images, cache, 0)
+
+
+def _limit_file_size() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
+
+
+def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
+    # a limit on the size of files is refused by the same system call as a full disk
+    program = f"""
+from pathlib import Path
+from facerec.data import orl, open_crops
+from facerec.errors import DataError
+try:
+    open_crops(orl(), Path({str(tmp_path)!r}), 0)
+except DataError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, preexec_fn=_limit_file_size, check=True
+    )
+    assert "0.02 GB of crops failed" in done.stdout
+    assert "data.cache_dir" in done.stdout
+    assert [file.suffix for file in tmp_path.iterdir()] == [".lock"]
+
+
+def test_orl_is_whole_and_upright() -> None:
+    images = orl()
+    assert len(images.files) == 400
+    crop = crop_file(images.files[0], None)
+    assert crop.shape == (3, 112, 112)
+    assert torch.equal(crop[0], crop[2])  # grey
+
+
+def test_the_centre_square_is_what_is_kept(tmp_path: Path) -> None:
+    picture = np.zeros((60, 100, 3), np.uint8)
+    picture[:, 20:80] = (255, 128, 0)
+    Image.fromarray(picture).save(tmp_path / "wide.png")
+    crop = crop_file(tmp_path / "wide.png", None)
+    assert crop.flatten(1).double().mean(1).tolist() == [255, 128, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"), [("a.jpg", "RGB"), ("a.jpg", "L"), ("a.jpg", "CMYK"), ("a.png", "RGBA"), ("a.png", "P")]
+    + [("a.webp", "RGB"), ("a.gif", "P"), ("a.bmp", "RGB"), ("a.pgm", "L"), ("a.tif", "RGB")],
+)
+def test_formats_decode_to_rgb_bytes(tmp_path: Path, name: str, mode: str) -> None:
+    Image.new("RGB", (40, 30), (200, 60, 60)).convert(mode).save(tmp_path / name)
+    image = decode(tmp_path / name)
+    assert image.dtype == torch.uint8
+    assert image.shape == (3, 30, 40)
+    expected = Image.new("RGB", (1, 1), (200, 60, 60)).convert(mode).convert("RGB").getpixel((0, 0))
+    assert (V.resize(image, [1, 1])[:, 0, 0].int() - torch.tensor(expected)).abs().max() <= 6
+
+
+def test_pictures_are_turned_upright(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned by 90°
+    Image.new("RGB", (40, 30)).save(tmp_path / "turned.jpg", exif=exif)
+    assert decode(tmp_path / "turned.jpg").shape == (3, 40, 30)
+
+
+def test_folder_of_people(tmp_path: Path) -> None:
+    for person in range(8):
+        (tmp_path / f"person {person}").mkdir()
+        for number in range(5):
+            Image.new("RGB", (50, 50), (person * 30, number * 40, 0)).save(
+                tmp_path / f"person {person}" / f"{number}.{('jpg', 'PNG', 'jpeg', 'webp', 'bmp')[number]}"
+            )
+        (tmp_path / f"person {person}" / "notes.txt").write_text("not a picture")
+    images = folder(str(tmp_path))
+    assert len(images.files) == 40
+    assert {part: len(set(images.identities[images.rows(part)])) for part in ("train", "val", "test")} == {
+        "train": 5,
+        "val": 2,
+        "test": 1,
+    }
+    with pytest.raises(DataError, match=r"dataset\.root: there is no folder"):
+        folder(str(tmp_path / "nowhere"))
+    with pytest.raises(DataError, match=r"dataset\.root: no pictures"):
+        folder(str(tmp_path / "person 0"))

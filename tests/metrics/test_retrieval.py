@@ -1,0 +1,125 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
+from pytorch_metric_learning.utils.inference import CustomKNN
+from torch import Tensor
+
+from facerec.errors import DataError
+from facerec.metrics import retrieval_metrics, retrieval_per_query
+
+NAMES = ("mean_average_precision_at_r", "precision_at_1", "r_precision")
+
+
+def _stable_neighbours(
+    query: Tensor, k: int, reference: Tensor, ref_includes_query: bool = False
+) -> tuple[Tensor, Tensor]:
+    """All-pairs ranking in float64 for the peer's calculator, equals in the order of rows."""
+    similarity = query.double() @ reference.double().T
+    if ref_includes_query:
+        similarity.fill_diagonal_(-torch.inf)
+    order = similarity.argsort(dim=1, descending=True, stable=True)[:, :k]
+    return -similarity.gather(1, order), order
+
+
+def _peer(embeddings: Tensor, labels: Tensor, neighbours: object = None) -> list[float]:
+    calculator = AccuracyCalculator(include=NAMES, k="max_bin_count", knn_func=neighbours, device=torch.device("cpu"))
+    values = calculator.get_accuracy(embeddings, labels)
+    return [values[name] for name in NAMES]
+
+
+@given(
+    labels=st.lists(st.integers(0, 6), min_size=2, max_size=40).filter(lambda row: len(set(row)) < len(row)),
+    dim=st.integers(1, 3),
+    seed=st.integers(0, 2**31),
+)
+@settings(deadline=None, max_examples=150)
+def test_equals_the_peer_with_ties_lone_identities_and_unequal_counts(
+    labels: list[int], dim: int, seed: int
+) -> None:
+    # small whole numbers: many equal similarities, and no rounding
+    vectors = torch.from_numpy(np.random.default_rng(seed).integers(-2, 3, (len(labels), dim))).float()
+    numbers = torch.tensor(labels)
+    np.testing.assert_allclose(
+        retrieval_metrics(vectors, numbers), _peer(vectors, numbers, _stable_neighbours), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_equals_the_peer_with_its_own_search(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(0, 60, (700,), generator=generator) * 1000 - 7
+    vectors = torch.randn(60, 16, generator=generator)[(labels + 7) // 1000]
+    vectors = torch.nn.functional.normalize(vectors + torch.randn(700, 16, generator=generator) * 1.5, dim=1)
+    np.testing.assert_allclose(retrieval_metrics(vectors, labels), _peer(vectors, labels), atol=1e-6)
+    np.testing.assert_allclose(
+        retrieval_metrics(vectors, labels), _peer(vectors, labels, CustomKNN(_Dot(), batch_size=64)), atol=1e-6
+    )
+
+
+class _Dot(torch.nn.Module):
+    """A similarity for the peer's own brute-force search."""
+
+    is_inverted = True
+
+    def forward(self, query: Tensor, reference: Tensor) -> Tensor:
+        return query @ reference.T
+
+
+def _by_the_formula(embeddings: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    rows = []
+    for query in range(len(labels)):
+        others = [row for row in range(len(labels)) if row != query]
+        others.sort(key=lambda row: (-float(embeddings[query] @ embeddings[row]), row))
+        hits = [bool(labels[row] == labels[query]) for row in others]
+        r = sum(hits)
+        if r:
+            precision = [sum(hits[:i]) / i for i in range(1, r + 1)]
+            rows.append([sum(p * h for p, h in zip(precision, hits, strict=False)) / r, hits[0], precision[-1]])
+    return np.array(rows, dtype=float)
+
+
+@given(st.lists(st.integers(0, 4), min_size=5, max_size=25), st.integers(1, 7), st.integers(0, 2**31))
+@settings(deadline=None, max_examples=60)
+def test_each_query_follows_the_formula_whatever_the_chunk(labels: list[int], chunk: int, seed: int) -> None:
+    if len(set(labels)) == len(labels):
+        labels[0] = labels[1]
+    vectors = np.random.default_rng(seed).integers(-1, 2, (len(labels), 2)).astype(np.float32)
+    found = retrieval_per_query(torch.from_numpy(vectors), torch.tensor(labels), chunk=chunk)
+    np.testing.assert_allclose(torch.stack(found[1:], 1), _by_the_formula(vectors, np.array(labels)), atol=1e-12)
+
+
+def test_best_and_worst() -> None:
+    vectors = torch.eye(4)[[0, 0, 1, 1, 2, 2]]
+    assert retrieval_metrics(vectors, torch.tensor([5, 5, 6, 6, 7, 7])) == (1, 1, 1)
+    assert retrieval_metrics(vectors, torch.tensor([5, 6, 5, 7, 6, 7])) == (0, 0, 0)
+
+
+def test_faults_are_named() -> None:
+    vectors = torch.eye(3)
+    with pytest.raises(DataError, match="no identity among 3 has two samples"):
+        retrieval_metrics(vectors, torch.arange(3))
+    with pytest.raises(DataError, match="1 of 3 embeddings are not finite"):
+        retrieval_metrics(vectors.index_put((torch.tensor([1]),), torch.tensor(torch.nan)), torch.zeros(3).long())
+
+
+def test_memory_stays_far_below_all_pairs() -> None:
+    # 40 thousand samples: all pairs would take 6.4 GB; the process may grow by 1 GiB
+    program = """
+import resource, torch
+from facerec.metrics import retrieval_metrics
+torch.set_num_threads(2)
+vectors = torch.nn.functional.normalize(torch.randn(40_000, 8), dim=1)
+labels = torch.arange(40_000) // 2
+labels[400:] += torch.arange(40_000 - 400)  # 200 identities ask; all are ranked
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+retrieval_metrics(vectors, labels)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 2**20
