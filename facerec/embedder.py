@@ -31,7 +31,7 @@ class Embedder(nn.Module):
 
     def __init__(self, backbone: Backbone, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
-        if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+        if len(mean) != 3 or len(std) != 3 or not all(value > 0 for value in std):
             raise ValueError(f"mean and std need three values each, std above 0; got {list(mean)} and {list(std)}")
         self.backbone = backbone
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))

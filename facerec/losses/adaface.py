@@ -4,22 +4,23 @@ import torch
 from torch import Tensor
 
 from facerec.errors import ConfigError
-from facerec.losses.base import MarginHead
+from facerec.losses.base import MarginHead, within
 from facerec.losses.combined import angle
 
 
 class AdaFace(MarginHead):
     """cos(θ - m·q) - (m + m·q) with q in [-1, 1] from the norm (Kim et al., arXiv 2204.00964).
 
-    q = clip(h·(norm - mean)/std, -1, 1); mean and std of the norms are running values. Norms above the mean
-    get CosFace's margin, norms below it ArcFace's.
+    q = clip(h·(norm - mean)/std, -1, 1); mean and std of the norms are running values. A norm at the mean gets
+    CosFace's margin, the shortest ArcFace's, the longest a negative angle with twice CosFace's. θ - m·q is
+    clipped to [0, π].
 
     Args:
         embedding_dim: d.
         num_classes: C.
-        m: margin.
-        h: how far the norm reaches.
-        momentum: share of a batch in the running mean and standard deviation of the norms.
+        m: margin, 0..1.
+        h: how far the norm reaches, 0..10; 0 is CosFace.
+        momentum: share of a batch in the running mean and standard deviation of the norms, above 0 up to 1.
         scale: see `MarginHead`.
         margin_warmup: see `MarginHead`.
     """
@@ -39,15 +40,17 @@ class AdaFace(MarginHead):
         margin_warmup: float = 0.0,
     ) -> None:
         super().__init__(embedding_dim, num_classes, scale=scale, margin_warmup=margin_warmup)
-        if m < 0 or h < 0 or not 0 < momentum <= 1:
-            raise ConfigError(f"loss: needs m >= 0, h >= 0, 0 < momentum <= 1, not {m}, {h}, {momentum}")
+        within("m", m, 0, 1)
+        within("h", h, 0, 10)
+        if not 0 < momentum <= 1:
+            raise ConfigError(f"loss.momentum must be above 0 and at most 1, not {momentum}")
         self.m, self.h, self.momentum = m, h, momentum
         self.register_buffer("norm_mean", torch.tensor(20.0))  # the authors' starting values
         self.register_buffer("norm_std", torch.tensor(100.0))
 
     def margin(self, cosine: Tensor, features: Tensor) -> Tensor:
         """Angle by -m·q, cosine by m + m·q; no gradient flows through the norm."""
-        norms = features.detach().norm(dim=1).clamp(1e-3, 100)
+        norms: Tensor = features.detach().norm(dim=1).clamp(1e-3, 100)
         if self.training and len(norms) > 1:
             self.norm_mean.lerp_(norms.mean().to(self.norm_mean), self.momentum)
             self.norm_std.lerp_(norms.std().to(self.norm_std), self.momentum)

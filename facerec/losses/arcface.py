@@ -1,5 +1,8 @@
 """ArcFace: an additive angular margin."""
 
+import math
+
+from facerec.losses.base import within
 from facerec.losses.combined import Combined
 
 
@@ -9,7 +12,7 @@ class ArcFace(Combined):
     Args:
         embedding_dim: d.
         num_classes: C.
-        m: added to the target's angle, in radians.
+        m: added to the target's angle, in radians, 0..π/2.
         scale: see `MarginHead`.
         margin_warmup: see `MarginHead`.
     """
@@ -23,6 +26,7 @@ class ArcFace(Combined):
         scale: float | None,
         margin_warmup: float = 0.0,
     ) -> None:
+        within("m", m, 0, math.pi / 2, " radians")
         super().__init__(
             embedding_dim, num_classes, m1=1, m2=m, m3=0, scale=scale, margin_warmup=margin_warmup
         )

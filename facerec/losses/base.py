@@ -11,21 +11,33 @@ from facerec.errors import ConfigError
 
 
 class HeadOutput(NamedTuple):
-    """`loss` a scalar; `cosine` detached `[N, C]`, to each class and without margin. Both float32."""
+    """`loss` a scalar; `cosine` detached `[N, C]`, to each class and without margin. Both of `Head.dtype`."""
 
     loss: Tensor
     cosine: Tensor
 
 
-def in_float32(tensor: Tensor) -> Tensor:
-    """At least float32: bf16 and fp16 are raised, float64 stays."""
-    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+def within(name: str, value: float, low: float, high: float, unit: str = "") -> None:
+    """Raise a ConfigError that names `loss.NAME` unless low <= value <= high."""
+    if not low <= value <= high:  # true for NaN too
+        raise ConfigError(f"loss.{name} must be between {low:.4g} and {high:.4g}{unit}, not {value}")
+
+
+def normalized(vectors: Tensor) -> Tensor:
+    """Unit vectors along the last axis.
+
+    One shorter than 1e-6 has no direction: it becomes 0 and gets no gradient, where `F.normalize` would hand it
+    one of 1e12.
+    """
+    norm: Tensor = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
+    return vectors / norm.masked_fill(norm < 1e-6, torch.inf)
 
 
 class Head(nn.Module):
     """A classifier over the training identities, thrown away after training.
 
-    All arithmetic is in float32 whatever the trunk's precision, under autocast too.
+    All arithmetic is in float32 (float64 after `.double()`) whatever the precision of features, weights and
+    autocast.
 
     Args:
         embedding_dim: d, the length of a feature vector.
@@ -34,21 +46,32 @@ class Head(nn.Module):
 
     def __init__(self, embedding_dim: int, num_classes: int) -> None:
         super().__init__()
-        if embedding_dim < 1 or num_classes < 2:
-            raise ConfigError(f"loss: needs features and two classes, not {embedding_dim} and {num_classes}")
+        if embedding_dim < 1:
+            raise ConfigError(f"loss.embedding_dim must be positive, not {embedding_dim}")
+        if num_classes < 2:
+            raise ConfigError(
+                f"loss.num_classes must be 2 or more, not {num_classes}: train on more identities"
+            )
         self.weight = nn.Parameter(torch.randn(num_classes, embedding_dim) / math.sqrt(embedding_dim))
 
     @property
+    def dtype(self) -> torch.dtype:
+        """What the head computes in: float32, or float64 after `.double()`; never less."""
+        return torch.promote_types(self.weight.dtype, torch.float32)
+
+    @property
     def prototypes(self) -> Tensor:
-        """Unit `[C, d]` (or `[C, K, d]`): where the head expects each class."""
-        return F.normalize(in_float32(self.weight.detach()), dim=-1)
+        """Unit `float32 [C, d]` (or `[C, K, d]`), detached: where the head expects each class."""
+        return normalized(self.weight.detach().float())
 
     def set_progress(self, epoch: float) -> None:
         """Tell the head how many epochs, with fraction, lie behind; most heads do not care."""
 
     def cosine(self, features: Tensor) -> Tensor:
         """`[N, d]` → `[N, C]`, margin-free."""
-        return F.normalize(in_float32(features), dim=1) @ F.normalize(in_float32(self.weight), dim=-1).T
+        with torch.autocast(features.device.type, enabled=False):
+            weight = normalized(self.weight.to(self.dtype)).flatten(end_dim=-2)
+            return normalized(features.to(self.dtype)) @ weight.T
 
     def logits(self, features: Tensor, cosine: Tensor, labels: Tensor) -> Tensor:
         """`[N, C]` for the cross-entropy; each head has its own."""
@@ -62,8 +85,9 @@ class Head(nn.Module):
             labels: `int64 [N]`, 0..C-1.
         """
         with torch.autocast(features.device.type, enabled=False):
+            features = features.to(self.dtype)
             cosine = self.cosine(features)
-            loss = F.cross_entropy(self.logits(in_float32(features), cosine, labels), labels)
+            loss = F.cross_entropy(self.logits(features, cosine, labels), labels)
         return HeadOutput(loss, cosine.detach())
 
 
@@ -82,17 +106,17 @@ class MarginHead(Head):
         self, embedding_dim: int, num_classes: int, *, scale: float | None, margin_warmup: float = 0.0
     ) -> None:
         super().__init__(embedding_dim, num_classes)
-        if scale is not None and scale <= 0:
-            raise ConfigError(f"loss.scale must be positive, not {scale}")
-        if margin_warmup < 0:
-            raise ConfigError(f"loss.margin_warmup must not be negative, but is {margin_warmup}")
+        if scale is not None and not 0 < scale < math.inf:
+            raise ConfigError(f"loss.scale must be positive, not {scale}; null is AdaCos' fixed scale")
+        if not 0 <= margin_warmup < math.inf:
+            raise ConfigError(f"loss.margin_warmup must be 0 or more epochs, not {margin_warmup}")
         self.scale = max(1.0, math.sqrt(2) * math.log(num_classes - 1)) if scale is None else scale
         self.margin_warmup = margin_warmup
-        self.margin_factor = 1.0
+        self.set_progress(0.0)
 
     def set_progress(self, epoch: float) -> None:
-        """Set the share of the margin that is in force."""
-        self.margin_factor = min(1.0, epoch / self.margin_warmup) if self.margin_warmup else 1.0
+        """Set the share of the margin that is in force, `margin_factor` in 0..1."""
+        self.margin_factor = min(1.0, max(0.0, epoch / self.margin_warmup)) if self.margin_warmup else 1.0
 
     def margin(self, cosine: Tensor, features: Tensor) -> Tensor:
         """The target's cosine `[N]` with `margin_factor` of the margin; `features` float32 `[N, d]`."""

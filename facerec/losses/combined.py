@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from facerec.errors import ConfigError
-from facerec.losses.base import MarginHead
+from facerec.losses.base import MarginHead, within
 
 # acos has an infinite slope at ±1. Cosines closer to it than this (2.8 milliradians) are treated as constant
 # under the margin; it is far below what training can tell apart and well above float32's rounding.
@@ -37,9 +37,9 @@ class Combined(MarginHead):
     Args:
         embedding_dim: d.
         num_classes: C.
-        m1: multiplicative angular margin, 1 or more.
-        m2: additive angular margin in radians.
-        m3: additive cosine margin.
+        m1: multiplicative angular margin, above 0 up to 8; 1 is none.
+        m2: additive angular margin in radians, 0..π/2.
+        m3: additive cosine margin, 0..1.
         scale: see `MarginHead`.
         margin_warmup: see `MarginHead`.
     """
@@ -56,8 +56,10 @@ class Combined(MarginHead):
         margin_warmup: float = 0.0,
     ) -> None:
         super().__init__(embedding_dim, num_classes, scale=scale, margin_warmup=margin_warmup)
-        if m1 < 1 or m2 < 0 or m3 < 0:
-            raise ConfigError(f"loss: margins must be m1 >= 1, m2 >= 0, m3 >= 0, not {m1}, {m2}, {m3}")
+        if not 0 < m1 <= 8:
+            raise ConfigError(f"loss.m1 must be above 0 and at most 8, not {m1}; 1 is no margin")
+        within("m2", m2, 0, math.pi / 2, " radians")
+        within("m3", m3, 0, 1)
         self.m1, self.m2, self.m3 = m1, m2, m3
 
     def margin(self, cosine: Tensor, features: Tensor) -> Tensor:  # noqa: ARG002

@@ -1,5 +1,6 @@
 """CosFace: an additive cosine margin."""
 
+from facerec.losses.base import within
 from facerec.losses.combined import Combined
 
 
@@ -9,7 +10,7 @@ class CosFace(Combined):
     Args:
         embedding_dim: d.
         num_classes: C.
-        m: taken from the target's cosine.
+        m: taken from the target's cosine, 0..1.
         scale: see `MarginHead`.
         margin_warmup: see `MarginHead`.
     """
@@ -23,6 +24,7 @@ class CosFace(Combined):
         scale: float | None,
         margin_warmup: float = 0.0,
     ) -> None:
+        within("m", m, 0, 1)
         super().__init__(
             embedding_dim, num_classes, m1=1, m2=0, m3=m, scale=scale, margin_warmup=margin_warmup
         )

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from facerec.losses.base import Head, in_float32
+from facerec.losses.base import Head
 
 
 class Softmax(Head):
@@ -21,4 +21,4 @@ class Softmax(Head):
 
     def logits(self, features: Tensor, cosine: Tensor, labels: Tensor) -> Tensor:  # noqa: ARG002
         """W·x + b."""
-        return F.linear(features, in_float32(self.weight), in_float32(self.bias))
+        return F.linear(features, self.weight.to(self.dtype), self.bias.to(self.dtype))

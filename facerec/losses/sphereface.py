@@ -1,5 +1,6 @@
 """SphereFace: a multiplicative angular margin."""
 
+from facerec.losses.base import within
 from facerec.losses.combined import Combined
 
 
@@ -9,7 +10,7 @@ class SphereFace(Combined):
     Args:
         embedding_dim: d.
         num_classes: C.
-        m: how many times larger the target's angle counts, 1 or more.
+        m: how many times larger the target's angle counts, 1..8.
         scale: see `MarginHead`.
         margin_warmup: see `MarginHead`.
     """
@@ -23,6 +24,7 @@ class SphereFace(Combined):
         scale: float | None,
         margin_warmup: float = 0.0,
     ) -> None:
+        within("m", m, 1, 8)
         super().__init__(
             embedding_dim, num_classes, m1=m, m2=0, m3=0, scale=scale, margin_warmup=margin_warmup
         )

@@ -3,12 +3,10 @@
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from facerec.errors import ConfigError
 from facerec.losses.arcface import ArcFace
-from facerec.losses.base import in_float32
 
 
 class SubCenterArcFace(ArcFace):
@@ -42,6 +40,5 @@ class SubCenterArcFace(ArcFace):
 
     def cosine(self, features: Tensor) -> Tensor:
         """`[N, d]` → `[N, C]`, to the nearest centre of each class."""
-        weight = F.normalize(in_float32(self.weight), dim=-1).flatten(0, 1)
-        cosines = F.normalize(in_float32(features), dim=1) @ weight.T
-        return cosines.unflatten(1, self.weight.shape[:2]).amax(dim=2)
+        classes, centers, _ = self.weight.shape
+        return super().cosine(features).view(-1, classes, centers).amax(dim=2)

@@ -127,7 +127,7 @@ def test_formats_decode_to_rgb_bytes(tmp_path: Path, name: str, mode: str) -> No
     assert image.dtype == torch.uint8
     assert image.shape == (3, 30, 40)
     expected = Image.new("RGB", (1, 1), (200, 60, 60)).convert(mode).convert("RGB").getpixel((0, 0))
-    assert (V.resize(image, [1, 1])[:, 0, 0].int() - torch.tensor(expected)).abs().max() <= 6
+    assert (V.resize(image, [1, 1])[:, 0, 0].int() - torch.tensor(expected)).abs().max() <= 12
 
 
 def test_pictures_are_turned_upright(tmp_path: Path) -> None:
