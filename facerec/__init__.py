@@ -1,6 +1,7 @@
 """Train face embedders, measure them honestly, and find out who is in a photo.
 
-`from facerec import load` is the door for using a model; it, and torch with it, is imported when first asked for.
+`from facerec import load` is the door for using a model. What is offered here is imported when first asked
+for, so `import facerec` does not import torch.
 """
 
 from importlib import import_module

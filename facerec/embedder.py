@@ -18,7 +18,7 @@ _TINY = 1e-12  # lost in the rounding of any feature but 0
 class Embedder(nn.Module):
     """A backbone and the channel statistics it was trained with.
 
-    Crops go in as they are stored, `uint8` in 0..255; normalisation happens inside, so no caller can forget it.
+    Crops go in as they are stored, `uint8` in 0..255; normalisation happens inside: no caller can forget it.
 
     Args:
         backbone: maps normalised crops to features.

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor, nn
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MeanMetric
@@ -55,10 +56,14 @@ class Learner(pl.LightningModule):
         if compile:
             embedder.backbone.compile()  # in place: the names in a checkpoint stay as they are
         self.train_accuracy = MeanMetric()
-        self.val_retrieval, self.val_seen, self.test_retrieval = RetrievalMetrics(), SeenAccuracy(), RetrievalMetrics()
+        self.val_retrieval, self.val_seen, self.test_retrieval = (
+            RetrievalMetrics(),
+            SeenAccuracy(),
+            RetrievalMetrics(),
+        )
         self._epoch_start = 0.0
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Embedder and head are optimised together."""
         optimizer = self.make_optimizer([*self.embedder.parameters(), *self.head.parameters()])
         steps = self.steps_per_epoch if self.interval == "step" else 1
@@ -83,6 +88,8 @@ class Learner(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One loss; stops the run if it is not finite."""
         self.head.set_progress(self.current_epoch + batch_idx / self.steps_per_epoch)
+        loss: Tensor
+        cosine: Tensor
         loss, cosine = self.head(self.embedder.features(batch.crops), batch.labels)
         if not torch.isfinite(loss):
             raise NonFiniteLossError(self._describe(loss, batch, batch_idx))
@@ -90,7 +97,7 @@ class Learner(pl.LightningModule):
         self.log("train/loss", loss, prog_bar=True)
         return loss
 
-    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Log what is known at the end of the epoch's last batch, before validation."""
         if self.trainer.is_last_batch:
             seconds = time.perf_counter() - self._epoch_start
@@ -99,7 +106,7 @@ class Learner(pl.LightningModule):
             self.log("train/accuracy", self.train_accuracy.compute(), on_step=False, on_epoch=True)
             self.train_accuracy.reset()
 
-    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:  # noqa: ARG002
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Loader 0 holds validation identities, loader 1 held-out images of training identities."""
         embeddings = self(batch.crops)
         if dataloader_idx == 0:
@@ -115,7 +122,7 @@ class Learner(pl.LightningModule):
             self._log_all("val", {"A@1/seen": self.val_seen.compute()})
         self.val_seen.reset()
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect embeddings of test identities."""
         self.test_retrieval.update(self(batch.crops), batch.labels, batch.indices)
 
@@ -145,7 +152,13 @@ class Learner(pl.LightningModule):
 
     def _log_all(self, prefix: str, values: dict[str, Any]) -> None:
         for name, value in values.items():
-            self.log(f"{prefix}/{name}", value, prog_bar=name == "MAP@R", add_dataloader_idx=False, rank_zero_only=True)
+            self.log(
+                f"{prefix}/{name}",
+                value,
+                prog_bar=name == "MAP@R",
+                add_dataloader_idx=False,
+                rank_zero_only=True,
+            )
 
     def _describe(self, loss: Tensor, batch: Batch, batch_idx: int) -> str:
         files = [self.images.files[row] for row in batch.indices[:3].tolist()]

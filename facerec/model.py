@@ -1,35 +1,28 @@
-"""A model on disk: a folder with `model.yaml`, `weights.safetensors` and `statistics.json`; nothing pickled."""
+"""A model on disk: a folder with `model.yaml`, `weights.safetensors` and `statistics.json`."""
 
 import hashlib
-import inspect
 import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict
+from glob import escape
 from pathlib import Path
+from reprlib import repr as brief
 from typing import Any
 from uuid import uuid4
 
 import safetensors.torch
 import torch
 import yaml
+from safetensors import SafetensorError
 from torch import Tensor
 
-from facerec import __version__
+from facerec import contract
 from facerec.backbones import BACKBONES
-from facerec.crop import CropContract
 from facerec.embedder import Embedder
-from facerec.errors import FacerecError, ModelError
+from facerec.errors import ModelError
 
-FORMAT = 1
-_SPEC, _WEIGHTS, _STATISTICS = "model.yaml", "weights.safetensors", "statistics.json"
-_CONTRACT = {"format": FORMAT, "kind": "embedder", "crop": asdict(CropContract())}
-_KEYS = ("format", "kind", "backbone", "crop", "embedding_dim", "origin")
-_HEADING = """\
-# A face embedder. In Python: facerec.load("this folder").embed(crops)
-# The vectors are decided by format, kind, backbone, crop and weights.safetensors; origin is for the reader.
-"""
+_CONTRACT, _WEIGHTS, _STATISTICS = "model.yaml", "weights.safetensors", "statistics.json"
 
 
 def save(
@@ -54,24 +47,21 @@ def save(
     folder = Path(folder).resolve()
     embedder = getattr(embedder, "_orig_mod", embedder)
     backbone = getattr(embedder.backbone, "_orig_mod", embedder.backbone)
-    spec = {
-        **_CONTRACT,
-        "backbone": {"class": type(backbone).__name__, **backbone.options},
-        "embedding_dim": embedder.embedding_dim,
-        "origin": {**origin, "facerec": __version__, "torch": str(torch.__version__)},
-    }
-    spec = {key: spec[key] for key in _KEYS}
-    _build(spec, folder / _SPEC)
+    if BACKBONES.get(type(backbone).__name__) is not type(backbone):
+        raise ModelError(
+            f"{folder}: {type(backbone)} could not be loaded again; list it in facerec.backbones.BACKBONES"
+        )
+    terms = contract.describe(backbone, origin)
+    contract.check(terms, folder / _CONTRACT)
     weights = {name.replace("_orig_mod.", ""): tensor for name, tensor in embedder.state_dict().items()}
+    _check_fit(contract.build(terms, folder / _CONTRACT), weights, folder / _WEIGHTS)
     try:
-        files = {
-            _SPEC: (_HEADING + yaml.safe_dump(spec, sort_keys=False, allow_unicode=True)).encode(),
-            _STATISTICS: (json.dumps(statistics, indent=1) + "\n").encode(),
-            _WEIGHTS: safetensors.torch.save({name: tensor.cpu().contiguous() for name, tensor in weights.items()}),
-        }
+        texts = {_CONTRACT: contract.dump(terms), _STATISTICS: json.dumps(statistics, indent=1) + "\n"}
     except (yaml.YAMLError, TypeError, ValueError) as error:
         message = f"statistics and origin must be plain numbers, strings, lists and dicts: {error}"
         raise ModelError(f"{folder}: {message}") from error
+    files = {name: text.encode() for name, text in texts.items()}
+    files[_WEIGHTS] = safetensors.torch.save({name: value.cpu().contiguous() for name, value in weights.items()})
     try:
         _replace_folder(folder, files)
     except OSError as error:
@@ -93,10 +83,9 @@ def load(folder: str | Path, device: str | torch.device = "cpu") -> Embedder:
             backbones of this package are built, whatever `model.yaml` says.
     """
     folder = Path(folder)
-    spec = _read_spec(folder)
-    embedder = _build(spec, folder / _SPEC)
+    embedder = contract.build(_read_contract(folder), folder / _CONTRACT)
     weights = _read_weights(folder / _WEIGHTS)
-    _check_fit(embedder.state_dict(), weights, folder / _WEIGHTS)
+    _check_fit(embedder, weights, folder / _WEIGHTS)
     embedder.to_empty(device=device).load_state_dict(weights)
     return embedder.eval()
 
@@ -124,8 +113,73 @@ def fingerprint(folder: str | Path) -> str:
         ModelError: as `load`, except that the weights are not checked.
     """
     folder = Path(folder)
-    spec = _read_spec(folder)
-    decisive = {key: spec[key] for key in ("format", "kind", "backbone", "crop")}
+    terms = _read_contract(folder)
+    decisive = {key: terms[key] for key in ("format", "kind", "backbone", "crop")}
     digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode())
-    digest.update(hashlib.sha256(_read(folder / _WEIGHTS)).digest())
+    digest.update(_read(folder / _WEIGHTS))
     return digest.hexdigest()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise ModelError(f"{path}: is missing; copy or save the whole model folder again") from error
+    except OSError as error:
+        raise ModelError(f"{path}: can't be read ({error}); check its permissions and the disk") from error
+
+
+def _read_contract(folder: Path) -> dict[str, Any]:
+    if not (folder / _CONTRACT).exists():
+        raise ModelError(f"{folder}: is not a model folder, it has no {_CONTRACT}{_hint(folder)}")
+    return contract.parse(_read(folder / _CONTRACT), folder / _CONTRACT)
+
+
+def _hint(folder: Path) -> str:
+    if (folder / "model" / _CONTRACT).exists():
+        return f"; it is a run, whose model is {folder / 'model'}"
+    if aside := sorted(folder.parent.glob(f".{escape(folder.name)}.*.old")):
+        return f"; a save was killed while it moved the previous model: rename {aside[-1]} to {folder}"
+    return "; give the path of a folder that facerec.model.save wrote"
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    content = _read(path)
+    try:
+        return safetensors.torch.load(content)
+    except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelError(f"{path}: is damaged or cut short ({error}); copy or save the model again") from error
+
+
+def _check_fit(embedder: Embedder, weights: Mapping[str, Tensor], path: Path) -> None:
+    wanted = {name: list(tensor.shape) for name, tensor in embedder.state_dict().items()}
+    found = {name: list(tensor.shape) for name, tensor in weights.items()}
+    names = [name for name in {**wanted, **found} if wanted.get(name) != found.get(name)]
+    if names:
+        lines = [f"\n  {name}: {found.get(name, 'none')}, wants {wanted.get(name, 'none')}" for name in names[:3]]
+        more = f"\n  and {len(names) - 3} more" if len(names) > 3 else ""
+        raise ModelError(
+            f"{path}: {len(names)} weights don't fit {_CONTRACT}; are both of one model?{''.join(lines)}{more}"
+        )
+
+
+def _replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    if folder.exists() and (others := sorted({entry.name for entry in folder.iterdir()} - set(files))):
+        raise ModelError(f"{folder}: holds {brief(others)}, no part of a model; move it or choose another folder")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    new, old = (folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.{state}") for state in ("new", "old"))
+    try:
+        new.mkdir()
+        for name, content in files.items():
+            with (new / name).open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+    finally:
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

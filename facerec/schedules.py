@@ -44,6 +44,6 @@ def cosine(optimizer: Optimizer, *, eta_min: float, max_epochs: int, steps_per_e
     return CosineAnnealingLR(optimizer, max(1, max_epochs * steps_per_epoch), eta_min)
 
 
-def constant(optimizer: Optimizer, *, max_epochs: int, steps_per_epoch: int) -> LRScheduler:  # noqa: ARG001
+def constant(optimizer: Optimizer, *, max_epochs: int, steps_per_epoch: int) -> LRScheduler:
     """The learning rate stays as it is."""
     return LambdaLR(optimizer, lambda _: 1.0)

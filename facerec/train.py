@@ -23,7 +23,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 instantiate = partial(hydra_instantiate, _convert_="all")  # plain lists and dicts, which every library knows
-_GROUPS = {"dataset", "augment", "backbone", "loss", "optimizer", "scheduler", "trainer", "callbacks", "logger"}
+_GROUPS = {
+    "dataset",
+    "augment",
+    "backbone",
+    "loss",
+    "optimizer",
+    "scheduler",
+    "trainer",
+    "callbacks",
+    "logger",
+}
 _KEYS = _GROUPS | {"seed", "ckpt_path", "init_from", "data", "learner"}
 
 
@@ -47,7 +57,9 @@ def train(cfg: DictConfig) -> None:
 def _check(cfg: DictConfig, run: Path) -> None:
     """Everything that can be refused before work starts."""
     if unknown := cfg.keys() - _KEYS:
-        raise ConfigError(f"{', '.join(sorted(map(str, unknown)))}: no such key; there are {', '.join(sorted(_KEYS))}")
+        raise ConfigError(
+            f"{', '.join(sorted(map(str, unknown)))}: no such key; there are {', '.join(sorted(_KEYS))}"
+        )
     if (run / "checkpoints").exists() and cfg.ckpt_path is None:
         raise ConfigError(
             f"hydra.run.dir: {run} holds another run; resume it with ckpt_path={run}/checkpoints/last.ckpt, or "
@@ -77,7 +89,9 @@ def _learner(cfg: DictConfig, data: "FaceData") -> "Learner":
     if cfg.init_from is not None:
         start = load(cfg.init_from)
         if start.backbone.options != embedder.backbone.options:
-            raise ModelError(f"init_from: {cfg.init_from} is {start.backbone.options}, not {embedder.backbone.options}")
+            raise ModelError(
+                f"init_from: {cfg.init_from} is {start.backbone.options}, not {embedder.backbone.options}"
+            )
         embedder.backbone.load_state_dict(start.backbone.state_dict())
     head = instantiate(cfg.loss, embedding_dim=embedder.embedding_dim, num_classes=data.images.num_classes)
     parts = instantiate(cfg.optimizer), instantiate(cfg.scheduler)
@@ -118,7 +132,12 @@ def _fit(cfg: DictConfig, run: Path, learner: "Learner", data: "FaceData") -> No
     (run / "metrics.json").write_text(json.dumps(values, indent=1))
     statistics = data.statistics
     channels = {"mean": list(statistics.mean), "std": list(statistics.std), "images": statistics.images}
-    origin = {"dataset": data.images.name, "run": str(run), "seed": cfg.seed, "loss": type(learner.head).__name__}
+    origin = {
+        "dataset": data.images.name,
+        "run": str(run),
+        "seed": cfg.seed,
+        "loss": type(learner.head).__name__,
+    }
     model.save(run / "model", learner.embedder, statistics={"channels": channels, "metrics": values}, origin=origin)
     draw_curves(run / "csv", run / "curves.png")
     print_table(values, run)

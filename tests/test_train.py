@@ -13,19 +13,23 @@ import pytest
 import torch
 from hydra.core.global_hydra import GlobalHydra
 from PIL import Image
-from pytest import CaptureFixture, LogCaptureFixture, MonkeyPatch
 
 from facerec import load
 from facerec.job import run_job
 from facerec.report.curves import read_metrics
 from facerec.train import train
 
-SMALL = ("backbone.stem=imagenet", "data.batch_size=32", "callbacks.progress.refresh_rate=0", "data.decode_workers=0")
+SMALL = (
+    "backbone.stem=imagenet",
+    "data.batch_size=32",
+    "callbacks.progress.refresh_rate=0",
+    "data.decode_workers=0",
+)
 Job = Callable[..., Path]
 
 
 @pytest.fixture
-def job(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: MonkeyPatch) -> Job:
+def job(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Job:
     """Runs `python -m facerec.train …` in this process and returns the run's folder."""
     cache = tmp_path_factory.getbasetemp() / "cache"
     monkeypatch.setenv("FACEREC_CACHE", str(cache))
@@ -41,14 +45,19 @@ def job(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: M
     return run
 
 
-def test_a_run_leaves_a_model_that_works_and_everything_to_judge_it_by(job: Job, capsys: CaptureFixture[str]) -> None:
+def test_a_run_leaves_a_model_that_works_and_everything_to_judge_it_by(
+    job: Job, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = job("trainer.max_epochs=2", "scheduler=cosine")
     output = capsys.readouterr().out
     assert str(run / "model") in output
     assert "test identities" in output
     metrics = json.loads((run / "metrics.json").read_text())
     names = ("MAP@R", "P@1", "R-precision", "A@1/unseen")
-    assert metrics.keys() == {*(f"{part}/{name}" for part in ("val", "test") for name in names), "val/A@1/seen"}
+    assert metrics.keys() == {
+        *(f"{part}/{name}" for part in ("val", "test") for name in names),
+        "val/A@1/seen",
+    }
     assert all(0 <= value <= 1 for value in metrics.values())
 
     model = load(run / "model")
@@ -60,11 +69,20 @@ def test_a_run_leaves_a_model_that_works_and_everything_to_judge_it_by(job: Job,
     checkpoint = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
     weights = checkpoint["state_dict"]
     assert weights["head.weight"].shape == (24, 128)
-    assert len(checkpoint["optimizer_states"][0]["state"]) == len([name for name, _ in model.named_parameters()]) + 1
+    assert (
+        len(checkpoint["optimizer_states"][0]["state"]) == len([name for name, _ in model.named_parameters()]) + 1
+    )
     torch.testing.assert_close(weights["embedder.backbone.fc.weight"], model.state_dict()["backbone.fc.weight"])
 
     curves = read_metrics(run / "csv")
-    assert {"train/loss", "train/accuracy", "train/images_per_s", "lr", "val/MAP@R", "val/A@1/seen"} <= curves.keys()
+    assert {
+        "train/loss",
+        "train/accuracy",
+        "train/images_per_s",
+        "lr",
+        "val/MAP@R",
+        "val/A@1/seen",
+    } <= curves.keys()
     assert len(curves["val/MAP@R"]) == 2
     best = max(curves["val/MAP@R"].values())
     assert metrics["val/MAP@R"] == pytest.approx(best, abs=1e-6)
@@ -75,7 +93,7 @@ def test_a_run_leaves_a_model_that_works_and_everything_to_judge_it_by(job: Job,
     assert list((run / "wandb").glob("offline-run-*/*.wandb"))
 
 
-def test_init_from_starts_with_the_weights_of_a_model(job: Job, capsys: CaptureFixture[str]) -> None:
+def test_init_from_starts_with_the_weights_of_a_model(job: Job) -> None:
     first = job("trainer.max_epochs=1", "logger=csv")
     second = job("trainer.max_epochs=1", "logger=csv", "optimizer.lr=0", f"init_from={first}/model", name="second")
     before, after = load(first / "model").state_dict(), load(second / "model").state_dict()
@@ -93,15 +111,27 @@ def _metrics_of(run: Path) -> dict[str, dict[int, float]]:
 @pytest.mark.parametrize("interval", ["step", "epoch"])
 def test_a_killed_run_ends_as_one_never_killed(tmp_path: Path, interval: str) -> None:
     def start(name: str, *overrides: str) -> "subprocess.Popen[str]":
-        given = [*SMALL, "logger=csv", "trainer.max_epochs=3", "scheduler.t_0=1", "trainer.log_every_n_steps=1"]
+        given = [
+            *SMALL,
+            "logger=csv",
+            "trainer.max_epochs=3",
+            "scheduler.t_0=1",
+            "trainer.log_every_n_steps=1",
+        ]
         given += [f"learner.interval={interval}", f"hydra.run.dir={tmp_path / name}", *overrides]
         environment = os.environ | {"FACEREC_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
         return subprocess.Popen(
-            [sys.executable, "-m", "facerec.train", *given], env=environment, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "facerec.train", *given],
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     assert start("whole").wait() == 0
-    killed, checkpoint = start("killed", "trainer.log_every_n_steps=1"), tmp_path / "killed/checkpoints/last.ckpt"
+    killed, checkpoint = (
+        start("killed", "trainer.log_every_n_steps=1"),
+        tmp_path / "killed/checkpoints/last.ckpt",
+    )
     while not checkpoint.exists():
         assert killed.poll() is None, "the run ended before it could be killed"
         time.sleep(0.05)
@@ -133,7 +163,10 @@ def test_a_killed_run_ends_as_one_never_killed(tmp_path: Path, interval: str) ->
         (["dataset=celeba", "dataset.root=/nowhere"], "/nowhere is missing\nGet CelebA"),
         (["dataset=celeba"], "dataset.root"),
         (["dataset=folder", "dataset.root=."], "dataset."),
-        (["data.batch_size=1000"], "data.batch_size is 1000, but must lie between 2 and the 192 training images"),
+        (
+            ["data.batch_size=1000"],
+            "data.batch_size is 1000, but must lie between 2 and the 192 training images",
+        ),
         (["dataset.val_identities=29"], "at least two identities"),
         (["backbone.depth=19"], "backbone.depth"),
         (["learner.interval=hour"], "learner.interval"),
@@ -142,7 +175,11 @@ def test_a_killed_run_ends_as_one_never_killed(tmp_path: Path, interval: str) ->
     ],
 )
 def test_bad_input_ends_in_one_message(
-    job: Job, caplog: LogCaptureFixture, capsys: CaptureFixture[str], overrides: list[str], message: str
+    job: Job,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+    overrides: list[str],
+    message: str,
 ) -> None:
     with pytest.raises(SystemExit) as stop:
         job("logger=csv", *overrides)
@@ -152,7 +189,7 @@ def test_bad_input_ends_in_one_message(
     assert "Traceback" not in said
 
 
-def test_what_the_second_command_may_not_do(job: Job, caplog: LogCaptureFixture) -> None:
+def test_what_the_second_command_may_not_do(job: Job, caplog: pytest.LogCaptureFixture) -> None:
     run = job("trainer.max_epochs=1", "logger=csv")
     checkpoint = run / "checkpoints" / "last.ckpt"
     for overrides, message in (
@@ -172,9 +209,17 @@ def test_what_the_second_command_may_not_do(job: Job, caplog: LogCaptureFixture)
     assert (run / "model" / "model.yaml").exists()
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(job: Job, caplog: LogCaptureFixture, tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_stops_the_run(
+    job: Job, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
     with pytest.raises(SystemExit):
-        job("logger=csv", "optimizer=sgd", "optimizer.lr=1e38", "trainer.gradient_clip_val=null", "loss=softmax")
+        job(
+            "logger=csv",
+            "optimizer=sgd",
+            "optimizer.lr=1e38",
+            "trainer.gradient_clip_val=null",
+            "loss=softmax",
+        )
     assert "in epoch 0, batch " in caplog.text
     assert ".pgm" in caplog.text
     assert "optimizer.lr" in caplog.text
@@ -204,7 +249,9 @@ def test_a_sweep_is_one_group_of_runs(tmp_path: Path) -> None:
 def test_help_is_quick_because_it_does_not_import_torch() -> None:
     program = "import sys; import facerec.train; assert 'torch' not in sys.modules, 'torch was imported'"
     subprocess.run([sys.executable, "-c", program], check=True)
-    done = subprocess.run([sys.executable, "-m", "facerec.train", "--help"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "facerec.train", "--help"], capture_output=True, text=True, check=True
+    )
     assert "backbone: resnet18, resnet34, resnet50" in done.stdout
 
 

@@ -8,9 +8,8 @@ from torch import nn
 class Backbone(nn.Module):
     """Maps normalised crops `float [N, 3, H, W]` to features `float [N, out_features]`.
 
-    A new one subclasses this, sets both attributes, takes only `int`, `float`, `bool` and `str` arguments, all
-    by name, and is listed in `facerec.backbones.BACKBONES`; then a model folder can be rebuilt from
-    `BACKBONES[name](**options)`.
+    A new one subclasses this, sets both attributes, takes only `int`, `float`, `bool` and `str` arguments and
+    is listed in `facerec.backbones.BACKBONES`; then a model folder can be rebuilt from it.
 
     Attributes:
         options: the constructor's arguments, all of them.

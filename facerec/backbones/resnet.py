@@ -67,8 +67,8 @@ class ResNet(Backbone):
     """A residual network whose parameters are named and shaped as torchvision's.
 
     With the ImageNet stem, weights of torchvision's `resnet18/34/50(num_classes=embedding_dim)` load here
-    and ours load there. At 112 px that stem leaves 28, 14, 7 and 4 px to the four stages; the face stem leaves
-    56, 28, 14 and 7, as in the ArcFace models (arXiv 1801.07698), for nearly four times the arithmetic.
+    and ours load there. At 112 px that stem leaves 28, 14, 7 and 4 px to the four stages; the face stem
+    leaves 56, 28, 14 and 7, as in the ArcFace models (arXiv 1801.07698), for nearly four times the arithmetic.
 
     Args:
         depth: 18, 34 or 50.

@@ -19,7 +19,7 @@ https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html, and lay it out as
   ROOT/img_align_celeba/000001.jpg …   ROOT/identity_CelebA.txt
   ROOT/list_eval_partition.txt         ROOT/list_landmarks_align_celeba.txt (may be absent)"""
 
-# Where CelebA's own alignment puts the landmarks of a 178x218 image: the mean over list_landmarks_align_celeba.txt.
+# Where CelebA's own alignment puts the landmarks of a 178x218 image: means over its landmark file.
 _MEAN_LANDMARKS = np.array([[69.6, 111.4], [107.6, 111.3], [88.3, 134.9], [71.4, 152.1], [105.3, 151.9]])
 _ALIGNED_WIDTH = 178
 _PARTITIONS = {"0": "train", "1": "val", "2": "test"}
@@ -42,7 +42,11 @@ def celeba(root: str | Sequence[str], val_share: float = 0.1, seen_share: float 
     roots = [Path(root)] if isinstance(root, str) else [Path(entry) for entry in root]
     tables = [_read_root(entry) for entry in roots]
     names, identities, partitions, landmarks = (np.concatenate(columns) for columns in zip(*tables, strict=True))
-    files = [base / "img_align_celeba" / str(name) for base, table in zip(roots, tables, strict=True) for name in table[0]]
+    files = [
+        base / "img_align_celeba" / str(name)
+        for base, table in zip(roots, tables, strict=True)
+        for name in table[0]
+    ]
 
     first = np.sort(np.unique(names, return_index=True)[1])
     if len(first) < len(names):
@@ -100,9 +104,16 @@ def _read_root(root: Path) -> _Table:
     else:
         height, width = decode(pictures / names[0]).shape[1:]
         scale = width / _ALIGNED_WIDTH
-        log.info("celeba: %s has no landmark file; crops follow the fixed alignment of its %dx%d images", root, width, height)
+        log.info(
+            "celeba: %s has no landmark file; crops follow the fixed alignment of its %dx%d images",
+            root,
+            width,
+            height,
+        )
         landmarks = np.tile(((_MEAN_LANDMARKS + 0.5) * scale - 0.5).astype(np.float32), (len(names), 1, 1))
-    return np.array(names), *(np.array([table[name][0] for name in names]) for table in (identity, partition)), landmarks
+    owners = np.array([identity[name][0] for name in names])
+    partitions = np.array([partition[name][0] for name in names])
+    return np.array(names), owners, partitions, landmarks
 
 
 def _read_columns(file: Path, columns: int, header_lines: int = 0) -> dict[str, list[str]]:
@@ -111,7 +122,9 @@ def _read_columns(file: Path, columns: int, header_lines: int = 0) -> dict[str, 
     for number, line in enumerate(file.read_text().splitlines()[header_lines:], header_lines + 1):
         fields = line.split()
         if fields and (len(fields) != columns + 1 or not all(field.lstrip("-").isdigit() for field in fields[1:])):
-            raise DataError(f"{file}, line {number}: expected a file name and {columns} whole numbers, found {line!r}")
+            raise DataError(
+                f"{file}, line {number}: expected a file name and {columns} whole numbers, found {line!r}"
+            )
         if fields:
             table[fields[0]] = fields[1:]
     return table

@@ -1,7 +1,7 @@
 """Batches of crops for training, validation and test."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytorch_lightning as pl
@@ -42,10 +42,12 @@ class CropDataset(Dataset[Batch]):
     def __getitems__(self, indices: list[int]) -> Batch:
         """Read many images at once; this is what a DataLoader calls."""
         rows = self.rows[indices]
-        return Batch(torch.from_numpy(self.crops[rows]), torch.from_numpy(self.labels[rows]), torch.from_numpy(rows))
+        return Batch(
+            torch.from_numpy(self.crops[rows]), torch.from_numpy(self.labels[rows]), torch.from_numpy(rows)
+        )
 
 
-def _as_is(batch: Batch) -> Batch:
+def _as_is(batch: Any) -> Any:
     return batch
 
 
@@ -98,7 +100,9 @@ class FaceData(pl.LightningDataModule):
         """Shuffle by (seed, epoch) alone, so that a resumed run meets the same batches."""
         dataset = self.part("train")
         # with one process, too: Lightning tells this sampler the epoch
-        sampler = DistributedSampler(dataset, self._world_size, self._rank, shuffle=True, seed=self.seed)
+        sampler: DistributedSampler[Batch] = DistributedSampler(
+            dataset, self._world_size, self._rank, shuffle=True, seed=self.seed
+        )
         return self._loader(dataset, sampler, drop_last=True)
 
     def val_dataloader(self) -> list[DataLoader[Batch]]:

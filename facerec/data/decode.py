@@ -26,9 +26,10 @@ def decode(file: Path) -> Tensor:
     """
     try:
         if file.suffix.lower() in _TORCHVISION_SUFFIXES:
-            image = decode_image(str(file), mode=ImageReadMode.RGB, apply_exif_orientation=True)
+            image: Tensor = decode_image(str(file), mode=ImageReadMode.RGB, apply_exif_orientation=True)
             image = image[0] if image.ndim == 4 else image  # the first frame of an animation
-            return V.to_dtype(image, torch.uint8, scale=True)
+            upright: Tensor = V.to_dtype(image, torch.uint8, scale=True)
+            return upright
         with Image.open(file) as picture:
             return torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1)
     except (RuntimeError, OSError, ValueError, SyntaxError) as error:
@@ -50,4 +51,5 @@ def crop_file(file: Path, landmarks: NDArray[np.float32] | None) -> Tensor:
     if landmarks is not None:
         return warp(image, similarity_transform(torch.from_numpy(landmarks)[None])[0])
     side = min(image.shape[1:])
-    return V.resize(V.center_crop(image, [side, side]), [CROP_SIZE, CROP_SIZE], antialias=True)
+    crop: Tensor = V.resize(V.center_crop(image, [side, side]), [CROP_SIZE, CROP_SIZE], antialias=True)
+    return crop

@@ -10,9 +10,7 @@ from facerec.data.splits import assign_parts
 from facerec.errors import DataError
 
 
-def folder(
-    root: str, val_share: float = 0.15, test_share: float = 0.15, seen_share: float = 0.1
-) -> FaceImages:
+def folder(root: str, val_share: float = 0.15, test_share: float = 0.15, seen_share: float = 0.1) -> FaceImages:
     """`ROOT/PERSON/*.jpg|png|…`, one face a picture; the crop is the centre square.
 
     Args:

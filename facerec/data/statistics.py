@@ -44,9 +44,7 @@ def channel_statistics(crops: NDArray[np.uint8], rows: NDArray[np.int64]) -> Cha
     return ChannelStatistics((r[0], g[0], b[0]), (r[1], g[1], b[1]), len(rows))
 
 
-def cached_channel_statistics(
-    crops: NDArray[np.uint8], rows: NDArray[np.int64], cache: Path
-) -> ChannelStatistics:
+def cached_channel_statistics(crops: NDArray[np.uint8], rows: NDArray[np.int64], cache: Path) -> ChannelStatistics:
     """The same, remembered beside the crop cache `cache` for these rows."""
     key = hashlib.sha256(rows.tobytes()).hexdigest()[:16]
     path = cache.with_name(f"{cache.stem}-statistics-{key}.json")

@@ -11,9 +11,9 @@ from facerec.losses.combined import angle
 class AdaFace(MarginHead):
     """cos(θ - m·q) - (m + m·q) with q in [-1, 1] from the norm (Kim et al., arXiv 2204.00964).
 
-    q = clip(h·(norm - mean)/std, -1, 1); mean and std of the norms are running values. A norm at the mean gets
-    CosFace's margin, the shortest ArcFace's, the longest a negative angle with twice CosFace's. θ - m·q is
-    clipped to [0, π].
+    q = clip(h·(norm - mean)/std, -1, 1); mean and std of the norms are running values. A norm at the mean
+    gets CosFace's margin, a short one ArcFace's, a long one a negative angle with twice CosFace's. θ - m·q is
+    kept within [0, π].
 
     Args:
         embedding_dim: d.

@@ -27,6 +27,4 @@ class ArcFace(Combined):
         margin_warmup: float = 0.0,
     ) -> None:
         within("m", m, 0, math.pi / 2, " radians")
-        super().__init__(
-            embedding_dim, num_classes, m1=1, m2=m, m3=0, scale=scale, margin_warmup=margin_warmup
-        )
+        super().__init__(embedding_dim, num_classes, m1=1, m2=m, m3=0, scale=scale, margin_warmup=margin_warmup)

@@ -26,8 +26,8 @@ def within(name: str, value: float, low: float, high: float, unit: str = "") -> 
 def normalized(vectors: Tensor) -> Tensor:
     """Unit vectors along the last axis.
 
-    One shorter than 1e-6 has no direction: it becomes 0 and gets no gradient, where `F.normalize` would hand it
-    one of 1e12.
+    One shorter than 1e-6 has no direction: it becomes 0 and gets no gradient, where `F.normalize` would hand
+    it one of 1e12.
     """
     norm: Tensor = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
     return vectors / norm.masked_fill(norm < 1e-6, torch.inf)
@@ -49,9 +49,7 @@ class Head(nn.Module):
         if embedding_dim < 1:
             raise ConfigError(f"loss.embedding_dim must be positive, not {embedding_dim}")
         if num_classes < 2:
-            raise ConfigError(
-                f"loss.num_classes must be 2 or more, not {num_classes}: train on more identities"
-            )
+            raise ConfigError(f"loss.num_classes must be 2 or more, not {num_classes}: train on more identities")
         self.weight = nn.Parameter(torch.randn(num_classes, embedding_dim) / math.sqrt(embedding_dim))
 
     @property
@@ -125,6 +123,4 @@ class MarginHead(Head):
     def logits(self, features: Tensor, cosine: Tensor, labels: Tensor) -> Tensor:
         """Scaled cosines, the target's behind its margin."""
         target = cosine.gather(1, labels[:, None])
-        return (
-            cosine.scatter(1, labels[:, None], self.margin(target.squeeze(1), features)[:, None]) * self.scale
-        )
+        return cosine.scatter(1, labels[:, None], self.margin(target.squeeze(1), features)[:, None]) * self.scale

@@ -62,7 +62,7 @@ class Combined(MarginHead):
         within("m3", m3, 0, 1)
         self.m1, self.m2, self.m3 = m1, m2, m3
 
-    def margin(self, cosine: Tensor, features: Tensor) -> Tensor:  # noqa: ARG002
+    def margin(self, cosine: Tensor, features: Tensor) -> Tensor:
         """Apply the share of the three margins that is in force."""
         share = self.margin_factor
         return margin_cosine(cosine, 1 + share * (self.m1 - 1), share * self.m2, share * self.m3)

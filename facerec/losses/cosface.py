@@ -25,6 +25,4 @@ class CosFace(Combined):
         margin_warmup: float = 0.0,
     ) -> None:
         within("m", m, 0, 1)
-        super().__init__(
-            embedding_dim, num_classes, m1=1, m2=0, m3=m, scale=scale, margin_warmup=margin_warmup
-        )
+        super().__init__(embedding_dim, num_classes, m1=1, m2=0, m3=m, scale=scale, margin_warmup=margin_warmup)

@@ -17,6 +17,6 @@ class NormFace(MarginHead):
     def __init__(self, embedding_dim: int, num_classes: int, *, scale: float | None) -> None:
         super().__init__(embedding_dim, num_classes, scale=scale)
 
-    def margin(self, cosine: Tensor, features: Tensor) -> Tensor:  # noqa: ARG002
+    def margin(self, cosine: Tensor, features: Tensor) -> Tensor:
         """None."""
         return cosine

@@ -19,6 +19,6 @@ class Softmax(Head):
         super().__init__(embedding_dim, num_classes)
         self.bias = nn.Parameter(torch.zeros(num_classes))
 
-    def logits(self, features: Tensor, cosine: Tensor, labels: Tensor) -> Tensor:  # noqa: ARG002
+    def logits(self, features: Tensor, cosine: Tensor, labels: Tensor) -> Tensor:
         """W·x + b."""
         return F.linear(features, self.weight.to(self.dtype), self.bias.to(self.dtype))

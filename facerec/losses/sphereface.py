@@ -25,6 +25,4 @@ class SphereFace(Combined):
         margin_warmup: float = 0.0,
     ) -> None:
         within("m", m, 1, 8)
-        super().__init__(
-            embedding_dim, num_classes, m1=m, m2=0, m3=0, scale=scale, margin_warmup=margin_warmup
-        )
+        super().__init__(embedding_dim, num_classes, m1=m, m2=0, m3=0, scale=scale, margin_warmup=margin_warmup)

@@ -1,7 +1,6 @@
 """A picture of what the network sees."""
 
 from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
@@ -22,7 +21,11 @@ class CropGrid(pl.Callback):
         self.file = file
 
     def on_train_batch_start(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Batch, batch_idx: int  # noqa: ARG002
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        batch: Batch,
+        batch_idx: int,
     ) -> None:
         """Draw once, at the first batch of the process."""
         if self.file.exists() or not trainer.is_global_zero:
@@ -30,8 +33,7 @@ class CropGrid(pl.Callback):
         grid = make_grid(batch.crops[:64].cpu(), nrow=8, padding=2, pad_value=255)
         write_png(grid, str(self.file))
         for logger in trainer.loggers:
-            experiment: Any = logger.experiment
             if isinstance(logger, WandbLogger):
                 logger.log_image("crops", [str(self.file)])
             elif isinstance(logger, TensorBoardLogger):
-                experiment.add_image("crops", grid, trainer.global_step)
+                logger.experiment.add_image("crops", grid, trainer.global_step)

@@ -19,7 +19,7 @@ def print_table(values: Mapping[str, float], run: Path) -> None:
     for part, label in _ROWS.items():
         cells = [values.get(f"{part}/{column}") for column in _COLUMNS]
         if any(cell is not None for cell in cells):
-            table.add_row(label, *("–" if cell is None else f"{cell:.4f}" for cell in cells))
+            table.add_row(label, *("-" if cell is None else f"{cell:.4f}" for cell in cells))
     console = Console(width=110)
     console.print(table)
     console.print(f"model: {run / 'model'}\ncurves: {run / 'curves.png'}", highlight=False, soft_wrap=True)

@@ -94,7 +94,11 @@ except DataError as error:
     print(error)
 """
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, preexec_fn=_limit_file_size, check=True
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        preexec_fn=_limit_file_size,
+        check=True,
     )
     assert "0.02 GB of crops failed" in done.stdout
     assert "data.cache_dir" in done.stdout
@@ -118,8 +122,10 @@ def test_the_centre_square_is_what_is_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "mode"), [("a.jpg", "RGB"), ("a.jpg", "L"), ("a.jpg", "CMYK"), ("a.png", "RGBA"), ("a.png", "P")]
-    + [("a.webp", "RGB"), ("a.gif", "P"), ("a.bmp", "RGB"), ("a.pgm", "L"), ("a.tif", "RGB")],
+    ("name", "mode"),
+    [("a.jpg", mode) for mode in ("RGB", "L", "CMYK")]
+    + [("a.png", mode) for mode in ("RGBA", "P")]
+    + [(f"a.{suffix}", "RGB") for suffix in ("webp", "gif", "bmp", "pgm", "tif")],
 )
 def test_formats_decode_to_rgb_bytes(tmp_path: Path, name: str, mode: str) -> None:
     Image.new("RGB", (40, 30), (200, 60, 60)).convert(mode).save(tmp_path / name)

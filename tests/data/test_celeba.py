@@ -3,7 +3,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pytest import LogCaptureFixture
 
 from facerec.data import FaceImages, celeba
 from facerec.data.decode import crop_file
@@ -27,7 +26,7 @@ def test_official_partitions_are_kept(make_celeba: MakeCeleba) -> None:
 
 
 def test_validation_is_carved_out_of_training_where_partition_1_is_empty(
-    make_celeba: MakeCeleba, caplog: LogCaptureFixture
+    make_celeba: MakeCeleba, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
     root = str(make_celeba())
@@ -39,7 +38,7 @@ def test_validation_is_carved_out_of_training_where_partition_1_is_empty(
 
 
 def test_roots_are_joined_by_identity_and_common_files_counted_once(
-    make_celeba: MakeCeleba, caplog: LogCaptureFixture
+    make_celeba: MakeCeleba, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
     large = make_celeba("large")

@@ -1,3 +1,4 @@
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -61,7 +62,11 @@ def test_labels_number_training_identities_first() -> None:
 @pytest.mark.parametrize(
     ("identities", "parts", "message"),
     [
-        (["a", "a", "b", "b", "c", "c"], ["train", "train", "val", "val", "val", "val"], "at least two identities"),
+        (
+            ["a", "a", "b", "b", "c", "c"],
+            ["train", "train", "val", "val", "val", "val"],
+            "at least two identities",
+        ),
         (["a", "b", "c", "d"], ["train", "train", "val", "val"], "validation needs two"),
         (["a", "b", "c", "c"], ["train", "train", "val", "val"], "validation needs two"),
         (["a", "b", "c", "c", "d", "a"], ["train", "train", "val", "val", "val", "test"], "several parts"),

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, distributed, multiprocessing
+from torch import Tensor, distributed
+from torch.multiprocessing.spawn import spawn
 
 from facerec.metrics import RetrievalMetrics, SeenAccuracy, accuracy_unseen, retrieval_metrics
 
@@ -36,7 +37,7 @@ def _process(rank: int, folder: str) -> None:
 
 
 def test_two_processes_find_what_one_finds(tmp_path: Path) -> None:
-    multiprocessing.spawn(_process, (str(tmp_path),), nprocs=2)
+    spawn(_process, (str(tmp_path),), nprocs=2)
     first, second = (torch.load(tmp_path / str(rank)) for rank in range(2))
     assert first[0] == second[0] == _expected()
     assert first[2] + second[2] == 33

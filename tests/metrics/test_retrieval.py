@@ -28,7 +28,9 @@ def _stable_neighbours(
 
 
 def _peer(embeddings: Tensor, labels: Tensor, neighbours: object = None) -> list[float]:
-    calculator = AccuracyCalculator(include=NAMES, k="max_bin_count", knn_func=neighbours, device=torch.device("cpu"))
+    calculator = AccuracyCalculator(
+        include=NAMES, k="max_bin_count", knn_func=neighbours, device=torch.device("cpu")
+    )
     values = calculator.get_accuracy(embeddings, labels)
     return [values[name] for name in NAMES]
 
@@ -58,7 +60,9 @@ def test_equals_the_peer_with_its_own_search(seed: int) -> None:
     vectors = torch.nn.functional.normalize(vectors + torch.randn(700, 16, generator=generator) * 1.5, dim=1)
     np.testing.assert_allclose(retrieval_metrics(vectors, labels), _peer(vectors, labels), atol=1e-6)
     np.testing.assert_allclose(
-        retrieval_metrics(vectors, labels), _peer(vectors, labels, CustomKNN(_Dot(), batch_size=64)), atol=1e-6
+        retrieval_metrics(vectors, labels),
+        _peer(vectors, labels, CustomKNN(_Dot(), batch_size=64)),
+        atol=1e-6,
     )
 
 

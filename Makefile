@@ -1,0 +1,35 @@
+# make study: set up, train one embedder on the embedded faces, print what it is worth
+# make test:  set up, check style and types, run the tests
+PYTHON ?= python3
+BIN := .venv/bin
+# the 7x7 stem and small batches fit 192 small pictures and two CPU cores
+STUDY ?= backbone.stem=imagenet data.batch_size=16
+
+.PHONY: study test setup requirements wheel
+
+setup: .venv/installed
+
+# uv from the PATH, or else a private one; byte-code is compiled once here instead of at every start
+.venv/installed: requirements.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	command -v uv >/dev/null || $(BIN)/python -m pip install --quiet uv
+	PATH="$$PATH:$(CURDIR)/$(BIN)" uv pip install --python $(BIN)/python --quiet --compile-bytecode -r requirements.txt
+	PATH="$$PATH:$(CURDIR)/$(BIN)" uv pip install --python $(BIN)/python --quiet --no-deps --editable .
+	touch $@
+
+study: setup
+	$(BIN)/python -m facerec.train $(STUDY)
+
+test: setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+# pin what pyproject.toml asks for
+requirements: setup
+	PATH="$$PATH:$(CURDIR)/$(BIN)" uv pip compile --quiet --no-header --universal --python-version 3.11 \
+		--extra test pyproject.toml --output-file requirements.txt
+
+wheel: setup
+	PATH="$$PATH:$(CURDIR)/$(BIN)" uv build --wheel --quiet
