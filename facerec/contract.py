@@ -84,7 +84,7 @@ def check(contract: Any, path: Path) -> None:
 
 
 def build(contract: Mapping[str, Any], path: Path) -> Embedder:
-    """The embedder of a checked contract, on the meta device: its weights and statistics are still to come.
+    """The embedder of a checked contract, on the CPU: its weights and statistics are still to come.
 
     Raises:
         ModelError: there is no such backbone.
@@ -92,9 +92,9 @@ def build(contract: Mapping[str, Any], path: Path) -> Embedder:
     options = dict(contract["backbone"])
     cls = BACKBONES[options.pop("class")]
     try:
-        with torch.device("meta"):
+        with torch.random.fork_rng(devices=[]):  # the initial weights must not move the caller's random numbers
             embedder = Embedder(cls(**options), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-    except (FacerecError, RuntimeError, TypeError, OverflowError) as error:
+    except FacerecError as error:
         raise ModelError(f"{path}: backbone can't be built: {error}") from error
     if contract["embedding_dim"] != embedder.embedding_dim:
         there, here = brief(contract["embedding_dim"]), embedder.embedding_dim

@@ -48,9 +48,7 @@ def save(
     embedder = getattr(embedder, "_orig_mod", embedder)
     backbone = getattr(embedder.backbone, "_orig_mod", embedder.backbone)
     if BACKBONES.get(type(backbone).__name__) is not type(backbone):
-        raise ModelError(
-            f"{folder}: {type(backbone)} could not be loaded again; list it in facerec.backbones.BACKBONES"
-        )
+        raise ModelError(f"{folder}: {type(backbone)} is not listed in facerec.backbones.BACKBONES")
     terms = contract.describe(backbone, origin)
     contract.check(terms, folder / _CONTRACT)
     weights = {name.replace("_orig_mod.", ""): tensor for name, tensor in embedder.state_dict().items()}
@@ -86,8 +84,8 @@ def load(folder: str | Path, device: str | torch.device = "cpu") -> Embedder:
     embedder = contract.build(_read_contract(folder), folder / _CONTRACT)
     weights = _read_weights(folder / _WEIGHTS)
     _check_fit(embedder, weights, folder / _WEIGHTS)
-    embedder.to_empty(device=device).load_state_dict(weights)
-    return embedder.eval()
+    embedder.load_state_dict(weights)
+    return embedder.to(device).eval()
 
 
 def read_statistics(folder: str | Path) -> dict[str, Any]:
@@ -124,23 +122,21 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise ModelError(f"{path}: is missing; copy or save the whole model folder again") from error
+        raise ModelError(f"{path}: is missing; {_cure(path.parent)}") from error
     except OSError as error:
         raise ModelError(f"{path}: can't be read ({error}); check its permissions and the disk") from error
 
 
-def _read_contract(folder: Path) -> dict[str, Any]:
-    if not (folder / _CONTRACT).exists():
-        raise ModelError(f"{folder}: is not a model folder, it has no {_CONTRACT}{_hint(folder)}")
-    return contract.parse(_read(folder / _CONTRACT), folder / _CONTRACT)
-
-
-def _hint(folder: Path) -> str:
-    if (folder / "model" / _CONTRACT).exists():
-        return f"; it is a run, whose model is {folder / 'model'}"
+def _cure(folder: Path) -> str:
+    if any(folder.glob(f"model/{_CONTRACT}")):
+        return f"{folder} is a run, its model is {folder / 'model'}"
     if aside := sorted(folder.parent.glob(f".{escape(folder.name)}.*.old")):
-        return f"; a save was killed while it moved the previous model: rename {aside[-1]} to {folder}"
-    return "; give the path of a folder that facerec.model.save wrote"
+        return f"a save was killed while it moved the previous model: rename {aside[-1]} to {folder}"
+    return "give a folder that facerec.model.save wrote, or save the model again"
+
+
+def _read_contract(folder: Path) -> dict[str, Any]:
+    return contract.parse(_read(folder / _CONTRACT), folder / _CONTRACT)
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:

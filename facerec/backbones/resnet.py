@@ -61,6 +61,7 @@ _STAGES: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, int, in
     34: (BasicBlock, (3, 4, 6, 3)),
     50: (Bottleneck, (3, 4, 6, 3)),
 }
+_WIDEST = 16_384  # far beyond any embedding; a typing error must not fill the memory
 
 
 class ResNet(Backbone):
@@ -72,7 +73,8 @@ class ResNet(Backbone):
 
     Args:
         depth: 18, 34 or 50.
-        embedding_dim: width of the last fully connected layer, if there is one; see `out_features`.
+        embedding_dim: width of the last fully connected layer, 1 to 16384; without that layer it decides nothing,
+            and `out_features` is the truth.
         stem: "face": 3x3 convolution of stride 1, no pooling, and the first stage halves the side;
             "imagenet": 7x7 convolution of stride 2, then 3x3 max pooling of stride 2.
         final_fc: end in a fully connected layer; without it the features are the 512 (depth 50: 2048)
@@ -97,8 +99,8 @@ class ResNet(Backbone):
             raise ConfigError(f"backbone.depth must be one of {', '.join(map(str, _STAGES))}, not {depth!r}")
         if stem not in ("face", "imagenet"):
             raise ConfigError(f"backbone.stem must be 'face' or 'imagenet', not {stem!r}")
-        if embedding_dim < 1:
-            raise ConfigError(f"backbone.embedding_dim must be at least 1, not {embedding_dim!r}")
+        if not 1 <= embedding_dim <= _WIDEST:
+            raise ConfigError(f"backbone.embedding_dim must be from 1 to {_WIDEST}, not {embedding_dim!r}")
         self.options = {
             "depth": depth,
             "embedding_dim": embedding_dim,

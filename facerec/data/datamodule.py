@@ -100,7 +100,7 @@ class FaceData(pl.LightningDataModule):
         """Shuffle by (seed, epoch) alone, so that a resumed run meets the same batches."""
         dataset = self.part("train")
         # with one process, too: Lightning tells this sampler the epoch
-        sampler: DistributedSampler[Batch] = DistributedSampler(
+        sampler: Sampler[int] = DistributedSampler(
             dataset, self._world_size, self._rank, shuffle=True, seed=self.seed
         )
         return self._loader(dataset, sampler, drop_last=True)

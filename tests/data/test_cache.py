@@ -38,12 +38,12 @@ def test_crops_are_those_of_the_files(make_celeba: MakeCeleba, tmp_path: Path, n
 
 def test_made_once_and_made_anew_when_a_file_changes(make_celeba: MakeCeleba, tmp_path: Path) -> None:
     images, cache = celeba(str(make_celeba()), val_share=0.4), tmp_path / "cache"
-    first = Path(str(open_crops(images, cache, 0).filename))  # type: ignore[attr-defined]
+    first = Path(str(open_crops(images, cache, 0).filename))
     written = first.stat().st_mtime_ns
-    assert Path(str(open_crops(images, cache, 0).filename)) == first  # type: ignore[attr-defined]
+    assert Path(str(open_crops(images, cache, 0).filename)) == first
     assert first.stat().st_mtime_ns == written
     os.utime(images.files[3], (1, 1))
-    assert Path(str(open_crops(images, cache, 0).filename)) != first  # type: ignore[attr-defined]
+    assert Path(str(open_crops(images, cache, 0).filename)) != first
 
 
 def _open(images: FaceImages, cache: Path, results: "multiprocessing.Queue[int]") -> None:

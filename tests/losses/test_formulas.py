@@ -143,6 +143,16 @@ def test_adaface_at_either_end(mean: float, alike: type[ArcFace] | None, labels:
         )
 
 
+@pytest.mark.parametrize(("mean", "side"), [(-1e4, 1.0), (1e4, -1.0)])
+def test_adaface_keeps_the_angle_between_0_and_pi(mean: float, side: float) -> None:
+    head, labels = AdaFace(D, C, m=0.4, h=0.333, scale=20.0).eval(), torch.arange(C)
+    head.norm_mean.fill_(mean)
+    features = side * head.weight.detach()
+    quality = -np.sign(mean)
+    loss = expected(cosines(head, features), labels, 20.0, lambda _: np.array(side - 0.4 - 0.4 * quality))
+    assert head(features, labels).loss.item() == pytest.approx(loss, rel=1e-5)
+
+
 def test_adaface_without_h_is_cosface(features: torch.Tensor, labels: torch.Tensor) -> None:
     head, cosface = AdaFace(D, C, m=0.4, h=0.0, scale=20.0), CosFace(D, C, m=0.4, scale=20.0)
     cosface.weight = head.weight
