@@ -148,15 +148,18 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _check_fit(embedder: Embedder, weights: Mapping[str, Tensor], path: Path) -> None:
-    wanted = {name: list(tensor.shape) for name, tensor in embedder.state_dict().items()}
-    found = {name: list(tensor.shape) for name, tensor in weights.items()}
+    wanted = {name: _form(tensor) for name, tensor in embedder.state_dict().items()}
+    found = {name: _form(tensor) for name, tensor in weights.items()}
     names = [name for name in {**wanted, **found} if wanted.get(name) != found.get(name)]
     if names:
-        lines = [f"\n  {name}: {found.get(name, 'none')}, wants {wanted.get(name, 'none')}" for name in names[:3]]
-        more = f"\n  and {len(names) - 3} more" if len(names) > 3 else ""
-        raise ModelError(
-            f"{path}: {len(names)} weights don't fit {_CONTRACT}; are both of one model?{''.join(lines)}{more}"
-        )
+        lines = [f"{name}: {found.get(name, 'none')}, wants {wanted.get(name, 'none')}" for name in names[:3]]
+        lines += [f"and {len(names) - 3} more"] if len(names) > 3 else []
+        listed = "".join(f"\n  {line}" for line in lines)
+        raise ModelError(f"{path}: does not fit {_CONTRACT}; take both from one save{listed}")
+
+
+def _form(tensor: Tensor) -> str:
+    return f"{'float' if tensor.is_floating_point() else 'int'} {list(tensor.shape)}"
 
 
 def _replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:

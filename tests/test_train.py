@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,30 +16,43 @@ from hydra.core.global_hydra import GlobalHydra
 from PIL import Image
 
 from facerec import load
+from facerec.data import orl
 from facerec.job import run_job
 from facerec.report.curves import read_metrics
 from facerec.train import train
 
 SMALL = (
+    "dataset=folder",
     "backbone.stem=imagenet",
-    "data.batch_size=32",
-    "callbacks.progress.refresh_rate=0",
+    "data.batch_size=8",
     "data.decode_workers=0",
+    "callbacks.progress.refresh_rate=0",
 )
 Job = Callable[..., Path]
 
 
+@pytest.fixture(scope="session")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """12 of the ORL people, 6 photos each, as a folder: 8 to train on, 2 for validation, 2 for the test."""
+    root = tmp_path_factory.mktemp("people")
+    for file in orl().files:
+        if int(file.parent.name[1:]) <= 12 and int(file.stem) <= 6:
+            (root / file.parent.name).mkdir(exist_ok=True)
+            shutil.copy(file, root / file.parent.name)
+    return root
+
+
 @pytest.fixture
-def job(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Job:
+def job(tmp_path: Path, people: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
     """Runs `python -m facerec.train …` in this process and returns the run's folder."""
-    cache = tmp_path_factory.getbasetemp() / "cache"
-    monkeypatch.setenv("FACEREC_CACHE", str(cache))
+    monkeypatch.setenv("FACEREC_CACHE", str(people.parent / "cache"))
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
 
     def run(*overrides: str, name: str = "run") -> Path:
         GlobalHydra.instance().clear()
         folder = tmp_path / name
-        monkeypatch.setattr(sys, "argv", ["train", *SMALL, f"hydra.run.dir={folder}", *overrides])
+        given = [*SMALL, f"dataset.root={people}", f"hydra.run.dir={folder}", *overrides]
+        monkeypatch.setattr(sys, "argv", ["train", *given])
         run_job("train", train)
         return folder
 
@@ -68,7 +82,7 @@ def test_a_run_leaves_a_model_that_works_and_everything_to_judge_it_by(
 
     checkpoint = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
     weights = checkpoint["state_dict"]
-    assert weights["head.weight"].shape == (24, 128)
+    assert weights["head.weight"].shape == (8, 128)
     assert (
         len(checkpoint["optimizer_states"][0]["state"]) == len([name for name, _ in model.named_parameters()]) + 1
     )
@@ -134,12 +148,13 @@ def test_a_killed_run_ends_as_one_never_killed(tmp_path: Path, interval: str) ->
     )
     while not checkpoint.exists():
         assert killed.poll() is None, "the run ended before it could be killed"
-        time.sleep(0.05)
-    time.sleep(1.5)  # into the second epoch
+        time.sleep(0.01)
+    time.sleep(0.3)  # into the second epoch
+    assert killed.poll() is None, "the run ended before it could be killed"
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     steps = torch.load(checkpoint, weights_only=True)["global_step"]
-    assert 0 < steps < 18
+    assert 0 < steps < 15
     assert not (tmp_path / "killed" / "model").exists()
 
     assert start("killed", f"ckpt_path={checkpoint}").wait() == 0
@@ -161,13 +176,13 @@ def test_a_killed_run_ends_as_one_never_killed(tmp_path: Path, interval: str) ->
         (["+loss.margin=1"], "margin"),
         (["+sede=1"], "sede: no such key"),
         (["dataset=celeba", "dataset.root=/nowhere"], "/nowhere is missing\nGet CelebA"),
-        (["dataset=celeba"], "dataset.root"),
-        (["dataset=folder", "dataset.root=."], "dataset."),
+        (["dataset=celeba", "dataset.root=???"], "dataset.root"),
+        (["dataset.root=."], "dataset.root: no pictures"),
         (
             ["data.batch_size=1000"],
-            "data.batch_size is 1000, but must lie between 2 and the 192 training images",
+            "data.batch_size is 1000, but must lie between 2 and the 40 training images",
         ),
-        (["dataset.val_identities=29"], "at least two identities"),
+        (["dataset.val_share=1"], "at least two identities"),
         (["backbone.depth=19"], "backbone.depth"),
         (["learner.interval=hour"], "learner.interval"),
         (["ckpt_path=/nowhere.ckpt"], "ckpt_path: /nowhere.ckpt is missing"),
@@ -233,8 +248,14 @@ def test_a_compiled_run_has_plain_names_in_its_checkpoint(job: Job) -> None:
     assert load(run / "model").embed(torch.zeros(1, 3, 112, 112, dtype=torch.uint8)).shape == (1, 128)
 
 
-def test_a_sweep_is_one_group_of_runs(tmp_path: Path) -> None:
-    given = [*SMALL, "trainer.max_epochs=1", "+trainer.limit_train_batches=1", "loss=cosface,normface"]
+def test_a_sweep_is_one_group_of_runs(tmp_path: Path, people: Path) -> None:
+    given = [
+        *SMALL,
+        f"dataset.root={people}",
+        "trainer.max_epochs=1",
+        "+trainer.limit_train_batches=1",
+        "loss=cosface,normface",
+    ]
     given += ["logger=csv", f"hydra.sweep.dir={tmp_path / 'sweep'}", "--multirun"]
     subprocess.run(
         [sys.executable, "-m", "facerec.train", *given],
@@ -243,7 +264,7 @@ def test_a_sweep_is_one_group_of_runs(tmp_path: Path) -> None:
         capture_output=True,
     )
     runs = sorted(folder.parent.name for folder in (tmp_path / "sweep").glob("*/model"))
-    assert runs == ["0-orl-resnet18-cosface", "1-orl-resnet18-normface"]
+    assert runs == ["0-folder-resnet18-cosface", "1-folder-resnet18-normface"]
 
 
 def test_help_is_quick_because_it_does_not_import_torch() -> None:
