@@ -26,15 +26,17 @@ def run_job(config_name: str, task: Callable[[DictConfig], None]) -> None:
     Errors a user can mend end the process with status 1 and their message, which also goes to the run's
     log; HYDRA_FULL_ERROR=1 shows their traceback. Any other error keeps its traceback.
     """
-    wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    before = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra would print and exit before we see the error
     try:
         hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name=config_name)(task)()
     except (FacerecError, HydraException, OmegaConfBaseException) as error:
-        if wants_traceback:
+        if before == "1":
             raise
         log.error("%s", _cause(error))
         sys.exit(1)
+    finally:
+        os.environ["HYDRA_FULL_ERROR"] = before or "0"
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -1,4 +1,8 @@
+import contextlib
 import json
+import os
+import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -7,8 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
+import torchvision
 import yaml
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import facerec
@@ -173,133 +181,11 @@ def test_the_fingerprint_follows_what_decides_the_vectors(tmp_path: Path) -> Non
 
 
 SMALL = {"class": "Small", "width": 4, "slope": 0.1, "norm": True, "name": "small"}
-RESNET = {"class": "ResNet", "depth": 18, "embedding_dim": 4, "stem": "face", "final_fc": True, "final_relu": False}
-
-
-def rewrite(folder: Path, changes: dict[Any, Any]) -> None:
-    contract = yaml.safe_load((folder / "model.yaml").read_text())
-    (folder / "model.yaml").write_text(yaml.safe_dump({**contract, **changes}))
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"format": 2}, "format is 2"),
-        ({"format": True}, "format is True"),
-        ({"kind": "classifier"}, "kind is 'classifier'"),
-        ({"crop": {"size": 96, "template": "arcface-112", "colour": "RGB"}}, "crop is .*96.*wants .*112"),
-        ({"crop": None}, "crop is None"),
-        ({"embedding_dim": 5}, "embedding_dim is 5, .* gives 4"),
-        ({"_target_": "os.system"}, "'_target_' is unknown"),
-        ({1: 2}, "1 is unknown"),
-        ({"backbone": "Small"}, "backbone.class must be one of ResNet"),
-        ({"backbone": {**SMALL, "class": "os.system"}}, "backbone.class .* not 'os.system'"),
-        ({"backbone": {**SMALL, "class": ["Small"]}}, "backbone.class"),
-        ({"backbone": {"class": "Small", "width": 4}}, "backbone.slope is missing"),
-        ({"backbone": {**SMALL, "_target_": "os.system"}}, "backbone.'_target_' is unknown"),
-        ({"backbone": {**SMALL, "width": 4.0}}, "backbone.width must be of type int, not 4.0"),
-        ({"backbone": {**SMALL, "width": True}}, "backbone.width must be of type int, not True"),
-        ({"backbone": {**SMALL, "norm": 1}}, "backbone.norm must be of type bool, not 1"),
-        ({"backbone": {**RESNET, "depth": 19}}, "backbone.depth must be one of 18, 34, 50, not 19"),
-        ({"backbone": {**RESNET, "embedding_dim": 10**30}}, "backbone.embedding_dim must be from 1"),
-    ],
-)
-def test_a_contract_we_cannot_keep_is_refused_by_key(folder: Path, changes: dict[Any, Any], message: str) -> None:
-    rewrite(folder, changes)
-    for door in (
-        (model.load, model.fingerprint)
-        if "depth" not in message and "embedding_dim" not in message
-        else (model.load,)
-    ):
-        with pytest.raises(ModelError, match=message) as caught:
-            door(folder)
-        assert str(folder / "model.yaml") in str(caught.value)
-
-
-@pytest.mark.parametrize("key", ["format", "kind", "backbone", "crop", "embedding_dim", "origin"])
-def test_a_missing_key_is_named(folder: Path, key: str) -> None:
-    contract = yaml.safe_load((folder / "model.yaml").read_text())
-    del contract[key]
-    (folder / "model.yaml").write_text(yaml.safe_dump(contract))
-    with pytest.raises(ModelError, match=rf"model\.yaml: {key} is missing"):
-        model.load(folder)
-
-
-def test_tags_are_refused_and_never_obeyed(folder: Path) -> None:
-    victim = folder.parent / "obeyed"
-    text = (folder / "model.yaml").read_text()
-    for tag in (f"!!python/object/apply:pathlib.Path.touch [{victim}]", "!!python/name:os.system", "!Ours {}"):
-        (folder / "model.yaml").write_text(text.replace("dataset: orl", f"dataset: {tag}"))
-        with pytest.raises(ModelError, match="not plain YAML"):
-            model.load(folder)
-    assert not victim.exists()
-
-
-def test_aliases_that_unfold_to_2_to_the_60_are_refused(folder: Path) -> None:
-    bomb = "a0: &a0 x\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 61))
-    text = (folder / "model.yaml").read_text()
-    (folder / "model.yaml").write_text(bomb + text.replace("kind: embedder", "kind: *a60"))
-    with pytest.raises(ModelError, match="'a0' is unknown"):
-        model.load(folder)
-
-
-YAML_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates() | st.binary(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.integers(), inner, max_size=3),
-    max_leaves=5,
-)
-CONTRACT = {
-    "format": 1,
-    "kind": "embedder",
-    "backbone": SMALL,
-    "crop": {"size": 112, "template": "arcface-112", "colour": "RGB"},
-    "embedding_dim": 4,
-    "origin": {},
-}
-PLACES = (
-    [(key,) for key in CONTRACT] + [("backbone", key) for key in SMALL] + [("crop", "size"), ("new",), ("crop", 1)]
-)
-
-
-@pytest.fixture(scope="module")
-def contract_only(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder whose weights are missing, so that no contract can make `load` succeed."""
-    return tmp_path_factory.mktemp("contract")
-
-
-@given(place=st.sampled_from(PLACES), value=YAML_VALUES)
-@settings(deadline=None, max_examples=150)
-def test_any_value_at_any_key_is_a_model_error_or_a_good_contract(
-    contract_only: Path, place: tuple[Any, ...], value: Any
-) -> None:
-    contract = json.loads(json.dumps(CONTRACT))
-    (contract if len(place) == 1 else contract[place[0]])[place[-1]] = value
-    (contract_only / "model.yaml").write_text(yaml.safe_dump(contract), encoding="utf-8")
-    with pytest.raises(ModelError) as caught:
-        model.load(contract_only)
-    harmless = place in [("origin",), ("backbone", "slope"), ("backbone", "norm"), ("backbone", "name")]
-    if not harmless and contract != CONTRACT:
-        assert str(contract_only / "model.yaml") in str(caught.value)
-
-
-@given(start=st.integers(0, 400), length=st.integers(0, 40), insert=st.binary(max_size=20))
-@example(start=0, length=400, insert=b"")
-@example(start=0, length=400, insert=b"[" * 20_000)
-@example(start=0, length=0, insert=b"2020-13-45: 1\n")
-@example(start=0, length=0, insert=b"x: !!int ''\n")
-@settings(deadline=None, max_examples=200)
-def test_any_damage_to_the_contract_is_a_model_error(
-    contract_only: Path, start: int, length: int, insert: bytes
-) -> None:
-    whole = yaml.safe_dump(CONTRACT, sort_keys=False).encode()
-    (contract_only / "model.yaml").write_bytes(whole[:start] + insert + whole[start + length :])
-    with pytest.raises(ModelError):
-        model.load(contract_only)
 
 
 @given(kept=st.floats(0, 1, exclude_max=True))
 @example(kept=0.0)
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_weights_cut_short_are_refused(folder: Path, kept: float) -> None:
     path = folder / "weights.safetensors"
     whole = path.read_bytes()
@@ -314,7 +200,7 @@ def test_weights_cut_short_are_refused(folder: Path, kept: float) -> None:
 
 
 @given(position=st.integers(0, 900), value=st.integers(0, 255))
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_damaged_weights_header_is_never_a_crash(folder: Path, position: int, value: int) -> None:
     path = folder / "weights.safetensors"
     whole = path.read_bytes()
@@ -358,7 +244,7 @@ def test_missing_files_are_named(folder: Path, name: str) -> None:
 def test_a_run_folder_points_at_its_model(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=f"its model is {folder}"):
         model.load(folder.parent)
-    with pytest.raises(ModelError, match="nowhere.*model.yaml: is missing"):
+    with pytest.raises(ModelError, match=r"nowhere.*model.yaml: is missing"):
         model.load(tmp_path / "nowhere")
 
 
@@ -459,9 +345,9 @@ def test_what_could_not_be_loaded_is_not_saved(folder: Path) -> None:
     changed.backbone.add_module("conv", nn.Conv2d(3, 9, 8))
     with pytest.raises(ModelError, match=r"conv\.weight: float \[9, 3, 8, 8\], wants"):
         save(folder, changed)
+    mistyped = make(seed=1)
+    mistyped.backbone.options["width"] = 4.5
     with pytest.raises(ModelError, match=r"backbone\.width must be of type int, not 4\.5"):
-        mistyped = make(seed=1)
-        mistyped.backbone.options["width"] = 4.5
         save(folder, mistyped)
     assert untouched(folder)
 
@@ -471,7 +357,7 @@ def test_a_full_disk_leaves_the_old_model_whole(folder: Path, limit: int) -> Non
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
     try:
-        with pytest.raises(ModelError, match="can't be written .*File too large.*free space") as caught:
+        with pytest.raises(ModelError, match=r"can't be written .*File too large.*free space") as caught:
             save(folder, make(seed=1))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -482,7 +368,7 @@ def test_a_full_disk_leaves_the_old_model_whole(folder: Path, limit: int) -> Non
 def test_a_place_we_may_not_write_to_leaves_the_old_model_whole(folder: Path) -> None:
     folder.parent.chmod(0o555)
     try:
-        with no_privileges(), pytest.raises(ModelError, match="can't be written .*Permission denied"):
+        with no_privileges(), pytest.raises(ModelError, match=r"can't be written .*Permission denied"):
             save(folder, make(seed=1))
     finally:
         folder.parent.chmod(0o755)
@@ -491,50 +377,57 @@ def test_a_place_we_may_not_write_to_leaves_the_old_model_whole(folder: Path) ->
         save(folder / "model.yaml", make())
 
 
-KILLED = """
-import itertools, os, signal, sys, warnings
-sys.path.insert(0, sys.argv[3])
+STOPPED = """
+import itertools, os, signal, sys
+sys.path.insert(0, sys.argv[2])
 from pathlib import Path
 import test_model as t
-t.BACKBONES["Small"] = t.Small
-folder, embedder = Path(sys.argv[1]), t.make(seed=1)
-steps = itertools.count()
 
-def kill(event, args):
-    if event in ("open", "os.mkdir", "os.rename", "os.remove", "os.rmdir") and sys.argv[2] in os.fsdecode(args[0]):
+t.BACKBONES["Small"] = t.Small
+new = t.make(seed=1)
+
+def stop(event, args):
+    if event in ("open", "os.mkdir", "os.rename", "os.remove", "os.rmdir") and "model" in str(args[0]):
         if next(steps) == number:
+            if way == "interrupted":
+                raise KeyboardInterrupt
             os.kill(os.getpid(), signal.SIGKILL)
 
-for number in itertools.count():
-    target = folder / str(number) / "model"
-    t.save(target, t.make())
-    child = os.fork()
-    if not child:
-        sys.addaudithook(kill)
-        t.save(target, embedder)
-        os._exit(0)
-    if os.waitpid(child, 0)[1] == 0:
-        break
+for way in ("killed", "interrupted"):
+    for number in itertools.count():
+        folder = t.save(Path(sys.argv[1], way, f"{number:02}", "model"), t.make())
+        steps, child = itertools.count(), os.fork()
+        if not child:
+            sys.addaudithook(stop)
+            try:
+                t.save(folder, new)
+            except KeyboardInterrupt:
+                os._exit(1)
+            os._exit(0)
+        if os.waitpid(child, 0)[1] == 0:
+            break
 """
 
 
-def test_a_save_killed_at_any_step_loses_no_model(tmp_path: Path) -> None:
-    arguments = [sys.executable, "-c", KILLED, str(tmp_path), "model", str(Path(__file__).parent)]
+def test_a_save_stopped_at_any_step_loses_no_model(tmp_path: Path) -> None:
+    arguments = [sys.executable, "-c", STOPPED, str(tmp_path), str(Path(__file__).parent)]
     finished = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
     old, new = make().embed(CROPS), make(seed=1).embed(CROPS)
-    outcomes = []
-    for number in range(len(list(tmp_path.iterdir()))):
-        folder = tmp_path / str(number) / "model"
-        if not folder.exists():  # killed between two renames: the message says where the old model is
-            with pytest.raises(ModelError, match=r"rename (\S+\.old) to") as caught:
-                model.load(folder)
-            Path(str(caught.value).split("rename ")[1].split(" to ")[0]).rename(folder)
-            outcomes.append("aside")
-        else:
-            outcomes.append("here")
-        found = model.load(folder).embed(CROPS)
-        outcomes[-1] += " old" if torch.equal(found, old) else " new" if torch.equal(found, new) else " neither"
-    assert sorted(set(outcomes)) == ["aside old", "here new", "here old"]
-    assert outcomes.count("aside old") == 1
-    assert outcomes.count("here old") >= 5  # the folder, three files and a rename
+    outcomes: dict[str, list[str]] = {"killed": [], "interrupted": []}
+    for way, found in outcomes.items():
+        for run in sorted((tmp_path / way).iterdir()):
+            folder, place = run / "model", "here"
+            if not folder.exists():  # stopped between two renames: the message says where the old model is
+                with pytest.raises(ModelError, match=r"rename \S+\.old to") as caught:
+                    model.load(folder)
+                Path(str(caught.value).split("rename ")[1].split(" to ")[0]).rename(folder)
+                place = "aside"
+            vectors = model.load(folder).embed(CROPS)
+            which = "old" if torch.equal(vectors, old) else "new" if torch.equal(vectors, new) else "neither"
+            found.append(f"{which} {place}")
+    # the temporary folder, its three files and the first rename; the second rename; the old folder's deletion
+    assert outcomes["killed"][:6] == ["old here"] * 5 + ["old aside"]
+    assert set(outcomes["killed"][6:]) == {"new here"}
+    assert outcomes["interrupted"][:6] == ["old here"] * 6
+    assert set(outcomes["interrupted"][6:]) == {"new here"}

@@ -5,12 +5,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from facerec.errors import DataError
-
-_CHUNK = 4096
+from facerec.metrics.similarity import require_finite, similarity_blocks
 
 
 def nearest_prototype(embeddings: Tensor, prototypes: Tensor) -> Tensor:
-    """Index of each embedding's most similar class, `int64 [N]`.
+    """Index of each embedding's most similar class, `int64 [N]`; of equals the lower.
 
     Args:
         embeddings: `float [N, d]`.
@@ -18,7 +17,7 @@ def nearest_prototype(embeddings: Tensor, prototypes: Tensor) -> Tensor:
     """
     flat = prototypes.reshape(-1, prototypes.shape[-1])
     per_class = len(flat) // len(prototypes)
-    return torch.cat([(part @ flat.T).argmax(dim=1) // per_class for part in embeddings.split(_CHUNK)])
+    return torch.cat([block.argmax(dim=1) // per_class for block in similarity_blocks(embeddings, flat)])
 
 
 def accuracy_unseen(embeddings: Tensor, labels: Tensor) -> float:
@@ -32,9 +31,10 @@ def accuracy_unseen(embeddings: Tensor, labels: Tensor) -> float:
         labels: `int64 [N]`.
 
     Raises:
-        DataError: no identity has two samples.
+        DataError: an embedding is not finite, or no identity has two samples.
     """
-    _, identity, counts = labels.unique(return_inverse=True, return_counts=True)
+    require_finite(embeddings)
+    _, identity, counts = torch.unique(labels, return_inverse=True, return_counts=True)
     order = identity.argsort(stable=True)
     first = counts.cumsum(0) - counts
     place = torch.empty_like(order)
@@ -45,4 +45,4 @@ def accuracy_unseen(embeddings: Tensor, labels: Tensor) -> float:
     sums = embeddings.new_zeros(len(counts), embeddings.shape[1])
     sums.index_add_(0, identity[~probe], embeddings[~probe])
     found = nearest_prototype(embeddings[probe], F.normalize(sums, dim=1))
-    return float((found == identity[probe]).double().mean())
+    return int((found == identity[probe]).sum()) / len(found)

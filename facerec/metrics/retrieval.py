@@ -6,12 +6,11 @@ import torch
 from torch import Tensor
 
 from facerec.errors import DataError
-
-_CHUNK_BYTES = 64 * 2**20
+from facerec.metrics.similarity import require_finite, similarity_blocks
 
 
 class PerQuery(NamedTuple):
-    """For each query, `[Q]`: its row, and `float64` values of the three metrics."""
+    """For each query, `[Q]` on the CPU: its row, and `float64` values of the three metrics."""
 
     rows: Tensor
     map_at_r: Tensor
@@ -43,24 +42,26 @@ def retrieval_per_query(embeddings: Tensor, labels: Tensor, *, chunk: int | None
     Raises:
         DataError: an embedding is not finite, or no identity has two samples.
     """
-    if bad := int((~embeddings.isfinite().all(dim=1)).sum()):
-        raise DataError(f"{bad} of {len(embeddings)} embeddings are not finite")
-    _, identity, counts = labels.unique(return_inverse=True, return_counts=True)
+    require_finite(embeddings)
+    _, identity, counts = torch.unique(labels, return_inverse=True, return_counts=True)
     relevant = counts[identity] - 1
     rows = relevant.nonzero().squeeze(1)
     if not len(rows):
         raise DataError(f"no identity among {len(counts)} has two samples, so nothing can be retrieved")
     k = int(relevant.max())
-    places = torch.arange(1, k + 1, device=labels.device)
-    chunk = chunk or max(1, _CHUNK_BYTES // (embeddings.element_size() * len(embeddings)))
-    values = []
-    for queries in rows.split(chunk):
-        nearest = _nearest(embeddings, queries, k)
-        r = relevant[queries, None]
-        hits = ((identity[nearest] == identity[queries, None]) & (places <= r)).double()
+    places = torch.arange(1, k + 1)
+    values, start = [], 0
+    for similarity in similarity_blocks(embeddings[rows], embeddings, chunk):
+        queries = rows[start : start + len(similarity)]
+        start += len(similarity)
+        similarity.scatter_(1, queries[:, None], -torch.inf)
+        # the rest is small, and float64 is not on every device
+        same = (identity[_nearest(similarity, k)] == identity[queries, None]).cpu()
+        r = relevant[queries, None].cpu()
+        hits = (same & (places <= r)).double()
         precision = hits.cumsum(dim=1) / places
         values.append(torch.stack([(precision * hits).sum(1) / r[:, 0], hits[:, 0], hits.sum(1) / r[:, 0]]))
-    return PerQuery(rows, *torch.cat(values, dim=1))
+    return PerQuery(rows.cpu(), *torch.cat(values, dim=1))
 
 
 def retrieval_metrics(embeddings: Tensor, labels: Tensor, *, chunk: int | None = None) -> RetrievalValues:
@@ -74,17 +75,21 @@ def retrieval_metrics(embeddings: Tensor, labels: Tensor, *, chunk: int | None =
     return RetrievalValues(*(float(values.mean()) for values in found[1:]))
 
 
-def _nearest(embeddings: Tensor, queries: Tensor, k: int) -> Tensor:
-    """Rows of the k most similar others, `int64 [len(queries), k]`; ties in the order of rows."""
-    similarity = embeddings[queries] @ embeddings.T
-    similarity[torch.arange(len(queries), device=queries.device), queries] = -torch.inf
-    values, nearest = similarity.topk(k, dim=1)
-    # topk orders equals as it likes: sort by row, then stably by value
-    nearest, by_row = nearest.sort(dim=1)
-    by_value = values.gather(1, by_row).argsort(dim=1, descending=True, stable=True)
-    nearest = nearest.gather(1, by_value)
-    # and it picks any of the equals at its edge: such queries, rare in real data, are sorted whole
-    cut = (similarity >= values[:, -1:]).sum(dim=1) > k
+def _nearest(similarity: Tensor, k: int) -> Tensor:
+    """Columns of each row's k largest values, `int64 [rows, k]`, largest first; equals by column."""
+    values, nearest = similarity.topk(k + 1, dim=1)
+    nearest = nearest[:, :k].sort(dim=1).values
+    # topk takes any of the equals at its edge: where the next value is the same, the choice is made again
+    cut = values[:, k - 1] == values[:, k]
     if cut.any():
-        nearest[cut] = similarity[cut].argsort(dim=1, descending=True, stable=True)[:, :k]
-    return nearest
+        nearest[cut] = _first_of_equals(similarity[cut], values[cut, k - 1 : k], k)
+    by_value = similarity.gather(1, nearest).argsort(dim=1, descending=True, stable=True)
+    return nearest.gather(1, by_value)
+
+
+def _first_of_equals(similarity: Tensor, edge: Tensor, k: int) -> Tensor:
+    """Columns of all values above the k-th, `edge`, and of its first equals: k a row, in column order."""
+    above, equal = similarity > edge, similarity == edge
+    room = k - above.sum(dim=1, keepdim=True)
+    chosen = above | (equal & (equal.cumsum(dim=1, dtype=torch.int32) <= room))
+    return chosen.nonzero()[:, 1].view(-1, k)
