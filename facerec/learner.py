@@ -152,13 +152,7 @@ class Learner(pl.LightningModule):
 
     def _log_all(self, prefix: str, values: dict[str, Any]) -> None:
         for name, value in values.items():
-            self.log(
-                f"{prefix}/{name}",
-                value,
-                prog_bar=name == "MAP@R",
-                add_dataloader_idx=False,
-                rank_zero_only=True,
-            )
+            self.log(f"{prefix}/{name}", value, prog_bar=name == "MAP@R", add_dataloader_idx=False)
 
     def _describe(self, loss: Tensor, batch: Batch, batch_idx: int) -> str:
         files = [self.images.files[row] for row in batch.indices[:3].tolist()]

@@ -44,8 +44,8 @@ def train(cfg: DictConfig) -> None:
     run = Path(HydraConfig.get().runtime.output_dir)
     _check(cfg, run)
     OmegaConf.save(cfg, run / "config.yaml", resolve=True)
-    pl.seed_everything(cfg.seed, workers=True)
     data = _data(cfg)
+    pl.seed_everything(cfg.seed, workers=True)  # after decoding, which draws random numbers only where it happens
     learner = _learner(cfg, data)
     try:
         _fit(cfg, run, learner, data)
@@ -105,7 +105,7 @@ def _fit(cfg: DictConfig, run: Path, learner: "Learner", data: "FaceData") -> No
 
     from facerec import model
     from facerec.precision import fastest_precision
-    from facerec.report import CropGrid, draw_curves, print_table
+    from facerec.report import CropGrid, draw_curves, show_table
 
     precision = cfg.trainer.precision
     if precision == "auto":
@@ -140,7 +140,7 @@ def _fit(cfg: DictConfig, run: Path, learner: "Learner", data: "FaceData") -> No
     }
     model.save(run / "model", learner.embedder, statistics={"channels": channels, "metrics": values}, origin=origin)
     draw_curves(run / "csv", run / "curves.png")
-    print_table(values, run)
+    show_table(values, trainer.loggers, run)
 
 
 def _rounded(values: tuple[float, ...]) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def cached_channel_statistics(crops: NDArray[np.uint8], rows: NDArray[np.int64],
         found = json.loads(path.read_text())
         return ChannelStatistics(tuple(found["mean"]), tuple(found["std"]), found["images"])
     statistics = channel_statistics(crops, rows)
-    half = path.with_suffix(f".{hashlib.sha256(str(id(rows)).encode()).hexdigest()[:8]}.part")
+    half = path.with_suffix(f".{os.getpid()}.part")  # two runs may find it at once
     half.write_text(json.dumps(asdict(statistics), indent=1))
     half.replace(path)
     return statistics

@@ -11,7 +11,7 @@ from facerec.metrics import SeenAccuracy, accuracy_unseen, nearest_prototype, re
 BUDGET = 64 * 2**20
 
 
-class _LargestTensor(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _LargestTensor(TorchDispatchMode):
     """Remembers the bytes of the largest tensor that any operation made."""
 
     largest = 0
@@ -33,7 +33,7 @@ def _unit(rows: int, width: int) -> Tensor:
 def test_no_tensor_outgrows_the_budget(collapsed: bool) -> None:
     count = 6_000  # all pairs would take 144 MB
     vectors = torch.eye(4)[:1].repeat(count, 1) if collapsed else _unit(count, 4)
-    with _LargestTensor() as memory:  # type: ignore[no-untyped-call]
+    with _LargestTensor() as memory:
         retrieval_metrics(vectors, torch.arange(count) // 3)
         accuracy_unseen(vectors, torch.arange(count) // 3)
         nearest_prototype(vectors, vectors)
