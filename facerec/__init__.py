@@ -20,9 +20,12 @@ _HOMES = {"Embedder": "facerec.embedder", "load": "facerec.model"}
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        return version("facerec")
+        try:
+            return version("facerec")
+        except PackageNotFoundError:  # run from a checkout that is not installed
+            return "0+checkout"
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'facerec' has no attribute {name!r}")
