@@ -5,9 +5,10 @@ import logging
 import os
 import sys
 import zipfile
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -23,18 +24,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 instantiate = partial(hydra_instantiate, _convert_="all")  # plain lists and dicts, which every library knows
-_GROUPS = {
-    "dataset",
-    "augment",
-    "backbone",
-    "loss",
-    "optimizer",
-    "scheduler",
-    "trainer",
-    "callbacks",
-    "logger",
-}
-_KEYS = _GROUPS | {"seed", "ckpt_path", "init_from", "data", "learner"}
 
 
 def train(cfg: DictConfig) -> None:
@@ -56,10 +45,6 @@ def train(cfg: DictConfig) -> None:
 
 def _check(cfg: DictConfig, run: Path) -> None:
     """Everything that can be refused before work starts."""
-    if unknown := cfg.keys() - _KEYS:
-        raise ConfigError(
-            f"{', '.join(sorted(map(str, unknown)))}: no such key; there are {', '.join(sorted(_KEYS))}"
-        )
     if (run / "checkpoints").exists() and cfg.ckpt_path is None:
         raise ConfigError(
             f"hydra.run.dir: {run} holds another run; resume it with ckpt_path={run}/checkpoints/last.ckpt, or "
@@ -103,7 +88,6 @@ def _fit(cfg: DictConfig, run: Path, learner: "Learner", data: "FaceData") -> No
     import torch
     from pytorch_lightning.loggers import CSVLogger
 
-    from facerec import model
     from facerec.precision import fastest_precision
     from facerec.report import CropGrid, draw_curves, show_table
 
@@ -120,7 +104,7 @@ def _fit(cfg: DictConfig, run: Path, learner: "Learner", data: "FaceData") -> No
         logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))
     trainer.fit(learner, data, ckpt_path=cfg.ckpt_path)
 
-    if trainer.fast_dev_run or not trainer.is_global_zero:
+    if trainer.fast_dev_run:
         return
     best = Path(callbacks["checkpoint"].best_model_path)
     learner.load_state_dict(torch.load(best, map_location="cpu", weights_only=True)["state_dict"])
@@ -128,19 +112,22 @@ def _fit(cfg: DictConfig, run: Path, learner: "Learner", data: "FaceData") -> No
     metrics = evaluator.validate(learner, data, verbose=False)
     if len(data.images.rows("test")):
         metrics += evaluator.test(learner, data, verbose=False)
-    values: dict[str, Any] = {name: value for part in metrics for name, value in part.items()}
-    (run / "metrics.json").write_text(json.dumps(values, indent=1))
-    statistics = data.statistics
-    channels = {"mean": list(statistics.mean), "std": list(statistics.std), "images": statistics.images}
-    origin = {
-        "dataset": data.images.name,
-        "run": str(run),
-        "seed": cfg.seed,
-        "loss": type(learner.head).__name__,
-    }
-    model.save(run / "model", learner.embedder, statistics={"channels": channels, "metrics": values}, origin=origin)
-    draw_curves(run / "csv", run / "curves.png")
-    show_table(values, trainer.loggers, run)
+    if trainer.is_global_zero:
+        values = {name: value for part in metrics for name, value in part.items()}
+        _finish(cfg, run, learner, data, values)
+        draw_curves(run / "csv", run / "curves.png")
+        show_table(values, trainer.loggers, run)
+
+
+def _finish(cfg: DictConfig, run: Path, learner: "Learner", data: "FaceData", metrics: dict[str, float]) -> None:
+    """Write what the run was for: its metrics and its model."""
+    from facerec import model
+
+    (run / "metrics.json").write_text(json.dumps(metrics, indent=1))
+    statistics = {"channels": asdict(data.statistics), "metrics": metrics}
+    loss = type(learner.head).__name__
+    origin = {"dataset": data.images.name, "loss": loss, "seed": cfg.seed, "run": str(run)}
+    model.save(run / "model", learner.embedder, statistics=statistics, origin=origin)
 
 
 def _rounded(values: tuple[float, ...]) -> str:

@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -227,22 +228,17 @@ def test_a_loss_that_is_not_finite_stops_the_run(
 
 
 def test_a_sweep_is_one_group_of_runs(tmp_path: Path, people: Path) -> None:
-    given = [
-        *SMALL,
-        f"dataset.root={people}",
-        "trainer.max_epochs=1",
-        "+trainer.limit_train_batches=1",
-        "loss=cosface,normface",
-    ]
-    given += ["logger=csv", f"hydra.sweep.dir={tmp_path / 'sweep'}", "--multirun"]
-    subprocess.run(
-        [sys.executable, "-m", "facerec.train", *given],
-        check=True,
-        env=os.environ | {"FACEREC_CACHE": str(tmp_path / "cache")},
-        capture_output=True,
-    )
-    runs = sorted(folder.parent.name for folder in (tmp_path / "sweep").glob("*/model"))
+    sweep = tmp_path / "sweep"
+    given = [*SMALL, f"dataset.root={people}", "trainer.max_epochs=1", "+trainer.limit_train_batches=1"]
+    given += ["loss=cosface,normface", f"hydra.sweep.dir={sweep}", "--multirun"]
+    environment = os.environ | {"FACEREC_CACHE": str(tmp_path / "cache")}
+    subprocess.run([sys.executable, "-m", "facerec.train", *given], check=True, env=environment)
+    runs = sorted(folder.parent.name for folder in sweep.glob("*/model"))
     assert runs == ["0-folder-resnet18-cosface", "1-folder-resnet18-normface"]
+    logs = list(sweep.glob("*/wandb/offline-run-*/*.wandb"))
+    assert len({log.stem for log in logs}) == 2
+    for log in logs:  # the group is the sweep's folder; every other path in there goes on behind it
+        assert re.search(re.escape(str(sweep).encode()) + rb"[^/]", log.read_bytes())
 
 
 def test_help_is_quick_because_it_does_not_import_torch() -> None:
