@@ -94,6 +94,7 @@ def _fit(cfg: DictConfig, run: Path, learner: "Learner", data: "FaceData") -> No
     precision = cfg.trainer.precision
     if precision == "auto":
         precision = fastest_precision(cfg.trainer.accelerator)
+    os.environ.setdefault("WANDB_QUIET", "true")  # the run ends with our table, not with W&B's summary
     if HydraConfig.get().mode == RunMode.MULTIRUN:
         os.environ.setdefault("WANDB_RUN_GROUP", HydraConfig.get().sweep.dir)
     loggers = [CSVLogger(run, name="csv"), *([instantiate(cfg.logger)] if cfg.logger else [])]
