@@ -164,7 +164,7 @@ def test_a_killed_run_ends_as_one_never_killed(tmp_path: Path, people: Path, int
         (["+sede=1"], "sede: no such key"),
         (["dataset=celeba", "dataset.root=/nowhere"], "/nowhere is missing\nGet CelebA"),
         (["dataset=celeba", "dataset.root=???"], "dataset.root"),
-        (["dataset.root=."], "dataset.root: no pictures"),
+        ([f"dataset.root={Path(__file__).parent}"], "dataset.root: no pictures"),
         (
             ["data.batch_size=1000"],
             "data.batch_size is 1000, but must lie between 2 and the 40 training images",

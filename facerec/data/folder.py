@@ -22,7 +22,7 @@ def folder(root: str, val_share: float = 0.15, test_share: float = 0.15, seen_sh
     Raises:
         DataError: the folder is missing, or holds no pictures in folders.
     """
-    base = Path(root)
+    base = Path(root).expanduser().resolve()
     if not base.is_dir():
         raise DataError(f"dataset.root: there is no folder {base}")
     files = sorted(file for file in base.glob("*/*") if file.suffix.lower() in IMAGE_SUFFIXES)
