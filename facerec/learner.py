@@ -66,15 +66,11 @@ class Learner(pl.LightningModule):
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Embedder and head are optimised together."""
         optimizer = self.make_optimizer([*self.embedder.parameters(), *self.head.parameters()])
-        steps = self.steps_per_epoch if self.interval == "step" else 1
-        scheduler = self.make_scheduler(optimizer, max_epochs=self.trainer.max_epochs, steps_per_epoch=steps)
+        epochs = self.trainer.max_epochs
+        assert epochs
+        steps = int(self.trainer.estimated_stepping_batches) // epochs if self.interval == "step" else 1
+        scheduler = self.make_scheduler(optimizer, max_epochs=epochs, steps_per_epoch=steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": self.interval}}
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Optimizer steps in an epoch."""
-        assert self.trainer.max_epochs
-        return int(self.trainer.estimated_stepping_batches) // self.trainer.max_epochs
 
     def forward(self, crops: Tensor) -> Tensor:
         """`uint8 [N, 3, 112, 112]` → unit `float32 [N, d]`."""
@@ -87,7 +83,7 @@ class Learner(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One loss; stops the run if it is not finite."""
-        self.head.set_progress(self.current_epoch + batch_idx / self.steps_per_epoch)
+        self.head.set_progress(self.current_epoch + batch_idx / self.trainer.num_training_batches)
         loss: Tensor
         cosine: Tensor
         loss, cosine = self.head(self.embedder.features(batch.crops), batch.labels)

@@ -112,12 +112,13 @@ class _Decoder(Dataset[tuple[torch.Tensor, list[str]]]):
         return len(self.images.files)
 
 
-def _as_is(batch: Any) -> Any:
+def as_is(batch: Any) -> Any:
+    """Collate nothing: the data set has made a batch already."""
     return batch
 
 
 def _decoded(images: FaceImages, num_workers: int) -> Iterator[tuple[torch.Tensor, list[str]]]:
-    yield from DataLoader(_Decoder(images), _BATCH, num_workers=num_workers, collate_fn=_as_is)
+    yield from DataLoader(_Decoder(images), _BATCH, num_workers=num_workers, collate_fn=as_is)
 
 
 def _listed(entries: list[Path] | list[str], problem: str) -> str:

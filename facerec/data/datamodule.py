@@ -1,7 +1,8 @@
 """Batches of crops for training, validation and test."""
 
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pytorch_lightning as pl
@@ -11,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler, Subset
 
 from facerec.data.augment import Augment
-from facerec.data.cache import open_crops
+from facerec.data.cache import as_is, open_crops
 from facerec.data.images import FaceImages
 from facerec.data.statistics import ChannelStatistics, cached_channel_statistics
 from facerec.errors import ConfigError
@@ -45,10 +46,6 @@ class CropDataset(Dataset[Batch]):
         return Batch(
             torch.from_numpy(self.crops[rows]), torch.from_numpy(self.labels[rows]), torch.from_numpy(rows)
         )
-
-
-def _as_is(batch: Any) -> Any:
-    return batch
 
 
 class FaceData(pl.LightningDataModule):
@@ -87,7 +84,7 @@ class FaceData(pl.LightningDataModule):
         self.crops = open_crops(images, Path(cache_dir), decode_workers)
         self._labels = images.labels()
 
-    @property
+    @cached_property
     def statistics(self) -> ChannelStatistics:
         """Channel statistics of the training images."""
         return cached_channel_statistics(self.crops, self.images.rows("train"), Path(str(self.crops.filename)))
@@ -143,7 +140,7 @@ class FaceData(pl.LightningDataModule):
             self.batch_size,
             sampler=sampler,
             drop_last=drop_last,
-            collate_fn=_as_is,
+            collate_fn=as_is,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
