@@ -1,16 +1,65 @@
 """Quality of embeddings: pure functions, and torchmetrics modules over them."""
 
-from facerec.metrics.accuracy import accuracy_unseen, nearest_prototype
+from facerec.metrics.accuracy import PerProbe, accuracy_unseen, nearest_prototype, unseen_per_probe
+from facerec.metrics.bootstrap import Interval, mean_interval, paired_difference
+from facerec.metrics.calibration import Calibration, Reliability, fit_calibration, reliability
+from facerec.metrics.folds import FoldAccuracy, fold_accuracy
+from facerec.metrics.identification import (
+    IdentificationPoint,
+    Probes,
+    identification_points,
+    open_set,
+    open_set_probes,
+)
 from facerec.metrics.modules import RetrievalMetrics, SeenAccuracy
+from facerec.metrics.pairs import COARSE_GRID, GRID, PairHistograms, pair_histograms
 from facerec.metrics.retrieval import PerQuery, RetrievalValues, retrieval_metrics, retrieval_per_query
+from facerec.metrics.verification import (
+    OperatingPoint,
+    Roc,
+    VerificationIntervals,
+    auc,
+    equal_error_rate,
+    operating_points,
+    roc,
+    verification_intervals,
+)
 
 __all__ = [
+    "COARSE_GRID",
+    "GRID",
+    "Calibration",
+    "FoldAccuracy",
+    "IdentificationPoint",
+    "Interval",
+    "OperatingPoint",
+    "PairHistograms",
+    "PerProbe",
     "PerQuery",
+    "Probes",
+    "Reliability",
     "RetrievalMetrics",
     "RetrievalValues",
+    "Roc",
     "SeenAccuracy",
+    "VerificationIntervals",
     "accuracy_unseen",
+    "auc",
+    "equal_error_rate",
+    "fit_calibration",
+    "fold_accuracy",
+    "identification_points",
+    "mean_interval",
     "nearest_prototype",
+    "open_set",
+    "open_set_probes",
+    "operating_points",
+    "pair_histograms",
+    "paired_difference",
+    "reliability",
     "retrieval_metrics",
     "retrieval_per_query",
+    "roc",
+    "unseen_per_probe",
+    "verification_intervals",
 ]

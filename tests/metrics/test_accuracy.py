@@ -5,23 +5,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facerec.errors import DataError
-from facerec.metrics import SeenAccuracy, accuracy_unseen, nearest_prototype
+from facerec.metrics import SeenAccuracy, accuracy_unseen, nearest_prototype, unseen_per_probe
 
 
-def _by_hand(embeddings: np.ndarray, labels: np.ndarray) -> float:
+def _by_hand(embeddings: np.ndarray, labels: np.ndarray) -> dict[int, bool]:
+    """Whether each probe, by its row, is named rightly."""
     enrolled: dict[int, list[np.ndarray]] = {}
     probes = []
     seen: dict[int, int] = {}
-    for vector, label in zip(embeddings, labels.tolist(), strict=True):
+    for row, (vector, label) in enumerate(zip(embeddings, labels.tolist(), strict=True)):
         seen[label] = seen.get(label, 0) + 1
         if seen[label] % 2:
             enrolled.setdefault(label, []).append(vector)
         else:
-            probes.append((vector, label))
+            probes.append((row, vector, label))
     names = sorted(enrolled)
     means = [np.mean(enrolled[name], axis=0) for name in names]
     prototypes = np.array([mean / np.linalg.norm(mean) for mean in means])
-    return float(np.mean([names[int(np.argmax(prototypes @ vector))] == label for vector, label in probes]))
+    return {row: names[int(np.argmax(prototypes @ vector))] == label for row, vector, label in probes}
 
 
 @given(st.lists(st.integers(-3, 9), min_size=3, max_size=60), st.integers(0, 2**31))
@@ -31,8 +32,11 @@ def test_unseen_equals_counting_by_hand(labels: list[int], seed: int) -> None:
         labels[0] = labels[1]
     vectors = np.random.default_rng(seed).normal(size=(len(labels), 5))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    expected = _by_hand(vectors, np.array(labels))
+    rows, correct = unseen_per_probe(torch.from_numpy(vectors), torch.tensor(labels))
+    assert dict(zip(rows.tolist(), correct.tolist(), strict=True)) == expected
     found = accuracy_unseen(torch.from_numpy(vectors), torch.tensor(labels))
-    assert found == pytest.approx(_by_hand(vectors, np.array(labels)), abs=1e-12)
+    assert found == pytest.approx(np.mean(list(expected.values())), abs=1e-12)
 
 
 def test_people_with_one_sample_distract_but_are_not_asked_for() -> None:
