@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from facerec.embedder import Embedder
+    from facerec.ensemble.product import Ensemble
     from facerec.model import load
 
     __version__: str
 
-__all__ = ["Embedder", "__version__", "load"]
+__all__ = ["Embedder", "Ensemble", "__version__", "load"]
 
-_HOMES = {"Embedder": "facerec.embedder", "load": "facerec.model"}
+_HOMES = {"Embedder": "facerec.embedder", "Ensemble": "facerec.ensemble.product", "load": "facerec.model"}
 
 
 def __getattr__(name: str) -> Any:

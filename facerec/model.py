@@ -2,14 +2,11 @@
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from glob import escape
 from pathlib import Path
 from reprlib import repr as brief
 from typing import Any
-from uuid import uuid4
 
 import safetensors.torch
 import torch
@@ -18,15 +15,21 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from facerec import contract
-from facerec.backbones import BACKBONES
+from facerec.atomic import replace_file, replace_folder
+from facerec.backbones import BACKBONES, Backbone
 from facerec.embedder import Embedder
+from facerec.ensemble.product import Ensemble, check_weights
 from facerec.errors import ModelError
 
 _CONTRACT, _WEIGHTS, _STATISTICS = "model.yaml", "weights.safetensors", "statistics.json"
 
 
 def save(
-    folder: str | Path, embedder: Embedder, *, statistics: Mapping[str, Any], origin: Mapping[str, Any]
+    folder: str | Path,
+    embedder: Embedder | Ensemble,
+    *,
+    statistics: Mapping[str, Any],
+    origin: Mapping[str, Any],
 ) -> None:
     """Write a model folder, whole or not at all.
 
@@ -35,7 +38,7 @@ def save(
 
     Args:
         folder: where to; parents are made.
-        embedder: what to save; compiled or not, on any device.
+        embedder: what to save, one or an ensemble; compiled or not, on any device.
         statistics: channel and pair statistics, thresholds, … : whatever JSON can hold.
         origin: where the model came from (data set, run, seed, …): plain values only. The versions of facerec
             and torch are added.
@@ -46,27 +49,49 @@ def save(
     """
     folder = Path(folder).resolve()
     embedder = getattr(embedder, "_orig_mod", embedder)
-    backbone = getattr(embedder.backbone, "_orig_mod", embedder.backbone)
-    if BACKBONES.get(type(backbone).__name__) is not type(backbone):
-        raise ModelError(f"{folder}: {type(backbone)} is not listed in facerec.backbones.BACKBONES")
-    terms = contract.describe(backbone, origin)
+    backbones = [_backbone(one) for one in (embedder.embedders if isinstance(embedder, Ensemble) else [embedder])]
+    for backbone in backbones:
+        if BACKBONES.get(type(backbone).__name__) is not type(backbone):
+            raise ModelError(f"{folder}: {type(backbone)} is not listed in facerec.backbones.BACKBONES")
+    terms = contract.describe(embedder if isinstance(embedder, Ensemble) else backbones[0], origin)
     contract.check(terms, folder / _CONTRACT)
     weights = {name.replace("_orig_mod.", ""): tensor for name, tensor in embedder.state_dict().items()}
     _check_fit(contract.build(terms, folder / _CONTRACT), weights, folder / _WEIGHTS)
     try:
-        texts = {_CONTRACT: contract.dump(terms), _STATISTICS: json.dumps(statistics, indent=1) + "\n"}
-    except (yaml.YAMLError, TypeError, ValueError) as error:
-        message = f"statistics and origin must be plain numbers, strings, lists and dicts: {error}"
-        raise ModelError(f"{folder}: {message}") from error
-    files = {name: text.encode() for name, text in texts.items()}
+        text = contract.dump(terms)
+    except yaml.YAMLError as error:
+        raise ModelError(f"{folder}: origin must be plain numbers, strings, lists and dicts: {error}") from error
+    files = {_CONTRACT: text.encode(), _STATISTICS: _as_json(statistics, folder)}
     files[_WEIGHTS] = safetensors.torch.save({name: value.cpu().contiguous() for name, value in weights.items()})
     try:
-        _replace_folder(folder, files)
+        if folder.exists() and (others := sorted({entry.name for entry in folder.iterdir()} - set(files))):
+            cure = "move it or choose another folder"
+            raise ModelError(f"{folder}: holds {brief(others)}, no part of a model; {cure}")
+        replace_folder(folder, files)
     except OSError as error:
         raise ModelError(f"{folder}: can't be written ({error}); free space or choose another folder") from error
 
 
-def load(folder: str | Path, device: str | torch.device = "cpu") -> Embedder:
+def write_statistics(folder: str | Path, statistics: Mapping[str, Any]) -> None:
+    """Replace the statistics of a model folder, whole or not at all, and nothing else.
+
+    Args:
+        folder: as written by `save`.
+        statistics: all of them, those that stay included: whatever JSON can hold.
+
+    Raises:
+        ModelError: there is no model at `folder`, the values are not plain, or the disk refuses.
+    """
+    folder = Path(folder).resolve()
+    _read_contract(folder)
+    content = _as_json(statistics, folder)
+    try:
+        replace_file(folder / _STATISTICS, content)
+    except OSError as error:
+        raise ModelError(f"{folder / _STATISTICS}: can't be written ({error}); free space there") from error
+
+
+def load(folder: str | Path, device: str | torch.device = "cpu") -> Embedder | Ensemble:
     """Read a model folder.
 
     Args:
@@ -74,7 +99,7 @@ def load(folder: str | Path, device: str | torch.device = "cpu") -> Embedder:
         device: where the embedder goes.
 
     Returns:
-        The embedder, in evaluation mode.
+        The embedder or ensemble, in evaluation mode.
 
     Raises:
         ModelError: a file is missing, damaged, not of this format, or the files don't fit each other. Only
@@ -89,7 +114,7 @@ def load(folder: str | Path, device: str | torch.device = "cpu") -> Embedder:
 
 
 def read_statistics(folder: str | Path) -> dict[str, Any]:
-    """What `save` was given as statistics.
+    """What `save` or `write_statistics` was given.
 
     Raises:
         ModelError: the file is missing or damaged.
@@ -105,17 +130,29 @@ def read_statistics(folder: str | Path) -> dict[str, Any]:
 
 
 def fingerprint(folder: str | Path) -> str:
-    """SHA-256, in hex, of what decides the vectors: format, kind, backbone, crop and weights.
+    """SHA-256, in hex, of what decides the vectors: format, kind, backbones, crop and weights.
 
     Raises:
         ModelError: as `load`, except that the weights are not checked.
     """
     folder = Path(folder)
     terms = _read_contract(folder)
-    decisive = {key: terms[key] for key in ("format", "kind", "backbone", "crop")}
-    digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(contract.decisive(terms), sort_keys=True).encode())
     digest.update(_read(folder / _WEIGHTS))
     return digest.hexdigest()
+
+
+def _backbone(embedder: Embedder) -> Backbone:
+    backbone: Backbone = getattr(embedder.backbone, "_orig_mod", embedder.backbone)
+    return backbone
+
+
+def _as_json(statistics: Mapping[str, Any], folder: Path) -> bytes:
+    try:
+        return (json.dumps(statistics, indent=1) + "\n").encode()
+    except (TypeError, ValueError) as error:
+        message = f"statistics must be plain numbers, strings, lists and dicts: {error}"
+        raise ModelError(f"{folder}: {message}") from error
 
 
 def _read(path: Path) -> bytes:
@@ -147,7 +184,7 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
         raise ModelError(f"{path}: is damaged or cut short ({error}); copy or save the model again") from error
 
 
-def _check_fit(embedder: Embedder, weights: Mapping[str, Tensor], path: Path) -> None:
+def _check_fit(embedder: Embedder | Ensemble, weights: Mapping[str, Tensor], path: Path) -> None:
     wanted = {name: _form(tensor) for name, tensor in embedder.state_dict().items()}
     found = {name: _form(tensor) for name, tensor in weights.items()}
     names = [name for name in {**wanted, **found} if wanted.get(name) != found.get(name)]
@@ -156,29 +193,12 @@ def _check_fit(embedder: Embedder, weights: Mapping[str, Tensor], path: Path) ->
         lines += [f"and {len(names) - 3} more"] if len(names) > 3 else []
         listed = "".join(f"\n  {line}" for line in lines)
         raise ModelError(f"{path}: does not fit {_CONTRACT}; take both from one save{listed}")
+    if isinstance(embedder, Ensemble):
+        try:
+            check_weights(weights["weights"])
+        except ValueError as error:
+            raise ModelError(f"{path}: the members' {error}; save or copy the model again") from error
 
 
 def _form(tensor: Tensor) -> str:
     return f"{'float' if tensor.is_floating_point() else 'int'} {list(tensor.shape)}"
-
-
-def _replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    if folder.exists() and (others := sorted({entry.name for entry in folder.iterdir()} - set(files))):
-        raise ModelError(f"{folder}: holds {brief(others)}, no part of a model; move it or choose another folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    new, old = (folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.{state}") for state in ("new", "old"))
-    try:
-        new.mkdir()
-        for name, content in files.items():
-            with (new / name).open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        if folder.exists():
-            folder.rename(old)
-        new.rename(folder)
-    finally:
-        if old.exists() and not folder.exists():
-            old.rename(folder)
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
