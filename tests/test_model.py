@@ -86,6 +86,7 @@ def test_a_loaded_model_gives_the_same_vectors(tmp_path: Path) -> None:
     embedder = make(width=6, slope=0.3, name="yes")
     loaded = model.load(str(save(tmp_path / "model", embedder)))
     assert torch.equal(loaded.embed(CROPS), embedder.embed(CROPS))
+    assert isinstance(loaded, Embedder)
     assert loaded.backbone.options == embedder.backbone.options
     assert loaded.embedding_dim == 6
     assert not any(module.training for module in loaded.modules())
@@ -117,6 +118,7 @@ def test_the_folder_holds_plain_files_that_explain_themselves(folder: Path) -> N
 
 def test_saving_and_loading_do_not_move_the_random_numbers(folder: Path) -> None:
     embedder, state = model.load(folder), torch.get_rng_state()
+    assert isinstance(embedder, Embedder)
     save(folder, embedder)
     model.load(folder)
     assert torch.equal(torch.get_rng_state(), state)

@@ -1,5 +1,6 @@
 """ResNet-18, 34 and 50 (He et al., Deep Residual Learning for Image Recognition, arXiv 1512.03385)."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -45,6 +46,9 @@ class Bottleneck(nn.Module):
         self.bn2 = nn.BatchNorm2d(width)
         self.conv3 = _conv(width, outputs, 1)
         self.bn3 = nn.BatchNorm2d(outputs)
+        # the block begins as its shortcut (Goyal et al., arXiv 1706.02677): else depth 50 learns nothing from few
+        # images. Depths 18 and 34 do learn, and in short runs better without, since the weight takes steps to grow
+        nn.init.zeros_(self.bn3.weight)
         self.downsample = _shortcut(inputs, outputs, stride)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -79,6 +83,9 @@ class ResNet(Backbone):
             "imagenet": 7x7 convolution of stride 2, then 3x3 max pooling of stride 2.
         final_fc: end in a fully connected layer; without it the features are the 512 (depth 50: 2048)
             averaged channels of the last stage.
+        final_norm: batch normalisation, without scale and shift, of the features (the end of option E of
+            arXiv 1801.07698, section 3.2.2). Without it all features share a large mean, and their angles are
+            small.
         final_relu: ReLU after the last layer, so that no feature is negative.
 
     Raises:
@@ -92,6 +99,7 @@ class ResNet(Backbone):
         embedding_dim: int = 128,
         stem: str = "face",
         final_fc: bool = True,
+        final_norm: bool = True,
         final_relu: bool = False,
     ) -> None:
         super().__init__()
@@ -106,6 +114,7 @@ class ResNet(Backbone):
             "embedding_dim": embedding_dim,
             "stem": stem,
             "final_fc": final_fc,
+            "final_norm": final_norm,
             "final_relu": final_relu,
         }
         imagenet = stem == "imagenet"
@@ -120,17 +129,21 @@ class ResNet(Backbone):
         channels = 512 * block.expansion
         self.fc = nn.Linear(channels, embedding_dim) if final_fc else nn.Identity()
         self.out_features = embedding_dim if final_fc else channels
+        self.norm = nn.BatchNorm1d(self.out_features, affine=False) if final_norm else nn.Identity()
         self.final_relu = final_relu
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalised crops `float [N, 3, H, W]` → features `float [N, out_features]`."""
+        """Normalised crops `float [N, 3, H, W]` → features `float32 [N, out_features]`."""
         x = F.relu(self.bn1(self.conv1(x)), inplace=True)
         x = self.maxpool(x)
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
-        x = self.fc(F.adaptive_avg_pool2d(x, 1).flatten(1))
+        # bfloat16 would round away what sets features apart from their common mean
+        with torch.autocast(x.device.type, enabled=False):
+            x = F.adaptive_avg_pool2d(x.to(self.conv1.weight.dtype), 1).flatten(1)
+            x = self.norm(self.fc(x))
         return F.relu(x) if self.final_relu else x
 
 

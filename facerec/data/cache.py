@@ -28,7 +28,13 @@ _BATCH = 64
 
 
 def fingerprint(images: FaceImages) -> str:
-    """16 hex digits over what decides the crops: files (name, size, time), landmarks, crop contract."""
+    """16 hex digits over what decides the crops: files (name, size, time), landmarks, crop contract.
+
+    Raises:
+        DataError: files are missing; all of them are counted, the first ones named.
+    """
+    if missing := [file for file in images.files if not file.is_file()]:
+        raise DataError(f"dataset {images.name}: {_listed(missing, 'files are missing')}")
     digest = hashlib.sha256(json.dumps(dataclasses.asdict(CropContract())).encode())
     for file in images.files:
         status = file.stat()
@@ -53,9 +59,6 @@ def open_crops(images: FaceImages, folder: Path, num_workers: int) -> Crops:
         DataError: files are missing or can't be decoded (all of them counted, the first ones named), or
             the disk is too full. No half-written cache stays behind.
     """
-    missing = [file for file in images.files if not file.is_file()]
-    if missing:
-        raise DataError(f"dataset {images.name}: {_listed(missing, 'files are missing')}")
     path = folder / f"crops-{fingerprint(images)}.npy"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):  # a second run waits here, then finds the file

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facerec.data.decode import decode
 from facerec.data.images import FaceImages
 from facerec.data.splits import choose_identities, hold_out
 from facerec.errors import DataError
+from facerec.faces.photo import read_photo
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,12 @@ _ALIGNED_WIDTH = 178
 _PARTITIONS = {"0": "train", "1": "val", "2": "test"}
 
 
-def celeba(root: str | Sequence[str], val_share: float = 0.1, seen_share: float = 0.1) -> FaceImages:
+def celeba(
+    root: str | Sequence[str],
+    val_share: float = 0.1,
+    seen_share: float = 0.1,
+    exclude: Sequence[int] = (),
+) -> FaceImages:
     """The official identity-disjoint split; equal identity numbers are the same person in every root.
 
     An image whose file name is in several roots is taken from the first. Where no image is in the
@@ -35,9 +40,11 @@ def celeba(root: str | Sequence[str], val_share: float = 0.1, seen_share: float 
         root: one folder, or several.
         val_share: share of the training identities that becomes validation where there is no other.
         seen_share: share of each training identity's images held out for A@1/seen.
+        exclude: identities left out, such as those of another benchmark; the split of all others stays as it is.
 
     Raises:
-        DataError: a root, a list or listed images are missing, or a line can't be read.
+        DataError: a root, a list or listed images are missing, a line can't be read, or an identity to exclude
+            is not there.
     """
     roots = [Path(root)] if isinstance(root, str) else [Path(entry) for entry in root]
     tables = [_read_root(entry) for entry in roots]
@@ -65,7 +72,17 @@ def celeba(root: str | Sequence[str], val_share: float = 0.1, seen_share: float 
         )
     train_rows = np.flatnonzero(parts == "train")
     parts[train_rows[hold_out(identities[train_rows], names[train_rows], seen_share)]] = "seen"
-    return FaceImages("celeba", [files[row] for row in first], identities, parts, landmarks)
+    left_out = np.array([str(identity) for identity in exclude], dtype=np.str_)
+    if unknown := sorted(set(left_out.tolist()) - set(identities.tolist())):
+        raise DataError(f"dataset.exclude: no image is of identity {', '.join(unknown)}")
+    kept = ~np.isin(identities, left_out)
+    return FaceImages(
+        "celeba",
+        [files[row] for row, keep in zip(first, kept, strict=True) if keep],
+        identities[kept],
+        parts[kept],
+        landmarks[kept],
+    )
 
 
 _Table = tuple[NDArray[np.str_], NDArray[np.str_], NDArray[np.str_], NDArray[np.float32]]
@@ -102,7 +119,7 @@ def _read_root(root: Path) -> _Table:
             raise DataError(f"{landmark_file}: no landmarks for {len(missing)} images, first {missing[0]}")
         landmarks = np.array([points[name] for name in names], dtype=np.float32).reshape(-1, 5, 2)
     else:
-        height, width = decode(pictures / names[0]).shape[1:]
+        height, width = read_photo(pictures / names[0]).shape[1:]
         scale = width / _ALIGNED_WIDTH
         log.info(
             "celeba: %s has no landmark file; crops follow the fixed alignment of its %dx%d images",

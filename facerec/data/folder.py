@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from facerec.data.decode import IMAGE_SUFFIXES
 from facerec.data.images import FaceImages
 from facerec.data.splits import assign_parts
 from facerec.errors import DataError
+from facerec.faces.photo import IMAGE_SUFFIXES
 
 
 def folder(root: str, val_share: float = 0.15, test_share: float = 0.15, seen_share: float = 0.1) -> FaceImages:

@@ -30,7 +30,8 @@ def pixels(side: int = 64) -> Tensor:
 
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_names_shapes_and_order_are_torchvisions(depth: int) -> None:
-    ours, theirs = ResNet(depth, stem="imagenet").state_dict(), peer(depth, embedding_dim=128).state_dict()
+    ours = ResNet(depth, stem="imagenet", final_norm=False).state_dict()
+    theirs = peer(depth, embedding_dim=128).state_dict()
     assert {name: value.shape for name, value in ours.items()} == {
         name: value.shape for name, value in theirs.items()
     }
@@ -41,7 +42,7 @@ def test_names_shapes_and_order_are_torchvisions(depth: int) -> None:
 )
 def test_outputs_statistics_and_weights_equal_torchvisions_both_ways(depth: int, stem: str) -> None:
     side = 64 if stem == "imagenet" else 32
-    ours, theirs = ResNet(depth, stem=stem, embedding_dim=16), peer(depth, stem)
+    ours, theirs = ResNet(depth, stem=stem, embedding_dim=16, final_norm=False), peer(depth, stem)
     ours.load_state_dict(theirs.state_dict(), strict=True)
     torch.testing.assert_close(ours.train()(pixels(side)), theirs.train()(pixels(side)))
     torch.testing.assert_close(ours.state_dict(), theirs.state_dict())  # the same step of every running statistic
@@ -53,7 +54,7 @@ def test_outputs_statistics_and_weights_equal_torchvisions_both_ways(depth: int,
 
 
 def test_gradients_equal_torchvisions() -> None:
-    ours, theirs = ResNet(18, stem="imagenet", embedding_dim=16), peer(18)
+    ours, theirs = ResNet(18, stem="imagenet", embedding_dim=16, final_norm=False), peer(18)
     ours.load_state_dict(theirs.state_dict())
     for network in (ours, theirs):
         network(pixels()).square().sum().backward()
@@ -74,7 +75,7 @@ def test_stages_see_these_shapes_at_112(depth: int, channels: list[int], stem: s
 
 @pytest.mark.parametrize(("depth", "channels"), [(18, 512), (34, 512), (50, 2048)])
 def test_without_fc_the_pooled_channels_are_the_output(depth: int, channels: int) -> None:
-    ours, theirs = ResNet(depth, stem="imagenet", final_fc=False), peer(depth)
+    ours, theirs = ResNet(depth, stem="imagenet", final_fc=False, final_norm=False), peer(depth)
     theirs.fc = nn.Identity()
     assert not any(name.startswith("fc") for name in ours.state_dict())
     assert ours.out_features == channels
@@ -92,6 +93,16 @@ def test_final_relu_cuts_what_the_last_layer_gives() -> None:
     torch.testing.assert_close(cut(pixels()), output.clamp(min=0))
 
 
+def test_final_norm_has_no_parameters_and_gives_each_feature_mean_0_and_variance_1() -> None:
+    plain, network = ResNet(18, stem="imagenet", final_norm=False), ResNet(18, stem="imagenet")
+    assert [*dict(network.named_parameters())] == [*dict(plain.named_parameters())]
+    network.load_state_dict(plain.state_dict(), strict=False)
+    crops = torch.randn(8, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    features = plain(crops).double()
+    expected = (features - features.mean(0)) / (features.var(0, correction=0) + 1e-5).sqrt()
+    torch.testing.assert_close(network(crops).double(), expected, atol=1e-4, rtol=1e-4)
+
+
 def test_initial_weights_are_he_normal_over_fan_out() -> None:
     torch.manual_seed(0)
     network = ResNet(50)
@@ -102,7 +113,8 @@ def test_initial_weights_are_he_normal_over_fan_out() -> None:
             tolerance = 5 / math.sqrt(2 * samples)  # five standard errors of a standard deviation
             assert module.weight.std().item() == pytest.approx(math.sqrt(2 / fan_out), rel=tolerance), name
         elif isinstance(module, nn.BatchNorm2d):
-            assert (module.weight == 1).all(), name
+            closes_a_block = name.endswith("bn3")
+            assert (module.weight == (0 if closes_a_block else 1)).all(), name
             assert (module.bias == 0).all(), name
 
 
@@ -111,13 +123,21 @@ def test_initial_weights_are_he_normal_over_fan_out() -> None:
     embedding_dim=st.integers(1, 600),
     stem=st.sampled_from(["face", "imagenet"]),
     final_fc=st.booleans(),
+    final_norm=st.booleans(),
     final_relu=st.booleans(),
 )
 @settings(deadline=None, max_examples=4)
 def test_options_rebuild_the_network(
-    depth: int, embedding_dim: int, stem: str, final_fc: bool, final_relu: bool
+    depth: int, embedding_dim: int, stem: str, final_fc: bool, final_norm: bool, final_relu: bool
 ) -> None:
-    network = ResNet(depth, embedding_dim=embedding_dim, stem=stem, final_fc=final_fc, final_relu=final_relu).eval()
+    network = ResNet(
+        depth,
+        embedding_dim=embedding_dim,
+        stem=stem,
+        final_fc=final_fc,
+        final_norm=final_norm,
+        final_relu=final_relu,
+    ).eval()
     again = BACKBONES["ResNet"](**network.options).eval()
     again.load_state_dict(network.state_dict(), strict=True)
     with torch.inference_mode():

@@ -13,8 +13,9 @@ from PIL import Image
 from torchvision.transforms.v2 import functional as V
 
 from facerec.data import FaceImages, celeba, folder, open_crops, orl
-from facerec.data.decode import crop_file, decode
+from facerec.data.decode import crop_file
 from facerec.errors import DataError
+from facerec.faces import read_photo
 
 MakeCeleba = Callable[..., Path]
 
@@ -88,6 +89,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
 from pathlib import Path
 from facerec.data import orl, open_crops
 from facerec.errors import DataError
+from facerec.faces import read_photo
 try:
     open_crops(orl(), Path({str(tmp_path)!r}), 0)
 except DataError as error:
@@ -129,7 +131,7 @@ def test_the_centre_square_is_what_is_kept(tmp_path: Path) -> None:
 )
 def test_formats_decode_to_rgb_bytes(tmp_path: Path, name: str, mode: str) -> None:
     Image.new("RGB", (40, 30), (200, 60, 60)).convert(mode).save(tmp_path / name)
-    image = decode(tmp_path / name)
+    image = read_photo(tmp_path / name)
     assert image.dtype == torch.uint8
     assert image.shape == (3, 30, 40)
     expected = Image.new("RGB", (1, 1), (200, 60, 60)).convert(mode).convert("RGB").getpixel((0, 0))
@@ -140,7 +142,7 @@ def test_pictures_are_turned_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was turned by 90°
     Image.new("RGB", (40, 30)).save(tmp_path / "turned.jpg", exif=exif)
-    assert decode(tmp_path / "turned.jpg").shape == (3, 40, 30)
+    assert read_photo(tmp_path / "turned.jpg").shape == (3, 40, 30)
 
 
 def test_folder_of_people(tmp_path: Path) -> None:
