@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from skimage.transform import SimilarityTransform
 from skimage.transform import warp as skimage_warp
 
-from facerec.faces import ARCFACE_TEMPLATE, similarity_transform, warp
+from facerec.faces import ARCFACE_TEMPLATE, align, similarity_transform, warp
 
 
 @given(
@@ -75,3 +75,50 @@ def test_shrinking_is_antialiased() -> None:
 def test_warp_of_tiny_pictures(shape: tuple[int, int]) -> None:
     picture = torch.full((3, *shape), 200, dtype=torch.uint8)
     assert warp(picture, torch.tensor([[0.5, 0, 0], [0, 0.5, 0]])).shape == (3, 112, 112)
+
+
+def _placed(*places: tuple[float, float, float, float]) -> torch.Tensor:
+    """Landmarks of faces, each by rotation, scale and shift of the template."""
+    transforms = [SimilarityTransform(rotation=r, scale=s, translation=(x, y)) for r, s, x, y in places]
+    return torch.from_numpy(np.stack([placed(ARCFACE_TEMPLATE.numpy()) for placed in transforms])).float()
+
+
+FACES = [(0.2, 0.4, 20, 10), (-0.3, 1.0, 60, 90), (1.6, 2.0, 260, 30), (0.0, 0.15, 290, 5), (0.1, 1.5, 250, -60)]
+
+
+def test_all_faces_of_a_photo_at_once() -> None:
+    photo, landmarks = _smooth_picture(260, 300), _placed(*FACES)
+    crops = align(photo, landmarks)
+    assert crops.shape == (5, 3, 112, 112)
+    assert crops.dtype == torch.uint8
+    for crop, points in zip(crops, landmarks, strict=True):
+        alone = warp(photo, similarity_transform(points[None])[0])
+        assert (crop.int() - alone.int()).abs().max() <= 1
+    assert align(photo, landmarks[:0]).shape == (0, 3, 112, 112)
+
+
+def test_batch_equals_scikit_image() -> None:
+    photo = _smooth_picture(260, 300)
+    for crop, (rotation, scale, x, y) in zip(align(photo, _placed(*FACES)), FACES, strict=True):
+        placed = SimilarityTransform(rotation=rotation, scale=scale, translation=(x, y))
+        expected = skimage_warp(
+            photo.permute(1, 2, 0).numpy(), placed, output_shape=(112, 112), order=1, preserve_range=True
+        )
+        inside = skimage_warp(np.ones((260, 300)), placed, output_shape=(112, 112), order=0) > 0.5
+        apart = np.abs(crop.permute(1, 2, 0).numpy() - expected).mean(axis=2)
+        assert apart[inside].mean() < 3
+
+
+def test_small_face_in_a_large_photo_equals_the_same_face_cut_out() -> None:
+    small = _smooth_picture(400, 400)
+    large = torch.zeros(3, 3000, 5000, dtype=torch.uint8)
+    large[:, 1500:1900, 4000:4400] = small
+    landmarks = _placed((0.2, 2.0, 100, 80))
+    apart = (align(large, landmarks + torch.tensor([4000.0, 1500.0])).int() - align(small, landmarks).int()).abs()
+    assert apart.float().mean() < 1.5  # another phase of the antialiased step
+
+
+def test_face_outside_the_photo_is_black() -> None:
+    photo = torch.full((3, 2000, 2000), 200, dtype=torch.uint8)
+    crops = align(photo, _placed((0, 0.5, -4000, 30), (0, 0.5, 9000, 9000)))
+    assert crops.max() == 0

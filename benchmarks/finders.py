@@ -1,0 +1,89 @@
+"""Found, missed and extra faces, landmark error and speed of each finder on folders of photos.
+
+python benchmarks/finders.py DATA WEIGHTS PREPARED [DETECTOR …]
+DATA holds celeba, celeba_wild, lfw_view1 and albums; PREPARED is as for doors.py.
+"""
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from doors import registered_landmarks
+
+from facerec.faces import Face, FaceAlignmentFinder, Finder, RetinaFaceFinder, choose, read_photo
+
+OPTIONS = {"smallest": 32, "min_score": 0.5, "batch_size": 8, "turns": True}
+LEAST_SCORE = {"blazeface": 0.5}
+# faces in a photo, counted by eye; one in all others
+COUNTS = {
+    **{"kit_with_rose.jpg": 2, "obama_and_biden.jpg": 3, "two_people.jpg": 2, "multiface.jpg": 6},
+    **{"bbt1.jpg": 4, "bbt2.jpg": 3, "bbt3.jpg": 5, "bbt4.jpg": 6, "bbt5.jpg": 5},
+}
+
+
+def finders(weights: str, detectors: list[str]) -> Iterator[tuple[str, Finder]]:
+    """The finders whose weights are at hand."""
+    yield "retinaface", RetinaFaceFinder(**OPTIONS)  # type: ignore[arg-type]
+    for detector in detectors or ["retinaface", "yunet", "blazeface"]:
+        yield (
+            f"face_alignment {detector}",
+            FaceAlignmentFinder(detector, "detector", weights, device="cpu", **OPTIONS),  # type: ignore[arg-type]
+        )
+
+
+def score(photo: torch.Tensor, faces: list[Face], expected: int) -> tuple[int, int]:
+    """How many faces are missing and how many are too many."""
+    return max(0, expected - len(faces)), max(0, len(faces) - expected)
+
+
+def main(data: Path, weights: str, prepared: Path, detectors: list[str]) -> None:
+    """Print one line for each finder and folder."""
+    folders = {
+        "celeba_wild": sorted((data / "celeba_wild").glob("*/*.jpg")),
+        "lfw_view1 (every 8th)": sorted((data / "lfw_view1" / "images").glob("*/*.jpg"))[::8],
+        "albums": sorted(file for file in (data / "albums").rglob("*.*") if file.is_file()),
+    }
+    references = registered_landmarks(data / "celeba", prepared)
+    for folder, files in folders.items():
+        photos = [read_photo(file) for file in files]
+        default: list[list[Face]] = []
+        for name, finder in finders(weights, detectors):
+            finder.find(photos[:1])
+            start = time.process_time()
+            found = [faces for i in range(0, len(photos), 16) for faces in finder.find(photos[i : i + 16])]
+            seconds = time.process_time() - start
+            least = LEAST_SCORE.get(name.split()[-1], 0.8)
+            kept = [
+                choose(faces, "all", 20, least, tuple(photo.shape[1:]))
+                for photo, faces in zip(photos, found, strict=True)
+            ]
+            default = default or kept
+            missed, extra = np.sum(
+                [score(p, f, COUNTS.get(file.name, 1)) for p, f, file in zip(photos, kept, files, strict=True)], 0
+            )
+            none = sum(not faces for faces in kept)
+            errors = []
+            for file, faces, ours in zip(files, kept, default, strict=True):
+                truth = (
+                    references.get(file.name) if folder == "celeba_wild" else ours[0].landmarks if ours else None
+                )
+                if truth is not None and faces:
+                    between = np.linalg.norm(truth[1] - truth[0])
+                    errors.append(
+                        min(float(np.linalg.norm(f.landmarks - truth, axis=1).mean() / between) for f in faces)
+                    )
+            shown = ", ".join(f"{np.percentile(errors, q):.3f}" for q in (50, 90)) if errors else ""
+            far = np.mean(np.array(errors) > 0.25)
+            print(
+                f"{folder} | {name} | photos {len(photos)} | faces {sum(map(len, kept))} | missed {missed} (photos "
+                f"without {none}) | extra {extra} | error mean {np.mean(errors):.3f}, median, p90 {shown}, over "
+                f"0.25 {far:.3f} (n={len(errors)}) | {len(photos) / seconds:.1f} photos per CPU second",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), sys.argv[4:])

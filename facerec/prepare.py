@@ -1,0 +1,115 @@
+"""Cut the faces out of photos: `python -m facerec.prepare photos=FOLDER out=FOLDER`."""
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from facerec.errors import ConfigError
+from facerec.job import run_job
+
+if TYPE_CHECKING:
+    from facerec.preparation import Row
+
+log = logging.getLogger(__name__)
+
+_SHEET = 144  # crops on the contact sheet at most
+
+
+def prepare(cfg: DictConfig) -> None:
+    """Find, align and write the faces of a shard's photos that are not done yet; then manifest and summary."""
+    from tqdm import tqdm
+
+    from facerec.manifest import Journal, write_manifest
+    from facerec.preparation import Preparation, list_photos
+
+    root, out = Path(cfg.photos).expanduser().resolve(), Path(cfg.out)
+    sources = list_photos(root, cfg.shard)
+    preparation = Preparation(root, out / "crops", instantiate(cfg.finder), dict(cfg.faces), **cfg.data)
+    settings = _settings(cfg, root)
+    _same_settings(out / "settings.json", settings)
+    part = cfg.shard.replace("/", "-of-")
+    with Journal(out / "journal" / f"{part}.jsonl") as journal:
+        left = [source for source in sources if source not in journal.rows]
+        with tqdm(total=len(sources), initial=len(sources) - len(left), desc="photos", unit="photo") as bar:
+            for entries in preparation.run(left):
+                journal.write(entries)
+                bar.update(len(entries))
+        rows = [row for source in sources for row in journal.rows[source]]
+    write_manifest(out / "manifest" / f"{part}.parquet", rows, {"settings": json.dumps(settings)})
+    kept = [out / "crops" / row["crop"] for row in rows if row["crop"]]
+    _contact_sheet(kept, out / f"contact-sheet-{part}.png")
+    _summarise(rows, out)
+
+
+def _settings(cfg: DictConfig, root: Path) -> dict[str, Any]:
+    """What decides the crops; written down with them."""
+    from dataclasses import asdict
+
+    from facerec.crop import CropContract
+
+    decisive = {key: OmegaConf.to_container(cfg[key], resolve=True) for key in ("finder", "faces")}
+    return {
+        "photos": str(root),
+        "shards": int(cfg.shard.partition("/")[2]),
+        **decisive,
+        "crop": asdict(CropContract()),
+    }
+
+
+def _same_settings(file: Path, settings: dict[str, Any]) -> None:
+    """Write the settings down, or refuse to mix crops of others into the folder."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with file.open("x") as new:
+            new.write(json.dumps(settings, indent=1) + "\n")
+    except FileExistsError:
+        before = json.loads(file.read_text())
+        changed = [key for key in settings if before.get(key) != settings[key]]
+        if changed:
+            raise ConfigError(
+                f"out: {file.parent} holds crops made with other {', '.join(changed)} (see {file.name}); choose "
+                "another folder, or the same settings to go on"
+            ) from None
+
+
+def _contact_sheet(crops: list[Path], file: Path) -> None:
+    """Up to 144 of the crops, evenly picked, in one picture."""
+    import torch
+    from torchvision.io import write_png
+    from torchvision.utils import make_grid
+
+    from facerec.faces import read_photo
+
+    picked = crops[:: -(-len(crops) // _SHEET)] if crops else []
+    if picked:
+        write_png(make_grid(torch.stack([read_photo(crop) for crop in picked]), nrow=12), str(file))
+
+
+def _summarise(rows: Iterable["Row"], out: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    rows = list(rows)
+    kept = Counter(row["source"] for row in rows if row["crop"])
+    table = Table("", "count", title_justify="left")
+    table.add_row("photos", str(len({row["source"] for row in rows})))
+    table.add_row("faces found", str(sum(row["box"] is not None for row in rows)))
+    table.add_row("crops", str(kept.total()))
+    for reason, count in Counter(row["reason"].partition(":")[0] for row in rows if row["reason"]).most_common():
+        table.add_row(f"refused: {reason}", str(count))
+    Console(width=100).print(table)
+    log.info("crops: %s, manifest: %s", out / "crops", out / "manifest")
+    for row in [row for row in rows if row["reason"] and row["reason"].startswith("unreadable")][:20]:
+        log.warning("%s: %s", row["source"], row["reason"])
+    if several := sum(count > 1 for count in kept.values()):
+        log.info("%d photos gave several crops of one person's folder; faces.which=largest keeps one", several)
+
+
+if __name__ == "__main__":
+    run_job("prepare", prepare)

@@ -1,0 +1,163 @@
+"""The detectors of face-alignment: real weights where there are any, else files of the right shape."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from skimage.data import astronaut
+
+from facerec.errors import ConfigError
+from facerec.faces import FaceAlignmentFinder, RetinaFaceFinder, align
+from facerec.faces.fan import FILE, five_of_68
+
+PHOTO = torch.from_numpy(astronaut()).permute(2, 0, 1).contiguous()
+
+
+@pytest.fixture(scope="session")
+def weights() -> Path:
+    folder = Path(__file__).parents[3] / "shared" / "weights"
+    if not folder.is_dir():
+        pytest.skip(f"no detector weights at {folder}")
+    return folder
+
+
+def _finder(detector: str, folder: Path | None, landmarks: str = "detector") -> FaceAlignmentFinder:
+    where = None if folder is None else str(folder)
+    return FaceAlignmentFinder(detector, landmarks, where, 32, 0.5, 4, True, "cpu")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("detector", ["retinaface", "yunet", "blazeface"])
+def test_detectors_agree_about_a_face(detector: str, weights: Path) -> None:
+    ours = RetinaFaceFinder(32, 0.5, 4, True).find([PHOTO])[0][0]
+    face = _finder(detector, weights).find([PHOTO])[0][0]
+    between = np.linalg.norm(ours.landmarks[1] - ours.landmarks[0])
+    assert np.linalg.norm(face.landmarks - ours.landmarks, axis=1).max() / between < 0.3
+    corner, far = np.maximum(face.box[:2], ours.box[:2]), np.minimum(face.box[2:], ours.box[2:])
+    union = (face.box[2:] - face.box[:2]).prod() + (ours.box[2:] - ours.box[:2]).prod() - (far - corner).prod()
+    assert (far - corner).prod() / union > 0.5
+    assert 0.5 <= face.score <= 1
+
+
+@pytest.mark.parametrize(
+    ("detector", "landmarks", "message"),
+    [
+        ("dlib", "fan", r"finder\.detector must be one of sfd, retinaface"),
+        ("sfd", "detector", r"finder\.landmarks: sfd has no landmarks of its own"),
+        ("sfd", "five", r"finder\.landmarks must be fan or detector"),
+        (
+            "sfd",
+            "fan",
+            r"finder\.weights: s3fd-619a316812\.pth, 2DFAN4-11f355bf06\.pth\.tar must be in .*retinaface",
+        ),
+        ("yunet", "detector", r"finder\.weights: face_detection_yunet_2023mar\.onnx must be in"),
+    ],
+)
+def test_impossible_choices_are_one_message(detector: str, landmarks: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=message) as error:
+        _finder(detector, tmp_path, landmarks)
+    assert "\n" not in str(error.value)
+
+
+def test_missing_device_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"finder\.device"):
+        FaceAlignmentFinder("sfd", "fan", str(tmp_path), 32, 0.5, 4, True, "tpu")
+
+
+def test_weights_are_looked_up_where_the_package_keeps_them(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    name = "retinaface_mobilenet0.25.pth"
+    (folder / name).write_bytes((weights / name).read_bytes())
+    assert len(_finder("retinaface", None).find([PHOTO])[0]) == 1
+    (folder / name).write_bytes(b"damaged")
+    with pytest.raises(ConfigError, match=rf"{name} can't be loaded from .*finder=retinaface"):
+        _finder("retinaface", None)
+
+
+@pytest.mark.parametrize(
+    ("detector", "landmarks"), [("sfd", "fan"), ("retinaface", "detector"), ("yunet", "detector")]
+)
+def test_a_download_that_fails_is_one_message(
+    detector: str, landmarks: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # where nobody listens: as without a network
+    with pytest.raises(ConfigError, match=r"must be in .*checkpoints \(.*refused.*take finder=retinaface") as error:
+        _finder(detector, None, landmarks)
+    assert "\n" not in str(error.value)
+    assert str(tmp_path) in str(error.value)
+
+
+def _save_s3fd(folder: Path, level: str = "conv6_2") -> None:
+    """A file of the right shape that sees one face at each place of one level, as large as its anchors."""
+    from face_alignment.detection.sfd.net_s3fd import s3fd
+
+    state = {key: torch.zeros_like(value) for key, value in s3fd().state_dict().items()}
+    for key in state:
+        if key.endswith("mbox_conf.bias"):
+            state[key][0] = 9.0
+    state[f"{level}_mbox_conf.bias"][-2:] = torch.tensor([0.0, 9.0])
+    torch.save(state, folder / "s3fd-619a316812.pth")
+
+
+def test_s3fd_and_fan_equal_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from face_alignment import FaceAlignment, LandmarksType
+    from face_alignment.models import FAN
+
+    torch.manual_seed(0)
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    torch.save(FAN(4).state_dict(), folder / FILE)
+    _save_s3fd(folder)
+    photo = PHOTO[:, :128, :192].contiguous()
+    faces = _finder("sfd", folder, "fan").find([photo])[0]
+    assert faces
+    centres = np.array([(face.box[:2] + face.box[2:]) / 2 for face in faces])
+    assert ((centres > 0) & (centres < [192, 128])).all()
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    package = FaceAlignment(LandmarksType.TWO_D, device="cpu", face_detector="sfd", compile=False)
+    boxes = [[*face.box.tolist(), face.score] for face in faces]
+    points = package.get_landmarks_from_image(photo.permute(1, 2, 0).numpy(), detected_faces=boxes)
+    np.testing.assert_allclose(np.array([face.landmarks for face in faces]), five_of_68(np.array(points)), atol=1)
+    assert align(photo, torch.from_numpy(np.array([face.landmarks for face in faces]))).shape[0] == len(faces)
+
+
+def _save_scrfd(file: Path) -> None:
+    """A file of the right shape that sees one face, 64 pixels wide, in whatever it is shown."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    outputs, nodes = [], []
+    for kind, width in (("score", 1), ("box", 4), ("points", 10)):
+        for stride in (8, 16, 32):
+            values = np.zeros((2 * (640 // stride) ** 2, width), np.float32)
+            if stride == 16:  # row 10, column 20
+                values[2 * (10 * 40 + 20)] = {
+                    "score": [0.9],
+                    "box": [1.5, 2, 2.5, 2],  # left, up, right, down, in strides
+                    "points": [-0.5, -1, 1.5, -1, 0.5, 0, -0.5, 1, 1.5, 1],
+                }[kind]
+            name = f"{kind}{stride}"
+            nodes.append(helper.make_node("Constant", [], [name], value=numpy_helper.from_array(values)))
+            outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, values.shape))
+    picture = helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 3, 640, 640])
+    graph = helper.make_graph(nodes, "scrfd", [picture], outputs)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), file)
+
+
+def test_scrfd_landmarks_are_decoded(tmp_path: Path) -> None:
+    _save_scrfd(tmp_path / "scrfd_2.5g_bnkps.onnx")
+    face = _finder("scrfd", tmp_path).find([PHOTO])[0][0]
+    assert face.score == pytest.approx(0.9)
+    assert face.box.tolist() == [296, 128, 360, 192]
+    assert face.landmarks.tolist() == [[312, 144], [344, 144], [328, 160], [312, 176], [344, 176]]
+
+
+def test_five_of_68_are_eyes_nose_and_mouth_corners() -> None:
+    points = np.arange(68, dtype=np.float32)[None, :, None].repeat(2, axis=2)
+    assert five_of_68(points)[0, :, 0].tolist() == [38.5, 44.5, 30, 48, 54]
