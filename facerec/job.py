@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra.errors import HydraException
@@ -12,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from facerec.errors import ConfigError, FacerecError
+from facerec.sweep import job_name
 
 log = logging.getLogger(__name__)
 
@@ -19,17 +21,19 @@ log = logging.getLogger(__name__)
 _PACKAGE = Path(__file__).parent
 CONFIG_DIR = next(folder for folder in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if folder.is_dir())
 
+OmegaConf.register_new_resolver("job_name", job_name, replace=True)
 
-def run_job(config_name: str, task: Callable[[DictConfig], None]) -> None:
+
+def run_job(config_name: str, task: Callable[[DictConfig], Any]) -> None:
     """Compose `conf/CONFIG_NAME.yaml` with the command line and run the task under Hydra.
 
     Errors a user can mend end the process with status 1 and their message, which also goes to the run's
     log; HYDRA_FULL_ERROR=1 shows their traceback. Any other error keeps its traceback.
     """
 
-    def checked(cfg: DictConfig) -> None:
+    def checked(cfg: DictConfig) -> Any:
         _refuse_unknown(cfg, CONFIG_DIR / f"{config_name}.yaml")
-        task(cfg)
+        return task(cfg)
 
     before = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra would print and exit before we see the error
@@ -46,12 +50,22 @@ def run_job(config_name: str, task: Callable[[DictConfig], None]) -> None:
 
 def _refuse_unknown(cfg: DictConfig, primary: Path) -> None:
     """Hydra refuses unknown keys unless they are given with a plus, and then nobody would read them."""
-    declared = OmegaConf.load(primary)
-    assert isinstance(declared, DictConfig)
-    groups = {str(key) for entry in declared["defaults"] if isinstance(entry, DictConfig) for key in entry}
-    known = groups | {str(key) for key in declared} - {"defaults", "hydra"}
+    known = _declared(primary)
     if unknown := sorted({str(key) for key in cfg} - known):
         raise ConfigError(f"{', '.join(unknown)}: no such key; there are {', '.join(sorted(known))}")
+
+
+def _declared(primary: Path) -> set[str]:
+    """The groups and keys of a job's configuration, and of those it builds on."""
+    content = OmegaConf.load(primary)
+    assert isinstance(content, DictConfig)
+    known = {str(key) for key in content} - {"defaults", "hydra"}
+    for entry in content.defaults:
+        if isinstance(entry, DictConfig):
+            known |= {str(key) for key in entry}
+        elif entry != "_self_":
+            known |= _declared(primary.with_name(f"{entry}.yaml"))
+    return known
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -1,15 +1,105 @@
 import os
+import shutil
+import sys
 from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hydra.core.global_hydra import GlobalHydra
 from torchvision.io import write_jpeg
+
+from facerec.data import orl
+from facerec.job import run_job
 
 # nothing in a test may reach for a network, and no test may write into the user's cache
 os.environ["WANDB_MODE"] = "offline"
 os.environ["WANDB_SILENT"] = "true"
+
+
+@pytest.fixture(scope="session")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """12 of the ORL people, 6 photos each, as a folder: 8 to train on, 2 for validation, 2 for the test."""
+    root = tmp_path_factory.mktemp("people")
+    for file in orl().files:
+        if int(file.parent.name[1:]) <= 12 and int(file.stem) <= 6:
+            (root / file.parent.name).mkdir(exist_ok=True)
+            shutil.copy(file, root / file.parent.name)
+    return root
+
+
+@pytest.fixture(scope="session")
+def small(people: Path) -> list[str]:
+    """What makes a training run on `people` cheap."""
+    return [
+        "dataset=folder",
+        f"dataset.root={people}",
+        "backbone.stem=imagenet",
+        "data.batch_size=8",
+        "data.decode_workers=0",
+        "callbacks.progress.refresh_rate=0",
+    ]
+
+
+@pytest.fixture(scope="session")
+def tiny(small: list[str]) -> list[str]:
+    """What makes it one step."""
+    return [*small, "trainer.max_epochs=1", "+trainer.limit_train_batches=1", "scheduler=constant", "logger=csv"]
+
+
+@pytest.fixture
+def in_folder(tmp_path: Path, people: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder, for this process and those it starts: outputs/ will lie there."""
+    _enter(tmp_path, people, monkeypatch)
+    return tmp_path
+
+
+@pytest.fixture
+def run(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Runs `python -m facerec.JOB …` in this process and returns its exit status."""
+    return partial(_run, monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, people: Path, tiny: list[str]) -> Path:
+    """A folder whose outputs/faces holds a sweep of one tiny job for each depth, and their ensemble."""
+    root = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        _enter(root, people, patch)
+        for depth, loss in (("resnet18", "normface"), ("resnet34", "softmax"), ("resnet50", "arcface")):
+            given = ["--multirun", f"experiment={depth}", "study=faces", f"loss={loss}", "optimizer.lr=1e-3"]
+            assert _run(patch, "train", *given, *tiny) == 0
+        assert _run(patch, "assemble", "study=faces") == 0
+    return root
+
+
+@pytest.fixture
+def study(trained: Path, in_folder: Path) -> Path:
+    """Three sweeps and their ensemble in the current folder, as links: files are to be replaced, not written."""
+    study = Path("outputs/faces")
+    no_checkpoints = shutil.ignore_patterns("checkpoints")
+    shutil.copytree(trained / study, study, copy_function=os.link, ignore=no_checkpoints)
+    return study
+
+
+def _enter(folder: Path, people: Path, patch: pytest.MonkeyPatch) -> None:
+    patch.chdir(folder)
+    patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    patch.setenv("FACEREC_CACHE", str(people.parent / "cache"))
+    patch.delenv("HYDRA_FULL_ERROR", raising=False)
+
+
+def _run(patch: pytest.MonkeyPatch, job: str, *overrides: str) -> int:
+    GlobalHydra.instance().clear()
+    patch.setattr(sys, "argv", [job, *overrides])
+    try:
+        run_job(job, getattr(import_module(f"facerec.{job}"), job))
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
 
 
 @pytest.fixture(scope="session")

@@ -1,34 +1,54 @@
 """Every leaf of conf/ is composed into its job and built."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import ConfigCompositionException, MissingConfigException
 from hydra.utils import instantiate
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
-from facerec.job import CONFIG_DIR
+from facerec.errors import ConfigError
+from facerec.job import CONFIG_DIR, _refuse_unknown
 
-LEAVES = sorted(file.relative_to(CONFIG_DIR).with_suffix("").as_posix() for file in CONFIG_DIR.glob("*/*.yaml"))
+LEAVES = sorted(file.relative_to(CONFIG_DIR).with_suffix("").as_posix() for file in CONFIG_DIR.glob("*/**/*.yaml"))
+JOBS = sorted(file.stem for file in CONFIG_DIR.glob("*.yaml"))
 NEEDS_A_FOLDER = {"dataset/celeba", "dataset/folder"}
 
 
-def _composed(*overrides: str) -> DictConfig:
+def _composed(job: str, *overrides: str) -> DictConfig:
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-        config = compose("train", list(overrides), return_hydra_config=True)
+        config = compose(job, list(overrides), return_hydra_config=True)
     HydraConfig.instance().set_config(config)
     with open_dict(config):
         del config["hydra"]
     return config
 
 
-@pytest.mark.parametrize("leaf", LEAVES)
-def test_each_leaf_builds(leaf: str, tmp_path: Path) -> None:
+def _groups(job: str) -> set[str]:
+    """Those that the job's primary configuration chooses from itself."""
+    defaults: Any = OmegaConf.to_container(OmegaConf.load(CONFIG_DIR / f"{job}.yaml"))["defaults"]  # type: ignore[call-overload,index]
+    return {key for entry in defaults if isinstance(entry, dict) for key in entry}
+
+
+BELONGS = [(job, leaf) for leaf in LEAVES for job in JOBS if leaf.split("/")[0] in _groups(job)]
+
+
+@pytest.mark.parametrize(("job", "leaf"), BELONGS)
+def test_each_leaf_builds(job: str, leaf: str, tmp_path: Path) -> None:
     group, name = leaf.split("/")
     given = [f"{group}={name}", f"hydra.runtime.output_dir={tmp_path}"]
     given += [f"{group}.root={tmp_path}"] if leaf in NEEDS_A_FOLDER else []
-    chosen = _composed(*given)[group]
+    given += [f"finder.weights={tmp_path}"] if leaf == "finder/face_alignment" else []
+    config = _composed(job, *given)
+    if group == "experiment":  # a leaf that goes to where the groups go
+        assert config.backbone.depth == int(name.removeprefix("resnet"))
+        assert instantiate(config.backbone).options["depth"] == config.backbone.depth
+        assert HydraConfig.get().sweep.dir == f"outputs/study/{name}"
+        return
+    chosen = config[group]
     match group:
         case "loss":
             built = instantiate(chosen, embedding_dim=8, num_classes=5)
@@ -37,20 +57,44 @@ def test_each_leaf_builds(leaf: str, tmp_path: Path) -> None:
             assert [instantiate(callback) for callback in chosen.values()]
         case "trainer":
             assert instantiate(chosen, precision="32-true", logger=False, default_root_dir=str(tmp_path)).max_epochs
-        case "optimizer" | "scheduler":
+        case "optimizer" | "scheduler" | "weighting":
             assert callable(instantiate(chosen))
         case "logger":
             assert chosen is None or not chosen or instantiate(chosen).save_dir == str(tmp_path)
+        case "hparams_search":
+            assert [instantiate(values) for values in chosen.space.values()]
+            assert instantiate(chosen.sampler)(seed=0)
+            assert instantiate(chosen.pruner)
         case "dataset" if leaf in NEEDS_A_FOLDER:
             with pytest.raises(Exception, match="DataError"):
+                instantiate(chosen)
+        case "finder" if name == "face_alignment":
+            with pytest.raises(Exception, match=r"ConfigError.*s3fd-619a316812\.pth"):
                 instantiate(chosen)
         case _:
             assert instantiate(chosen)
 
 
+def test_every_leaf_belongs_to_a_job() -> None:
+    launchers = {leaf for leaf in LEAVES if leaf.startswith("hydra/launcher/")}  # see test_sweep.py
+    assert set(LEAVES) == {leaf for _, leaf in BELONGS} | launchers
+
+
 def test_every_leaf_says_what_it_is_for() -> None:
     silent = [leaf for leaf in LEAVES if not (CONFIG_DIR / f"{leaf}.yaml").read_text().startswith("# ")]
     assert silent == []
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_unknown_keys_are_refused_by_their_path(job: str) -> None:
+    _refuse_unknown(_composed(job), CONFIG_DIR / f"{job}.yaml")
+    with pytest.raises(ConfigCompositionException, match=r"data\.batch_sise"):
+        _composed(job, "data.batch_sise=1")
+    group = next(iter(HydraConfig.get().runtime.choices))
+    with pytest.raises(MissingConfigException, match=f"{group}/orrl"):
+        _composed(job, f"{group}=orrl")
+    with pytest.raises(ConfigError, match="sede: no such key"):
+        _refuse_unknown(_composed(job, "+sede=1"), CONFIG_DIR / f"{job}.yaml")
 
 
 def test_jobs_alone_import_hydra() -> None:
@@ -60,4 +104,4 @@ def test_jobs_alone_import_hydra() -> None:
         for file in package.rglob("*.py")
         if "import hydra" in (text := file.read_text()) or "from hydra" in text
     }
-    assert importers == {"job.py", "train.py"}
+    assert importers - {"job.py", "sweep.py", "study.py", "training.py"} <= {f"{job}.py" for job in JOBS}

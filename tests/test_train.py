@@ -1,8 +1,6 @@
 import csv
 import json
 import os
-import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,34 +15,15 @@ from hydra.core.global_hydra import GlobalHydra
 from PIL import Image
 
 from facerec import load
-from facerec.data import orl
 from facerec.job import run_job
 from facerec.report.curves import read_metrics
 from facerec.train import train
 
-SMALL = (
-    "dataset=folder",
-    "backbone.stem=imagenet",
-    "data.batch_size=8",
-    "data.decode_workers=0",
-    "callbacks.progress.refresh_rate=0",
-)
 Job = Callable[..., Path]
 
 
-@pytest.fixture(scope="session")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """12 of the ORL people, 6 photos each, as a folder: 8 to train on, 2 for validation, 2 for the test."""
-    root = tmp_path_factory.mktemp("people")
-    for file in orl().files:
-        if int(file.parent.name[1:]) <= 12 and int(file.stem) <= 6:
-            (root / file.parent.name).mkdir(exist_ok=True)
-            shutil.copy(file, root / file.parent.name)
-    return root
-
-
 @pytest.fixture
-def job(tmp_path: Path, people: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
+def job(tmp_path: Path, people: Path, small: list[str], monkeypatch: pytest.MonkeyPatch) -> Job:
     """Runs `python -m facerec.train …` in this process and returns the run's folder."""
     monkeypatch.setenv("FACEREC_CACHE", str(people.parent / "cache"))
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
@@ -52,7 +31,7 @@ def job(tmp_path: Path, people: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
     def run(*overrides: str, name: str = "run") -> Path:
         GlobalHydra.instance().clear()
         folder = tmp_path / name
-        given = [*SMALL, f"dataset.root={people}", f"hydra.run.dir={folder}", *overrides]
+        given = [*small, f"hydra.run.dir={folder}", *overrides]
         monkeypatch.setattr(sys, "argv", ["train", *given])
         run_job("train", train)
         return folder
@@ -124,9 +103,9 @@ def _metrics_of(run: Path) -> dict[str, dict[int, float]]:
 
 
 @pytest.mark.parametrize("interval", ["step", "epoch"])
-def test_a_killed_run_ends_as_one_never_killed(tmp_path: Path, people: Path, interval: str) -> None:
+def test_a_killed_run_ends_as_one_never_killed(tmp_path: Path, small: list[str], interval: str) -> None:
     def start(name: str, *overrides: str) -> "subprocess.Popen[bytes]":
-        given = [*SMALL, f"dataset.root={people}", "logger=csv", "trainer.max_epochs=3", "scheduler.t_0=1"]
+        given = [*small, "logger=csv", "trainer.max_epochs=3", "scheduler.t_0=1"]
         given += ["trainer.log_every_n_steps=1", f"learner.interval={interval}", f"hydra.run.dir={tmp_path / name}"]
         environment = os.environ | {"FACEREC_CACHE": str(tmp_path / "cache")}
         return subprocess.Popen([sys.executable, "-m", "facerec.train", *given, *overrides], env=environment)
@@ -227,23 +206,13 @@ def test_a_loss_that_is_not_finite_stops_the_run(
     assert not (tmp_path / "run" / "model").exists()
 
 
-def test_a_sweep_is_one_group_of_runs(tmp_path: Path, people: Path) -> None:
-    sweep = tmp_path / "sweep"
-    given = [*SMALL, f"dataset.root={people}", "trainer.max_epochs=1", "+trainer.limit_train_batches=1"]
-    given += ["loss=cosface,normface", f"hydra.sweep.dir={sweep}", "--multirun"]
-    environment = os.environ | {"FACEREC_CACHE": str(tmp_path / "cache")}
-    subprocess.run([sys.executable, "-m", "facerec.train", *given], check=True, env=environment)
-    runs = sorted(folder.parent.name for folder in sweep.glob("*/model"))
-    assert runs == ["0-folder-resnet18-cosface", "1-folder-resnet18-normface"]
-    logs = list(sweep.glob("*/wandb/offline-run-*/*.wandb"))
-    assert len({log.stem for log in logs}) == 2
-    for log in logs:  # the group is the sweep's folder; every other path in there goes on behind it
-        assert re.search(re.escape(str(sweep).encode()) + rb"[^/]", log.read_bytes())
-
-
-def test_help_is_quick_because_it_does_not_import_torch() -> None:
-    program = "import sys; import facerec.train; assert 'torch' not in sys.modules, 'torch was imported'"
+@pytest.mark.parametrize("name", ["train", "search", "assemble"])
+def test_help_is_quick_because_it_does_not_import_torch(name: str) -> None:
+    program = f"import sys; import facerec.{name}; assert 'torch' not in sys.modules, 'torch was imported'"
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_help_lists_the_groups() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "facerec.train", "--help"], capture_output=True, text=True, check=True
     )

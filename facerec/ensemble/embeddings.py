@@ -4,6 +4,7 @@ import hashlib
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import safetensors.torch
@@ -14,9 +15,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from facerec.atomic import replace_file
-from facerec.data.cache import Crops
 from facerec.embedding import CropModel
 from facerec.errors import DataError
+
+if TYPE_CHECKING:
+    from facerec.data.cache import Crops  # using a model must not import Lightning
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +91,7 @@ def embed_rows(
 def embed_members(
     embedders: Mapping[str, CropModel],
     fingerprints: Mapping[str, str],
-    crops: Crops,
+    crops: "Crops",
     rows: NDArray[np.int64],
     *,
     cache: Path,
@@ -113,9 +116,7 @@ def embed_members(
     for name, embedder in embedders.items():
         log.info("embedding %d images with %s", len(rows), name)
         key = embeddings_key(fingerprints[name], file, rows)
-        found[name] = embed_rows(
-            embedder, crops, rows, cache=cache, key=key, batch_size=batch_size, device=device
-        )
+        found[name] = embed_rows(embedder, crops, rows, cache=cache, key=key, batch_size=batch_size, device=device)
     return found
 
 

@@ -1,7 +1,8 @@
-"""The table at the end of a run."""
+"""The tables at the end of a job."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from pytorch_lightning.loggers import Logger, WandbLogger
 from rich.console import Console
@@ -35,3 +36,27 @@ def show_table(values: Mapping[str, float], loggers: Iterable[Logger], run: Path
     for logger in loggers:
         if isinstance(logger, WandbLogger):
             logger.log_table("best checkpoint", columns=["", *_COLUMNS], data=rows)
+
+
+def show_weights(found: Mapping[str, Any], folder: Path) -> None:
+    """Print what an ensemble's members count, and how far they hold the two kinds of pair apart.
+
+    Args:
+        found: `ensemble` of its `statistics.json`.
+        folder: the model.
+    """
+    parts = {"train": "training identities", "val": "held-out identities"}
+    table = Table(
+        "", "weight", *(f"{kind}, {label}" for label in parts.values() for kind in ("genuine", "impostor"))
+    )
+    table.title = f"Weights ({found['weighting']}, on the pairs of {parts[found['part']]})"
+    table.title_justify = "left"
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for k, name in enumerate(found["members"]):
+        cells = [found["pairs"][part][kind] for part in parts for kind in ("genuine", "impostor")]
+        pairs = [f"{of['mean'][k]:.3f} ± {of['covariance'][k][k] ** 0.5:.3f}" for of in cells]
+        table.add_row(name, f"{found['weights'][k]:.4f}", *pairs)
+    console = Console(width=140)
+    console.print(table)
+    console.print(f"model: {folder}", highlight=False, soft_wrap=True)

@@ -1,0 +1,96 @@
+"""Combine trained embedders into one: `python -m facerec.assemble study=orl`."""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from facerec.errors import ConfigError, ModelError
+from facerec.job import run_job
+from facerec.steps import begin, finish, up_to_date
+
+if TYPE_CHECKING:
+    from facerec import Embedder
+    from facerec.data import FaceImages
+    from facerec.ensemble import Ensemble, Moments
+
+log = logging.getLogger(__name__)
+
+
+def assemble(cfg: DictConfig) -> None:
+    """Embed the training identities with each member, find pair statistics and weights, write the ensemble."""
+    from facerec import model
+    from facerec.data.cache import fingerprint
+    from facerec.report import show_weights
+    from facerec.study import check_same_identities, find_members, open_images
+
+    if cfg.part not in ("train", "val"):
+        raise ConfigError(f"part must be train or val, not {cfg.part!r}")
+    if cfg.data.batch_size < 1:
+        raise ConfigError(f"data.batch_size must be 1 or more, not {cfg.data.batch_size}")
+    out = Path(HydraConfig.get().runtime.output_dir)
+    members = find_members(cfg.study, cfg.members)
+    embedders = {name: _load(name, folder) for name, folder in members.items()}
+    images = open_images(cfg.get("dataset"), next(iter(members.values())))
+    trained_on = check_same_identities(members, images)
+    fingerprints = {name: model.fingerprint(folder) for name, folder in members.items()}
+    weighting = OmegaConf.to_container(cfg.weighting, resolve=True)
+    inputs = {"members": fingerprints, "weighting": weighting, "part": cfg.part, "data": fingerprint(images)}
+    if up_to_date(out, inputs) and (out / "model").is_dir():
+        log.info("%s: nothing it is made of has changed, so it stays as it is", out)
+    else:
+        found, ensemble = _combine(cfg, embedders, fingerprints, images)
+        origin = {"members": {name: str(folder) for name, folder in members.items()}, "dataset": images.name}
+        begin(out)  # only now: an error up to here leaves what was there, and valid
+        model.save(out / "model", ensemble, statistics={"ensemble": found, "trained_on": trained_on}, origin=origin)
+        finish(out, inputs)
+    show_weights(model.read_statistics(out / "model")["ensemble"], out / "model")
+
+
+def _load(name: str, folder: Path) -> "Embedder":
+    from facerec import Embedder, load
+
+    embedder = load(folder)
+    if not isinstance(embedder, Embedder):
+        raise ModelError(f"member {name}: {folder} is an ensemble already; give its members")
+    return embedder
+
+
+def _combine(
+    cfg: DictConfig, embedders: "dict[str, Embedder]", fingerprints: dict[str, str], images: "FaceImages"
+) -> tuple[dict[str, Any], "Ensemble"]:
+    """What was found about the members on training and validation identities, and the ensemble."""
+    from facerec.data import open_crops
+    from facerec.ensemble import Ensemble, MemberPairs, embed_members
+
+    cache = Path(cfg.data.cache_dir)
+    crops = open_crops(images, cache, cfg.data.decode_workers)
+    pairs = {}
+    for part in ("train", "val"):
+        rows = images.rows(part)
+        embeddings = embed_members(
+            embedders, fingerprints, crops, rows, cache=cache, batch_size=cfg.data.batch_size, device=cfg.device
+        )
+        pairs[part] = MemberPairs(list(embeddings.values()), images.labels()[rows], list(embedders))
+    weights = instantiate(cfg.weighting)(pairs[cfg.part])
+    statistics = {
+        "members": list(embedders),
+        "weights": weights.tolist(),
+        "weighting": cfg.weighting["_target_"].rpartition(".")[2],
+        "part": cfg.part,
+        "pairs": {
+            part: {"genuine": _plain(of.genuine), "impostor": _plain(of.impostor)} for part, of in pairs.items()
+        },
+    }
+    return statistics, Ensemble(embedders, weights)
+
+
+def _plain(moments: "Moments") -> dict[str, Any]:
+    return {"count": moments.count, "mean": moments.mean.tolist(), "covariance": moments.covariance.tolist()}
+
+
+if __name__ == "__main__":
+    run_job("assemble", assemble)

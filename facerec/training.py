@@ -1,0 +1,133 @@
+"""One training run: from a configuration to a trained, measured and saved embedder."""
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+from uuid import uuid4
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from hydra.utils import instantiate as hydra_instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from facerec.errors import ModelError
+
+if TYPE_CHECKING:
+    from pytorch_lightning import Callback
+    from pytorch_lightning.loggers import Logger
+
+    from facerec.data import FaceData, FaceImages
+    from facerec.learner import Learner
+
+log = logging.getLogger(__name__)
+instantiate = partial(hydra_instantiate, _convert_="all")  # plain lists and dicts, which every library knows
+
+
+def run_training(
+    cfg: DictConfig, run: Path, images: "FaceImages", callbacks: Sequence["Callback"] = ()
+) -> dict[str, float]:
+    """Train and measure in the folder `run`; the metrics of the best checkpoint by name, none after a dry run."""
+    import pytorch_lightning as pl  # heavy imports wait until there is something to do: --help is quick
+
+    OmegaConf.save(cfg, run / "config.yaml", resolve=True)
+    data = _data(cfg, images)
+    pl.seed_everything(cfg.seed, workers=True)  # after decoding, which draws random numbers only where it happens
+    return _fit(cfg, run, _learner(cfg, data), data, callbacks)
+
+
+def _data(cfg: DictConfig, images: "FaceImages") -> "FaceData":
+    counts = ", ".join(f"{len(images.rows(part))} {part}" for part in ("train", "seen", "val", "test"))
+    log.info("dataset %s: %d training identities; images: %s", images.name, images.num_classes, counts)
+    data: FaceData = instantiate(cfg.data)(images, instantiate(cfg.augment), seed=cfg.seed)
+    return data
+
+
+def _learner(cfg: DictConfig, data: "FaceData") -> "Learner":
+    from facerec import load
+    from facerec.embedder import Embedder
+
+    statistics = data.statistics
+    log.info("channel mean %s, std %s (0..255)", *(_rounded(row) for row in (statistics.mean, statistics.std)))
+    embedder = Embedder(instantiate(cfg.backbone), statistics.mean, statistics.std)
+    if cfg.init_from is not None:
+        start = load(cfg.init_from)
+        if not isinstance(start, Embedder):
+            raise ModelError(f"init_from: {cfg.init_from} is an ensemble; give one of its members")
+        if start.backbone.options != embedder.backbone.options:
+            raise ModelError(
+                f"init_from: {cfg.init_from} is {start.backbone.options}, not {embedder.backbone.options}"
+            )
+        embedder.backbone.load_state_dict(start.backbone.state_dict())
+    head = instantiate(cfg.loss, embedding_dim=embedder.embedding_dim, num_classes=data.images.num_classes)
+    parts = instantiate(cfg.optimizer), instantiate(cfg.scheduler)
+    learner: Learner = instantiate(cfg.learner)(embedder, head, data.images, *parts)
+    return learner
+
+
+def _fit(
+    cfg: DictConfig, run: Path, learner: "Learner", data: "FaceData", more_callbacks: Sequence["Callback"]
+) -> dict[str, float]:
+    import torch
+    from pytorch_lightning.loggers import CSVLogger
+
+    from facerec.precision import fastest_precision
+    from facerec.report import CropGrid, draw_curves, show_table
+
+    precision = cfg.trainer.precision
+    if precision == "auto":
+        precision = fastest_precision(cfg.trainer.accelerator)
+    loggers = [CSVLogger(run, name="csv"), *([_logger(cfg, run)] if cfg.logger else [])]
+    callbacks = {name: instantiate(callback) for name, callback in cfg.callbacks.items()}
+    make_trainer = instantiate(cfg.trainer, _partial_=True, precision=precision, default_root_dir=str(run))
+    trainer = make_trainer(
+        logger=loggers, callbacks=[*callbacks.values(), *more_callbacks, CropGrid(run / "crops.png")]
+    )
+    for logger in trainer.loggers:
+        logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))
+    trainer.fit(learner, data, ckpt_path=cfg.ckpt_path)
+
+    if trainer.fast_dev_run:
+        return {}
+    best = Path(callbacks["checkpoint"].best_model_path)
+    learner.load_state_dict(torch.load(best, map_location="cpu", weights_only=True)["state_dict"])
+    evaluator = make_trainer(logger=False, callbacks=[callbacks["progress"]])
+    metrics = evaluator.validate(learner, data, verbose=False)
+    if len(data.images.rows("test")):
+        metrics += evaluator.test(learner, data, verbose=False)
+    values = {name: value for part in metrics for name, value in part.items()}
+    if trainer.is_global_zero:
+        _finish(cfg, run, learner, data, values)
+        draw_curves(run / "csv", run / "curves.png")
+        show_table(values, trainer.loggers, run)
+    return values
+
+
+def _logger(cfg: DictConfig, run: Path) -> "Logger":
+    """The logger; in a sweep, a W&B run of the sweep's group, which stays the same run when the job goes on."""
+    job = HydraConfig.get()
+    if job.mode != RunMode.MULTIRUN or not cfg.logger["_target_"].endswith("WandbLogger"):
+        return cast("Logger", instantiate(cfg.logger))
+    name = run / "wandb-id.txt"
+    if not name.exists():
+        name.write_text(uuid4().hex[:8])
+    return cast("Logger", instantiate(cfg.logger, id=name.read_text(), resume="allow", group=job.sweep.dir))
+
+
+def _finish(cfg: DictConfig, run: Path, learner: "Learner", data: "FaceData", metrics: dict[str, float]) -> None:
+    """Write what the run was for: its metrics and its model."""
+    from facerec import model
+
+    (run / "metrics.json").write_text(json.dumps(metrics, indent=1))
+    trained_on = {"dataset": data.images.name, "identities": data.images.identity_digests("train", "seen")}
+    statistics = {"channels": asdict(data.statistics), "metrics": metrics, "trained_on": trained_on}
+    loss = type(learner.head).__name__
+    origin = {"dataset": data.images.name, "loss": loss, "seed": cfg.seed, "run": str(run)}
+    model.save(run / "model", learner.embedder, statistics=statistics, origin=origin)
+
+
+def _rounded(values: tuple[float, ...]) -> str:
+    return "(" + ", ".join(f"{value:.2f}" for value in values) + ")"

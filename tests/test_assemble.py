@@ -1,0 +1,168 @@
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+import yaml
+
+from facerec import Ensemble, load
+from facerec.atomic import replace_file
+from facerec.model import read_statistics
+
+STUDY = Path("outputs/faces")
+OUT = STUDY / "ensemble"
+
+
+@pytest.fixture
+def members(study: Path) -> list[Path]:
+    """The model folders."""
+    return sorted(study.glob("resnet*/*/model"))
+
+
+@pytest.fixture
+def refused(run: Callable[..., int], members: list[Path], capfd: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs the job with what it must refuse, which changes nothing; returns its message."""
+
+    def refused(*overrides: str, spoil: Callable[[], object] = lambda: None) -> str:
+        before = {file: file.read_bytes() for file in [*OUT.glob("model/*"), OUT / "inputs.json"]}
+        spoil()
+        capfd.readouterr()
+        assert run("assemble", *overrides) == 1
+        assert {file: file.read_bytes() for file in before} == before
+        said = "".join(capfd.readouterr())
+        assert "Traceback" not in said
+        return " ".join(said.split())
+
+    return refused
+
+
+def _change_bias(model: Path, by: float) -> None:
+    weights = safetensors.torch.load_file(model / "weights.safetensors")
+    weights["backbone.fc.bias"] += by
+    replace_file(model / "weights.safetensors", safetensors.torch.save(weights))
+
+
+def test_a_study_becomes_one_model_which_is_made_again_only_when_something_changed(
+    run: Callable[..., int], members: list[Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(OUT)
+    assert run("assemble", "study=faces") == 0
+    said = "".join(capfd.readouterr())
+    assert "Weights (fisher, on the pairs of training identities)" in said
+    assert str(OUT / "model") in said
+    ensemble = load(OUT / "model")
+    assert isinstance(ensemble, Ensemble)
+    assert ensemble.names == ("resnet18", "resnet34", "resnet50")
+    crops = torch.randint(0, 256, (3, 3, 112, 112), dtype=torch.uint8)
+    parts = [
+        root * load(member).embed(crops) for root, member in zip(ensemble.weights.sqrt(), members, strict=True)
+    ]
+    torch.testing.assert_close(ensemble.embed(crops), torch.cat(parts, dim=1), atol=1e-6, rtol=0)
+    torch.testing.assert_close(ensemble.embed(crops).norm(dim=1), torch.ones(3))
+    found = read_statistics(OUT / "model")
+    assert found["trained_on"]["identities"] == read_statistics(members[0])["trained_on"]["identities"]
+    assert found["ensemble"]["pairs"]["train"]["genuine"]["count"] == 8 * 5 * 4 // 2
+
+    def made() -> int:
+        return (OUT / "model/weights.safetensors").stat().st_mtime_ns
+
+    first = made()
+    assert run("assemble", "study=faces") == 0
+    assert made() == first
+    assert "stays as it is" in "".join(capfd.readouterr())
+
+    assert run("assemble", "study=faces", "weighting=equal", "part=val") == 0
+    assert made() != first
+    assert load(OUT / "model").state_dict()["weights"].tolist() == pytest.approx([1 / 3] * 3)
+    assert "Weights (equal, on the pairs of held-out identities)" in "".join(capfd.readouterr())
+    second = made()
+
+    _change_bias(members[1], 0.1)
+    assert run("assemble", "study=faces", "weighting=equal", "part=val") == 0
+    assert made() != second
+
+
+def test_members_may_be_any_runs_or_models(run: Callable[..., int], members: list[Path]) -> None:
+    given = f"members=[{members[0].parent},{members[2]}]"
+    assert run("assemble", given, "weighting=logistic", "hydra.run.dir=outputs/pair") == 0
+    ensemble = load("outputs/pair/model")
+    assert isinstance(ensemble, Ensemble)
+    assert ensemble.names == (members[0].parent.name, members[2].parent.name)
+    assert ensemble.embedding_dim == 256
+    assert run("assemble", f"members=[{members[0]}]", "hydra.run.dir=outputs/one") == 0
+    assert load("outputs/one/model").state_dict()["weights"].tolist() == [1.0]
+
+
+def test_a_missing_depth_is_refused(refused: Callable[..., str]) -> None:
+    message = refused("study=faces", spoil=lambda: (STUDY / "resnet34/best.json").unlink())
+    assert "outputs/faces/resnet34 has no best.json" in message
+    assert "python -m facerec.train --multirun experiment=resnet34 study=faces" in message
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["members=[]"], "members: give one model folder or more"),
+        (["members=[outputs/nowhere]"], "outputs/nowhere/model.yaml: is missing"),
+        (["members=[outputs/faces/ensemble/model]"], "is an ensemble already; give its members"),
+        (["part=test"], "part must be train or val"),
+        (["+weight=1"], "weight: no such key"),
+        (["data.batch_size=0"], "data.batch_size"),
+    ],
+)
+def test_what_can_not_be_combined_is_refused(
+    refused: Callable[..., str], overrides: list[str], message: str
+) -> None:
+    assert message in refused("study=faces", *overrides)
+
+
+def test_a_member_given_twice_is_refused(refused: Callable[..., str], members: list[Path]) -> None:
+    assert "a folder is given twice" in refused(f"members=[{members[0]},{members[0]}]", "study=faces")
+
+
+def test_a_member_of_other_identities_is_named(refused: Callable[..., str], members: list[Path]) -> None:
+    def spoil() -> None:
+        statistics = read_statistics(members[1])
+        statistics["trained_on"]["identities"][0] = "0" * 16
+        replace_file(members[1] / "statistics.json", json.dumps(statistics).encode())
+
+    message = refused("study=faces", spoil=spoil)
+    assert "member resnet34: was trained on other identities" in message
+    assert "7 of them the same" in message
+
+
+def test_a_member_that_does_not_say_its_identities_is_named(
+    refused: Callable[..., str], members: list[Path]
+) -> None:
+    message = refused("study=faces", spoil=lambda: replace_file(members[1] / "statistics.json", b"{}"))
+    assert "member resnet34" in message
+    assert "does not say which identities it was trained on" in message
+
+
+def test_a_member_of_another_crop_contract_is_named(refused: Callable[..., str], members: list[Path]) -> None:
+    def spoil() -> None:
+        contract = yaml.safe_load((members[2] / "model.yaml").read_text())
+        contract["crop"]["size"] = 96
+        replace_file(members[2] / "model.yaml", yaml.safe_dump(contract).encode())
+
+    message = refused("study=faces", spoil=spoil)
+    assert f"{members[2]}/model.yaml: crop is" in message
+
+
+def test_a_member_whose_embeddings_are_not_finite_is_named(
+    refused: Callable[..., str], members: list[Path]
+) -> None:
+    message = refused("study=faces", spoil=lambda: _change_bias(members[1], torch.nan))
+    assert "member resnet34: 40 of 40 embeddings are not finite" in message
+
+
+def test_a_file_beside_a_model_runs_no_code(refused: Callable[..., str], members: list[Path]) -> None:
+    def spoil() -> None:
+        evil = {"dataset": {"_target_": "facerec.data.cache.os.system", "command": "touch obeyed"}}
+        replace_file(members[0].parent / "config.yaml", yaml.safe_dump(evil).encode())
+
+    assert "names none, so give it" in refused("study=faces", spoil=spoil)
+    assert not Path("obeyed").exists()
