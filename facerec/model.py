@@ -129,6 +129,26 @@ def read_statistics(folder: str | Path) -> dict[str, Any]:
     return statistics
 
 
+def embedding_dim(folder: str | Path) -> int:
+    """Length of the model's embeddings, as its contract says.
+
+    Raises:
+        ModelError: as `fingerprint`.
+    """
+    dim: int = _read_contract(Path(folder))["embedding_dim"]
+    return dim
+
+
+def read_origin(folder: str | Path) -> dict[str, Any]:
+    """Where the model came from, as `save` was told.
+
+    Raises:
+        ModelError: the contract is missing, damaged or of another format.
+    """
+    origin: dict[str, Any] = _read_contract(Path(folder))["origin"]
+    return origin
+
+
 def fingerprint(folder: str | Path) -> str:
     """SHA-256, in hex, of what decides the vectors: format, kind, backbones, crop and weights.
 

@@ -1,0 +1,129 @@
+"""Measure a model on people it never saw: `python -m facerec.evaluate study=orl`."""
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from facerec.errors import ConfigError, DataError
+from facerec.job import run_job
+from facerec.steps import begin, finish, up_to_date
+
+if TYPE_CHECKING:
+    from facerec.data import FaceImages
+    from facerec.evaluation import Evaluated
+
+log = logging.getLogger(__name__)
+_DECISIVE = ("part", "allow_seen", "attributes", "lfw", "resamples", "seed")
+
+
+def evaluate(cfg: DictConfig) -> None:
+    """Measure, write metrics and report, and store thresholds and calibration with the model."""
+    from facerec import model
+    from facerec.data.cache import fingerprint
+    from facerec.report.evaluation import show_evaluation
+    from facerec.study import open_images
+
+    out = Path(HydraConfig.get().runtime.output_dir)
+    folder = Path(cfg.model)
+    folder = folder / "model" if (folder / "model").is_dir() else folder
+    inputs: dict[str, Any] = {key: OmegaConf.to_container(cfg, resolve=True)[key] for key in _DECISIVE}  # type: ignore[call-overload,index]
+    inputs["model"] = model.fingerprint(folder)
+    images = open_images(cfg.get("dataset"), next(iter(_member_runs(folder).values())) / "model")
+    inputs["data"] = fingerprint(images)
+    if up_to_date(out, inputs):
+        log.info("%s: neither model nor data have changed, so the figures stay as they are", out)
+    else:
+        shared = _check_unseen(cfg, folder, images)
+        evaluated = _measure(cfg, folder, images)
+        evaluated.results.update(model=str(folder), fingerprint=inputs["model"], shared_identities=shared)
+        begin(out)
+        _write(cfg, out, folder, evaluated)
+        finish(out, inputs)
+    show_evaluation(json.loads((out / "metrics.json").read_text()), out)
+
+
+def _check_unseen(cfg: DictConfig, folder: Path, images: "FaceImages") -> int:
+    """How many of the identities the model was trained on."""
+    from facerec.study import trained_on
+
+    if cfg.part not in ("test", "train"):
+        raise ConfigError(f"part must be test or train, not {cfg.part}: val identities calibrate the probabilities")
+    for part in ("val", cfg.part):
+        if not len(images.rows(part)):
+            raise DataError(f"dataset {images.name} has no {part} images; set people aside (dataset.{part}_share)")
+    asked = images.identity_digests("val", cfg.part)
+    shared = len(set(asked) & set(trained_on("model", folder)["identities"]))
+    if shared and not cfg.allow_seen:
+        raise DataError(
+            f"dataset {images.name}: the model was trained on {shared} of the {len(asked)} identities it would be "
+            "measured on; choose others, or allow_seen=true, and the report will say so"
+        )
+    return shared
+
+
+def _measure(cfg: DictConfig, folder: Path, images: "FaceImages") -> "Evaluated":
+    from facerec import load, model
+    from facerec.data import open_crops
+    from facerec.evaluation import Lfw, evaluate_model
+
+    attributes = Path(cfg.attributes) if cfg.attributes else None
+    lfw = None
+    if cfg.lfw.pairs:
+        lfw = Lfw([Path(file) for file in cfg.lfw.pairs], Path(cfg.lfw.root or "."), instantiate(cfg.finder))
+    cache = Path(cfg.data.cache_dir)
+    return evaluate_model(
+        load(folder),
+        model.fingerprint(folder),
+        images,
+        open_crops(images, cache, cfg.data.decode_workers),
+        part=cfg.part,
+        attributes=attributes,
+        lfw=lfw,
+        resamples=cfg.resamples,
+        seed=cfg.seed,
+        cache=cache,
+        batch_size=cfg.data.batch_size,
+        device=cfg.device,
+    )
+
+
+def _write(cfg: DictConfig, out: Path, folder: Path, evaluated: "Evaluated") -> None:
+    from facerec import model
+    from facerec.evaluation import as_csv
+    from facerec.report.evaluation import log_evaluation, write_evaluation
+
+    results, statistics = evaluated.results, model.read_statistics(folder)
+    results["ensemble"] = statistics.get("ensemble")
+    (out / "metrics.json").write_text(json.dumps(results, indent=1, allow_nan=False) + "\n")
+    (out / "metrics.csv").write_text(as_csv(results))
+    write_evaluation(out / "report.html", evaluated, _member_runs(folder))
+    try:
+        if logger := instantiate(cfg.logger):
+            log_evaluation(results, logger, out / "report.html")
+    finally:
+        if "wandb" in sys.modules:
+            sys.modules["wandb"].finish(exit_code=1 if sys.exc_info()[0] else 0)
+    if results["shared_identities"]:
+        log.warning("the identities are not unseen, so no threshold is stored with the model")
+    else:
+        decisions = {key: results[key] for key in ("thresholds", "calibration")}
+        source = {"dataset": results["dataset"], "part": results["part"], "identities": results["identities"]}
+        model.write_statistics(folder, {**statistics, **decisions, "evaluated_on": source})
+
+
+def _member_runs(folder: Path) -> dict[str, Path]:
+    """Name → run of each member, where the contract says it."""
+    from facerec.model import read_origin
+
+    members = read_origin(folder).get("members")
+    return {name: Path(member).parent for name, member in members.items()} if members else {"model": folder.parent}
+
+
+if __name__ == "__main__":
+    run_job("evaluate", evaluate)

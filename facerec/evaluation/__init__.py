@@ -1,0 +1,31 @@
+"""How good are a model, its members and their combination on identities none of them has seen?"""
+
+from facerec.evaluation.hardest import HardPair, hardest_pairs
+from facerec.evaluation.lfw import Lfw, find_pictures, measure_lfw, pair_columns, read_pairs
+from facerec.evaluation.measure import FARS, Measured, Sample, compare, measure, slice_figures
+from facerec.evaluation.model import Evaluated, evaluate_model
+from facerec.evaluation.results import as_csv
+from facerec.evaluation.slices import by_attribute, by_images_per_identity
+from facerec.evaluation.systems import make_systems
+
+__all__ = [
+    "FARS",
+    "Evaluated",
+    "HardPair",
+    "Lfw",
+    "Measured",
+    "Sample",
+    "as_csv",
+    "by_attribute",
+    "by_images_per_identity",
+    "compare",
+    "evaluate_model",
+    "find_pictures",
+    "hardest_pairs",
+    "make_systems",
+    "measure",
+    "measure_lfw",
+    "pair_columns",
+    "read_pairs",
+    "slice_figures",
+]

@@ -1,0 +1,168 @@
+"""Pair lists as Labeled Faces in the Wild writes them (Huang et al. 2007), and the accuracy on them."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from facerec.embedding import CropModel
+from facerec.errors import DataError
+from facerec.evaluation.systems import make_systems
+from facerec.faces import Finder, align, choose, read_photo
+from facerec.metrics import fold_accuracy
+
+log = logging.getLogger(__name__)
+
+_PHOTOS = 16  # in the finder at once
+
+
+class Lfw(NamedTuple):
+    """Pair lists, the folder of the pictures, and the finder that looks for the face in each."""
+
+    pairs: Sequence[Path]
+    root: Path
+    finder: Finder
+
+
+class Pair(NamedTuple):
+    """Two pictures, each `NAME/NAME_0001` without suffix, whether they show one person, and their fold."""
+
+    left: str
+    right: str
+    same: bool
+    fold: int
+
+
+def read_pairs(files: Sequence[Path]) -> list[Pair]:
+    """All pairs of the files, in order; folds are numbered through.
+
+    The first line holds the pairs of each kind, N, or the folds and N (`10 300` in `pairs.txt`). Each fold is
+    N lines `NAME i j`, one person, and N lines `NAME i NAME j`, two.
+
+    Raises:
+        DataError: a file can't be read, is empty or not of that format; names file and line.
+    """
+    pairs: list[Pair] = []
+    for file in files:
+        try:
+            lines = [line.split() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+        except (OSError, ValueError) as error:
+            raise DataError(f"lfw.pairs: {file} can't be read ({error})") from error
+        header, *rows = lines or [[]]
+        if not 1 <= len(header) <= 2 or not all(field.isdecimal() and int(field) for field in header):
+            raise DataError(f"{file}, line 1: expected the number of pairs of each kind, or folds and that number")
+        folds, count = (1, *map(int, header))[-2:]
+        if len(rows) != folds * 2 * count:
+            raise DataError(f"{file}: holds {len(rows)} pairs, its first line says {folds * 2 * count}")
+        first = pairs[-1].fold + 1 if pairs else 0
+        for number, row in enumerate(rows):
+            fold, place = divmod(number, 2 * count)
+            pairs.append(_pair(row, place < count, first + fold, f"{file}, line {number + 2}"))
+    return pairs
+
+
+def find_pictures(pairs: Sequence[Pair], root: Path) -> tuple[dict[str, Path], list[str]]:
+    """Which file each picture of the pairs is, and which are missing: `ROOT/NAME/NAME_0001.jpg|png|…`.
+
+    Raises:
+        DataError: there is no such folder, or not one of the pictures.
+    """
+    if not root.is_dir():
+        raise DataError(f"lfw.root: there is no folder {root}")
+    names = sorted({name for pair in pairs for name in (pair.left, pair.right)})
+    found = {}
+    for name in names:
+        files = sorted((root / name).parent.glob(f"{Path(name).name}.*"))
+        if files:
+            found[name] = files[0]
+    missing = [name for name in names if name not in found]
+    if not found:
+        raise DataError(f"lfw.root: none of the {len(names)} pictures is in {root}, first {missing[0]}.jpg")
+    return found, missing
+
+
+def pair_columns(
+    pairs: Sequence[Pair], rows: dict[str, int]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
+    """Left and right row, `same` and `fold`, each `[P]`, of the pairs whose pictures both have a row.
+
+    Raises:
+        DataError: none has.
+    """
+    kept = [pair for pair in pairs if pair.left in rows and pair.right in rows]
+    if not kept:
+        raise DataError(f"lfw.pairs: not one of {len(pairs)} pairs has both pictures")
+    left = np.array([rows[pair.left] for pair in kept])
+    right = np.array([rows[pair.right] for pair in kept])
+    return left, right, np.array([pair.same for pair in kept]), np.array([pair.fold for pair in kept])
+
+
+def _pair(row: list[str], same: bool, fold: int, place: str) -> Pair:
+    if same and len(row) == 3:
+        row = [*row[:2], row[0], row[2]]
+    elif same or len(row) != 4:
+        wanted = "NAME i j" if same else "NAME i NAME j"
+        raise DataError(f"{place}: expected `{wanted}`, a pair of {'one person' if same else 'two'}")
+    if not row[1].isdecimal() or not row[3].isdecimal():
+        raise DataError(f"{place}: {' '.join(row)} does not number its pictures")
+    if any("/" in name or name.startswith(".") for name in row[::2]):
+        raise DataError(f"{place}: a name can't hold a slash or start with a dot")
+    left, right = (f"{name}/{name}_{int(number):04d}" for name, number in (row[:2], row[2:]))
+    return Pair(left, right, same, fold)
+
+
+def measure_lfw(lfw: Lfw, members: Mapping[str, CropModel], weights: Tensor | None) -> dict[str, Any]:
+    """Fold accuracies of every system, and which pictures could not take part.
+
+    Raises:
+        DataError: as `read_pairs` and `find_pictures`, or there are fewer than two folds.
+    """
+    pairs = read_pairs(lfw.pairs)
+    pictures, missing = find_pictures(pairs, lfw.root)
+    names, crops, faceless = _crops(pictures, lfw.finder)
+    left, right, same, fold = pair_columns(pairs, {name: row for row, name in enumerate(names)})
+    for problem, listed in (("are missing", missing), ("show no face", faceless)):
+        if listed:
+            log.warning("lfw: %d pictures %s: %s", len(listed), problem, ", ".join(listed[:10]))
+    systems = {}
+    by_member = {name: member.embed(crops) for name, member in members.items()}
+    for name, embeddings in make_systems(by_member, weights).items():
+        found = fold_accuracy((embeddings[left] * embeddings[right]).sum(dim=1), same, fold)
+        systems[name] = {key: np.asarray(value).tolist() for key, value in found._asdict().items()}
+    return {
+        "systems": systems,
+        "pairs": len(same),
+        "lists": [file.name for file in lfw.pairs],
+        "missing": missing,
+        "faceless": faceless,
+    }
+
+
+def _crops(pictures: Mapping[str, Path], finder: Finder) -> tuple[list[str], NDArray[np.uint8], list[str]]:
+    """Names and crops of the pictures with a face, the most central one, and the names of those without."""
+    kept: list[str] = []
+    crops: list[Tensor] = []
+    faceless: list[str] = []
+    names = list(pictures)
+    with tqdm(total=len(names), desc="lfw faces", unit="photo") as progress:
+        for start in range(0, len(names), _PHOTOS):
+            batch = names[start : start + _PHOTOS]
+            photos = [read_photo(pictures[name]) for name in batch]
+            for name, photo, faces in zip(batch, photos, finder.find(photos), strict=True):
+                height, width = photo.shape[1:]
+                central = choose(faces, "most_central", 0, 0, (height, width))
+                if central:
+                    kept.append(name)
+                    crops.append(align(photo, torch.from_numpy(central[0].landmarks)[None]))
+                else:
+                    faceless.append(name)
+            progress.update(len(batch))
+    if not crops:
+        raise DataError(f"lfw.root: no face was found in any of {len(names)} pictures")
+    return kept, torch.cat(crops).numpy(), faceless

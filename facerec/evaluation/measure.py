@@ -1,0 +1,148 @@
+"""Everything that is measured of one system on one set of identities."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facerec.metrics import (
+    Calibration,
+    Interval,
+    PairHistograms,
+    PerProbe,
+    PerQuery,
+    Reliability,
+    VerificationIntervals,
+    fit_calibration,
+    identification_points,
+    mean_interval,
+    open_set_probes,
+    pair_histograms,
+    paired_difference,
+    reliability,
+    retrieval_per_query,
+    unseen_per_probe,
+    verification_intervals,
+)
+
+FARS = (1e-2, 1e-3, 1e-4)
+FPIRS = (1e-1, 1e-2)
+
+
+class Sample(NamedTuple):
+    """Rows that are measured together: `labels` int64 [N], `known` bool [N], the identities to enrol."""
+
+    labels: Tensor
+    known: Tensor
+
+
+class Measured(NamedTuple):
+    """One system on one sample.
+
+    Attributes:
+        figures: name → value with its interval.
+        per_query: retrieval of each query, for comparisons and slices.
+        per_probe: A@1/unseen of each probe.
+        pairs: histograms of all pairs.
+        verification: error rates and thresholds with intervals, at `FARS`.
+        calibration: similarity → probability, fitted on the calibration identities.
+        reliability: of that calibration on this sample.
+    """
+
+    figures: dict[str, Interval]
+    per_query: PerQuery
+    per_probe: PerProbe
+    pairs: PairHistograms
+    verification: VerificationIntervals
+    calibration: Calibration
+    reliability: Reliability
+
+
+def measure(
+    embeddings: Tensor,
+    sample: Sample,
+    calibration_pairs: PairHistograms,
+    *,
+    resamples: int,
+    seed: int,
+) -> Measured:
+    """Retrieval, verification, open-set identification and calibration, with 95 % intervals over identities.
+
+    Args:
+        embeddings: unit `float32 [N, d]` on the CPU.
+        sample: whose they are.
+        calibration_pairs: of other identities, to fit the calibration on.
+        resamples: draws of the bootstrap.
+        seed: of the draws.
+
+    Raises:
+        DataError: embeddings are not finite, or there are too few identities or images.
+    """
+
+    def interval(values: Tensor | NDArray[np.bool_], rows: Tensor) -> Interval:
+        if len(sample.labels[rows].unique()) < 2:  # half of three people
+            return Interval(float(np.asarray(values).mean()), np.nan, np.nan)
+        return mean_interval(values, sample.labels[rows], resamples=resamples, seed=seed)
+
+    queries = retrieval_per_query(embeddings, sample.labels)
+    probes = unseen_per_probe(embeddings, sample.labels)
+    figures = {
+        "MAP@R": interval(queries.map_at_r, queries.rows),
+        "P@1": interval(queries.precision_at_1, queries.rows),
+        "R-precision": interval(queries.r_precision, queries.rows),
+        "A@1/unseen": interval(probes.correct, probes.rows),
+    }
+    pairs = pair_histograms(embeddings, sample.labels)
+    verification = verification_intervals(pairs, FARS, resamples=resamples, seed=seed)
+    figures |= {f"TAR@FAR={far:g}": found for far, found in zip(FARS, verification.tar, strict=True)}
+    figures |= {"EER": verification.equal_error_rate, "AUC": verification.auc}
+    asked = open_set_probes(embeddings, sample.labels, sample.known)
+    for point in identification_points(asked, FPIRS):
+        figures[f"DIR@FPIR={point.target_fpir:g}"] = interval(asked.identified(point.threshold), asked.rows)
+    calibration = fit_calibration(calibration_pairs)
+    reliable = reliability(calibration, pairs)
+    figures["ECE"] = Interval(reliable.ece, np.nan, np.nan)
+    return Measured(figures, queries, probes, pairs, verification, calibration, reliable)
+
+
+def compare(a: Measured, b: Measured, labels: Tensor, *, resamples: int, seed: int) -> dict[str, Interval]:
+    """Figures of `a` minus those of `b` on the same queries, with paired intervals over identities."""
+    columns = {
+        "MAP@R": (a.per_query.map_at_r, b.per_query.map_at_r, a.per_query.rows),
+        "P@1": (a.per_query.precision_at_1, b.per_query.precision_at_1, a.per_query.rows),
+        "R-precision": (a.per_query.r_precision, b.per_query.r_precision, a.per_query.rows),
+        "A@1/unseen": (a.per_probe.correct.double(), b.per_probe.correct.double(), a.per_probe.rows),
+    }
+    return {
+        name: paired_difference(ours, theirs, labels[rows], resamples=resamples, seed=seed)
+        for name, (ours, theirs, rows) in columns.items()
+    }
+
+
+def slice_figures(
+    measured: Measured, labels: Tensor, slices: Mapping[str, NDArray[np.bool_]], *, resamples: int, seed: int
+) -> dict[str, dict[str, Interval]]:
+    """MAP@R and P@1 of the queries in each slice; all images stay in the ranked set.
+
+    Args:
+        measured: the system.
+        labels: `int64 [N]`.
+        slices: name → `bool [N]`; a slice with queries of fewer than two identities is left out.
+        resamples: draws of the bootstrap.
+        seed: of the draws.
+    """
+    queries = measured.per_query
+    found = {}
+    for name, rows in slices.items():
+        chosen = rows[queries.rows.numpy()]
+        identities = labels[queries.rows][chosen]
+        if len(identities.unique()) < 2:
+            continue
+        found[name] = {
+            "images": Interval(float(chosen.sum()), np.nan, np.nan),
+            "MAP@R": mean_interval(queries.map_at_r[chosen], identities, resamples=resamples, seed=seed),
+            "P@1": mean_interval(queries.precision_at_1[chosen], identities, resamples=resamples, seed=seed),
+        }
+    return found

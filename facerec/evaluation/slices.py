@@ -1,0 +1,55 @@
+"""Parts of a test set that a model may be better or worse on."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facerec.errors import DataError
+
+_SIZES = ((2, 4), (5, 9), (10, 19), (20, 10**9))
+
+
+def by_images_per_identity(labels: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]]:
+    """Name → `bool [N]`: images of identities with 2 to 4, 5 to 9, 10 to 19, 20 or more images; none empty."""
+    _, identity, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    of = counts[identity]
+    named = {
+        (f"{low} to {high} images" if high < 10**9 else f"{low} or more images"): (low, high)
+        for low, high in _SIZES
+    }
+    slices = {name: (low <= of) & (of <= high) for name, (low, high) in named.items()}
+    return {name: rows for name, rows in slices.items() if rows.any()}
+
+
+def by_attribute(file: Path, names: list[str]) -> dict[str, NDArray[np.bool_]]:
+    """Name → `bool [N]` out of a file in the format of CelebA's `list_attr_celeba.txt`.
+
+    The first line counts the images, the second names the attributes, every other is a file name and 1 or -1
+    for each attribute. Both sides of an attribute become a slice.
+
+    Args:
+        file: the attribute file.
+        names: N file names, without folder.
+
+    Raises:
+        DataError: the file is missing or not of that format, or lacks images; names line or image.
+    """
+    try:
+        _, header, *lines = file.read_text().splitlines()
+    except (OSError, ValueError) as error:
+        raise DataError(f"attributes: {file} can't be read as an attribute file ({error})") from error
+    attributes, table = header.split(), {}
+    for number, line in enumerate(lines, 3):
+        name, *values = line.split()
+        if len(values) != len(attributes) or not set(values) <= {"1", "-1", "0"}:
+            raise DataError(f"{file}, line {number}: expected a file name and {len(attributes)} values of 1 or -1")
+        table[name] = values
+    if missing := [name for name in names if name not in table]:
+        raise DataError(f"{file}: {len(missing)} of {len(names)} images are not in it, first {missing[0]}")
+    present = np.array([table[name] for name in names]) == "1"
+    slices = {}
+    for attribute, column in zip(attributes, present.T, strict=True):
+        slices[attribute] = column
+        slices[f"not {attribute}"] = ~column
+    return slices

@@ -1,0 +1,83 @@
+"""The report of an evaluation: one HTML file that needs nothing else."""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+
+from facerec.report.plots import as_data_uri
+
+
+class Chart(NamedTuple):
+    """A chart with its heading and the sentence that says how to read it."""
+
+    title: str
+    note: str
+    figure: Figure
+    wide: bool = False
+
+
+class PairPicture(NamedTuple):
+    """Two crops `uint8 [3, 112, 112]`, their captions, and their similarity."""
+
+    left: NDArray[Any]
+    right: NDArray[Any]
+    captions: tuple[str, str]
+    similarity: float
+
+
+def write_report(
+    file: Path,
+    results: Mapping[str, Any],
+    charts: Sequence[Chart],
+    hardest: Mapping[str, Sequence[PairPicture]],
+) -> None:
+    """Write the page.
+
+    Args:
+        file: where to.
+        results: the content of `metrics.json`.
+        charts: in order.
+        hardest: heading → pairs.
+    """
+    environment = Environment(
+        loader=PackageLoader("facerec.report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters["figure"] = _figure
+    pictures = {
+        heading: [
+            {
+                "left": _jpeg(pair.left),
+                "right": _jpeg(pair.right),
+                "captions": pair.captions,
+                "similarity": pair.similarity,
+            }
+            for pair in pairs
+        ]
+        for heading, pairs in hardest.items()
+    }
+    drawn = [chart._asdict() | {"uri": as_data_uri(chart.figure)} for chart in charts]
+    page = environment.get_template("page.html.j2").render(results=results, charts=drawn, hardest=pictures)
+    file.write_text(page, encoding="utf-8")
+
+
+def _figure(found: Mapping[str, float | None] | None, signed: bool = False) -> Mapping[str, str]:
+    """Value and limits as they are shown."""
+    if not found or found["value"] is None:
+        return {"value": "-", "limits": ""}
+    shape = "{:+.4f}" if signed else "{:.4f}"
+    limits = "" if found["low"] is None else f"{shape} … {shape}".format(found["low"], found["high"])
+    return {"value": shape.format(found["value"]), "limits": limits}
+
+
+def _jpeg(crop: NDArray[Any]) -> str:
+    stream = io.BytesIO()
+    Image.fromarray(np.moveaxis(crop, 0, 2)).save(stream, "jpeg", quality=90)
+    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()

@@ -1,0 +1,134 @@
+import csv
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from facerec import load
+from facerec.atomic import replace_file
+from facerec.data import folder
+from facerec.data.cache import open_crops
+from facerec.metrics import retrieval_metrics
+from facerec.model import read_statistics
+
+OUT = Path("outputs/faces/evaluation")
+MODEL = Path("outputs/faces/ensemble/model")
+QUICK = ["logger=csv", "resamples=50", "data.decode_workers=0"]
+
+
+def test_a_study_is_measured_side_by_side_and_its_model_learns_its_thresholds(
+    run: Callable[..., int], study: Path, people: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    attributes = Path("attributes.txt")
+    names = sorted({file.name for file in folder(str(people)).files})
+    values = [f"{name} {(-1) ** k}" for k, name in enumerate(names)]
+    attributes.write_text("\n".join([str(len(names)), "Good", *values]))
+    assert run("evaluate", "study=faces", f"attributes={attributes}", *QUICK) == 0
+    results = json.loads((OUT / "metrics.json").read_text())
+    assert list(results["systems"]) == ["resnet18", "resnet34", "resnet50", "concatenation", "ensemble"]
+    said = capfd.readouterr().out
+    assert all(name in said for name in results["systems"])
+
+    images = folder(str(people))
+    rows, crops = images.rows("test"), open_crops(images, people.parent / "cache", 0)
+    labels = torch.from_numpy(images.labels()[rows])
+    model = load(MODEL)
+    expected = retrieval_metrics(model.embed(crops[rows]), labels)
+    figures = results["systems"]["ensemble"]
+    assert figures["MAP@R"]["value"] == pytest.approx(expected.map_at_r, abs=1e-6)
+    assert figures["MAP@R"]["low"] <= figures["MAP@R"]["value"] <= figures["MAP@R"]["high"]
+    members = [figures["MAP@R"]["value"] for figures in list(results["systems"].values())[:3]]
+    gain = next(iter(results["differences"].values()))["MAP@R"]["value"]
+    assert gain == pytest.approx(figures["MAP@R"]["value"] - max(members), abs=1e-9)
+    assert {"Good", "not Good"} <= results["slices"].keys()
+
+    statistics = read_statistics(MODEL)
+    assert statistics["thresholds"] == results["thresholds"]
+    assert [row["far"] for row in statistics["thresholds"]] == [1e-2, 1e-3, 1e-4]
+    assert statistics["calibration"]["slope"] > 0
+    assert "ensemble" in statistics  # what assembly found is still there
+    with (OUT / "metrics.csv").open(newline="") as stream:
+        table = {(row["system"], row["figure"]): row["value"] for row in csv.DictReader(stream)}
+    assert float(table["ensemble", "MAP@R"]) == figures["MAP@R"]["value"]
+
+    page = (OUT / "report.html").read_text()
+    assert not re.search(r"(src|href)=\"(?!data:)", page), "the page needs nothing from elsewhere"
+    assert page.count("data:image/png") == 5
+    assert page.count("data:image/jpeg") >= 24
+
+    before = (OUT / "metrics.json").stat().st_mtime_ns
+    assert run("evaluate", "study=faces", f"attributes={attributes}", *QUICK) == 0
+    assert (OUT / "metrics.json").stat().st_mtime_ns == before
+    assert run("evaluate", "study=faces", "seed=1", *QUICK) == 0
+    assert (OUT / "metrics.json").stat().st_mtime_ns > before
+
+
+def test_a_model_alone_can_be_measured_and_lfw_pairs_with_it(
+    run: Callable[..., int], study: Path, people: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    [member] = study.glob("resnet18/*/model")
+    pictures = Path("lfw")
+    for name in ("s1", "s2", "s3"):
+        (pictures / name).mkdir(parents=True)
+        for number in (1, 2, 3):
+            shutil.copy(people / name / f"{number}.pgm", pictures / name / f"{name}_{number:04d}.pgm")
+    Path("pairs.txt").write_text("2 1\ns1 1 2\ns1 1 s2 1\ns2 1 2\ns2 1 s9 3\n")
+    quick = [*QUICK[1:], "logger=wandb"]
+    given = ["lfw.root=lfw", "lfw.pairs=[pairs.txt]", "finder=none", "hydra.run.dir=alone"]
+    assert run("evaluate", f"model={member.parent}", *given, *quick) == 0
+    assert list(Path("alone/wandb").glob("offline-run-*/*.wandb"))
+    results = json.loads(Path("alone/metrics.json").read_text())
+    assert list(results["systems"]) == ["model"]
+    assert results["differences"] == {}
+    assert results["lfw"]["missing"] == ["s9/s9_0003"]
+    assert results["lfw"]["pairs"] == 3
+    assert "1 pictures are missing: s9/s9_0003" in capfd.readouterr().out
+    assert "Labeled Faces in the Wild" in Path("alone/report.html").read_text()
+
+
+def _spoil(model: Path) -> None:
+    weights = safetensors.torch.load_file(model / "weights.safetensors")
+    weights["members.1.backbone.fc.bias"].fill_(torch.nan)
+    replace_file(model / "weights.safetensors", safetensors.torch.save(weights))
+
+
+def test_what_it_refuses(
+    run: Callable[..., int], study: Path, people: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Path("empty.txt").touch()
+    statistics = (MODEL / "statistics.json").read_bytes()
+    same = ["dataset=folder", f"dataset.root={people}"]
+    for overrides, message in (
+        (["part=train"], "the model was trained on 8 of the 10 identities"),
+        (["part=val"], "part must be test or train"),
+        ([*same, "dataset.test_share=0"], "has no test images"),
+        (["model=nowhere"], "nowhere"),
+        (["lfw.pairs=[empty.txt]", f"lfw.root={people}"], "empty.txt, line 1"),
+        (["attributes=none.txt"], "none.txt can't be read"),
+        (["+sede=1"], "sede: no such key"),
+    ):
+        assert run("evaluate", "study=faces", *overrides, *QUICK) == 1
+        said = "".join(capfd.readouterr())
+        assert message in " ".join(said.split())
+        assert "Traceback" not in said
+        assert not (OUT / "metrics.json").exists()
+    assert (MODEL / "statistics.json").read_bytes() == statistics
+
+    _spoil(MODEL)
+    assert run("evaluate", "study=faces", *QUICK) == 1
+    assert "member resnet34: embeddings are not finite" in " ".join("".join(capfd.readouterr()).split())
+
+
+def test_seen_identities_are_measured_only_on_request_and_give_no_thresholds(
+    run: Callable[..., int], study: Path
+) -> None:
+    statistics = (MODEL / "statistics.json").read_bytes()
+    assert run("evaluate", "study=faces", "part=train", "allow_seen=true", *QUICK) == 0
+    assert json.loads((OUT / "metrics.json").read_text())["shared_identities"] == 8
+    assert "were in the training set" in (OUT / "report.html").read_text()
+    assert (MODEL / "statistics.json").read_bytes() == statistics
