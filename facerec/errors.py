@@ -17,5 +17,13 @@ class ModelError(FacerecError):
     """A model folder or checkpoint that can't be read, built or trusted."""
 
 
+class GalleryError(FacerecError):
+    """A gallery that can't be opened, reached, trusted or filled as asked."""
+
+
+class TakenError(GalleryError):
+    """A crop that is enrolled as somebody else."""
+
+
 class NonFiniteLossError(FacerecError):
     """Training produced a NaN or infinite loss."""

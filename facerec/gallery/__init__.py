@@ -1,0 +1,20 @@
+"""The gallery: a database of persons, searched by embedding."""
+
+from facerec.gallery.gallery import Gallery
+from facerec.gallery.records import Answer, Enrolled, Erased, Event, Kept, Match, Person, Rule, Sample, Size
+from facerec.gallery.space import Space
+
+__all__ = [
+    "Answer",
+    "Enrolled",
+    "Erased",
+    "Event",
+    "Gallery",
+    "Kept",
+    "Match",
+    "Person",
+    "Rule",
+    "Sample",
+    "Size",
+    "Space",
+]

@@ -1,0 +1,280 @@
+"""The gallery: who is enrolled, and who is this?"""
+
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+from uuid import UUID
+from weakref import finalize
+
+import numpy as np
+from numpy.typing import NDArray
+from psycopg import Connection
+
+from facerec.errors import GalleryError
+from facerec.gallery import enrolment, erasure, people, transfer
+from facerec.gallery.database import Database, without_password
+from facerec.gallery.decision import decide, probability
+from facerec.gallery.migrations import migrate
+from facerec.gallery.rebuild import Embed, rebuild
+from facerec.gallery.records import Answer, Enrolled, Erased, Event, Kept, Match, Person, Rule, Sample, Size
+from facerec.gallery.search import EXACT_UP_TO, search
+from facerec.gallery.server import Server
+from facerec.gallery.space import Space
+
+_SIZE_AGE = 1.0  # seconds that a count of persons is trusted: counting takes as long as a search
+
+
+class Gallery:
+    """The persons enrolled with one model. Vectors go in, matches come out; for any number of threads.
+
+    Make one with `Gallery.open`, and close it, or use it in a `with` statement.
+    """
+
+    def __init__(self, database: Database, reader: Database, space: Space, server: Server | None) -> None:
+        self.place, self.space = database.name, space
+        self._database, self._reader = database, reader
+        self._size: tuple[float, Size] | None = None
+        # also at the end of the process, and when nobody holds the gallery any more
+        self._close = finalize(self, _close, database, reader, server)
+
+    @classmethod
+    def open(
+        cls, place: str | Path, model: str | Path | Space | None = None, *, read_url: str | None = None
+    ) -> "Gallery":
+        """Open the gallery at `place`, and make it if it is new.
+
+        Args:
+            place: a folder, which this process then serves with a PostgreSQL of its own; or the URL of a
+                PostgreSQL with pgvector, `postgresql://…`, of which the gallery takes one database.
+            model: whose vectors: a model folder, the contract of an ONNX model (see `peer`), or a `Space`. None
+                is enough to look after an old gallery.
+            read_url: a replica of the server, asked by `identify` instead; it may lag behind.
+
+        Raises:
+            GalleryError: the place is no gallery, is of another model, can't be reached or can't be written.
+            ModelError: there is no model in that folder.
+        """
+        space = Space.of(model) if isinstance(model, str | Path) else model
+        server = None
+        if str(place).startswith(("postgresql://", "postgres://")):
+            url, name = str(place), without_password(str(place))
+            database = Database(url, name)
+        else:
+            server = Server(Path(place))
+            url, name = server.url, str(place)
+            database = Database(url, name, server.ensure_running)
+        try:
+            fingerprint, dim = migrate(database, space)
+            reader = Database(read_url, without_password(read_url)) if read_url else database
+        except BaseException:
+            _close(database, database, server)
+            raise
+        return cls(database, reader, Space(fingerprint, dim, space.statistics if space else {}), server)
+
+    def enroll(self, name: str, samples: Sequence[Sample], *, note: str | None = None) -> Enrolled:
+        """Add samples to a person, in one transaction; the person is made if there is none of that name.
+
+        When it returns, the samples are on disk. A sample that the person has already, by the SHA-256 of its
+        crop, is not added again.
+
+        Args:
+            name: of the person.
+            samples: of the gallery's model, one at least.
+            note: replaces the person's; None leaves it.
+
+        Raises:
+            GalleryError: a vector is not one of this model's or not of unit length, a crop is enrolled as
+                somebody else, the name is empty, or the server refuses; nothing is changed then.
+        """
+        name = _checked_name(name)
+        if not samples:
+            raise GalleryError(f"{name}: there is no sample to enrol")
+        vectors = self._checked(np.stack([sample.vector for sample in samples]))
+        samples = [sample._replace(vector=vector) for sample, vector in zip(samples, vectors, strict=True)]
+
+        def work(connection: Connection[Any]) -> int:
+            enrolment.check_model(connection, self.space.model)
+            return enrolment.add_samples(connection, name, note, samples)
+
+        new = self._database.run(work)
+        self._size = None
+        return Enrolled(self.show(name)[0], new, len(samples) - new)
+
+    def identify(
+        self,
+        vectors: NDArray[np.floating],
+        *,
+        top: int = 1,
+        far: float = 0.01,
+        per: Literal["search", "pair"] = "search",
+        threshold: float | None = None,
+        exact: bool | None = None,
+    ) -> list[Answer]:
+        """Find the persons nearest to each vector.
+
+        Args:
+            vectors: `float [N, d]` of unit length, of the gallery's model.
+            top: persons to return for each, at most.
+            far: false accept rate to hold, above 0 and below 1; see `decision.decide`.
+            per: hold it for a whole search, or for one pair.
+            threshold: this similarity instead of one that holds `far`.
+            exact: look at every sample, or at the codes first (see `search.nearest`); None decides by size.
+
+        Returns:
+            For each vector an answer; its matches are empty while nobody is enrolled.
+
+        Raises:
+            GalleryError: the vectors are not this model's, the model has no measured thresholds and none is
+                given, or the server stays away.
+        """
+        vectors = self._checked(vectors)
+        size = self._counted()
+        if threshold is None:
+            rule = decide(self.space.statistics, size.persons, far=far, per=per)
+        else:
+            rule = Rule(threshold, None, None, size.persons)
+        exact = size.samples <= EXACT_UP_TO if exact is None else exact
+        look = partial(search, model=self.space.model, vectors=vectors, top=top, exact=exact)
+        found = self._reader.run(look)
+        return [Answer(tuple(self._match(*one, rule.threshold) for one in matches), rule) for matches in found]
+
+    def erase(self, *names: str) -> Erased:
+        """Erase persons, with their samples and whatever else the server's files hold of them.
+
+        Searches wait meanwhile. Without names it only cleans the files, after a call that could not.
+
+        Raises:
+            GalleryError: nobody has one of the names, and then nobody is erased; or the files could not be cleaned.
+        """
+        erased = erasure.erase(self._database, names)
+        self._size = None
+        return erased
+
+    def persons(self) -> list[Person]:
+        """Everybody enrolled, by name."""
+        return self._database.run(people.everybody)
+
+    def show(self, name: str) -> tuple[Person, list[Kept]]:
+        """A person and their samples, oldest first.
+
+        Raises:
+            GalleryError: nobody has that name.
+        """
+        return self._database.run(lambda connection: people.one(connection, name))
+
+    def rename(self, name: str, to: str, *, note: str | None = None) -> None:
+        """Give a person another name; `note`, unless None, replaces theirs.
+
+        Raises:
+            GalleryError: nobody has that name, or somebody has the new one.
+        """
+        to = _checked_name(to)
+        self._database.run(lambda connection: people.rename(connection, name, to, note))
+
+    def merge(self, name: str, into: str) -> Person:
+        """Give all samples of `name` to `into`, and forget `name`.
+
+        Raises:
+            GalleryError: nobody has one of the names, or they are one.
+        """
+        if name == into:
+            raise GalleryError(f"{name}: can't be merged with themselves")
+        self._database.run(lambda connection: enrolment.merge_persons(connection, name, into))
+        self._size = None
+        return self.show(into)[0]
+
+    def export(self, file: str | Path) -> int:
+        """Write everything to one file of JSON lines; returns the number of samples.
+
+        The file holds the vectors: whoever has it can recognise these persons.
+
+        Raises:
+            GalleryError: the file can't be written.
+        """
+
+        def work(connection: Connection[Any]) -> int:
+            count = transfer.write(connection, Path(file), self.space.model, self.space.dim)
+            enrolment.record(connection, "export", None, count)
+            return count
+
+        return self._database.run(work)
+
+    def load(self, file: str | Path) -> int:
+        """Enrol what `export` wrote, a transaction a person; returns the number of new samples.
+
+        Doing it again, or going on after it was stopped, adds nothing twice.
+
+        Raises:
+            GalleryError: the file is missing, damaged or of another model, or a crop is enrolled as somebody else.
+        """
+        return sum(
+            self.enroll(name, samples, note=note or None).new
+            for name, note, samples in transfer.read(Path(file), self.space.model)
+        )
+
+    def rebuild(self, space: Space, embed: Embed) -> int:
+        """Embed the kept crops with another model, whose gallery this is from then on; returns how many.
+
+        In one transaction, so the gallery is of one model or of the other whatever happens; searches wait.
+
+        Args:
+            space: of the other model.
+            embed: PNG files of crops to unit vectors `float32 [N, d]`.
+
+        Raises:
+            GalleryError: a sample was enrolled without keeping its crop; nothing is changed then.
+        """
+        count = self._database.run(lambda connection: rebuild(connection, space, embed))
+        self.space = space
+        return count
+
+    def events(self, last: int = 100) -> list[Event]:
+        """Who did what, newest first."""
+        return self._database.run(lambda connection: people.events(connection, last))
+
+    def size(self) -> Size:
+        """How many persons and samples there are."""
+        return self._reader.run(people.size)
+
+    def close(self) -> None:
+        """Hang up; the server of a folder is stopped if nobody else uses it."""
+        self._close()
+
+    def __enter__(self) -> "Gallery":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _match(self, person: UUID, name: str, similarity: float, threshold: float) -> Match:
+        chance = probability(self.space.statistics, similarity)
+        return Match(person, name, similarity, chance, similarity >= threshold)
+
+    def _counted(self) -> Size:
+        if self._size is None or time.monotonic() - self._size[0] > _SIZE_AGE:
+            self._size = (time.monotonic(), self.size())
+        return self._size[1]
+
+    def _checked(self, vectors: NDArray[np.floating]) -> NDArray[np.float32]:
+        vectors = np.ascontiguousarray(vectors, np.float32)
+        if vectors.ndim != 2 or vectors.shape[1] != self.space.dim:
+            wanted = f"[N, {self.space.dim}], of model {self.space.model}"
+            raise GalleryError(f"vectors must be {wanted}, not {list(vectors.shape)}")
+        if not np.all(np.abs(np.linalg.norm(vectors, axis=1) - 1) < 1e-3):  # also false for nan
+            raise GalleryError("vectors must be finite and of unit length, as embedders make them")
+        return vectors
+
+
+def _checked_name(name: str) -> str:
+    if not name.strip() or not name.isprintable():
+        raise GalleryError(f"a person's name must be visible text in one line, not {name!r}")
+    return name.strip()
+
+
+def _close(database: Database, reader: Database, server: Server | None) -> None:
+    reader.close()
+    database.close()
+    if server:
+        server.release()

@@ -1,0 +1,109 @@
+"""Photos → faces, crops and vectors: what enrolling and identifying have in common."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facerec.crop import CROP_SIZE
+from facerec.errors import ConfigError, DataError
+from facerec.faces import IMAGE_SUFFIXES, Face, Finder, align, read_photo
+from facerec.gallery.peer import Peer
+from facerec.model import load
+
+Embed = Callable[[Tensor], Tensor]
+
+
+class Seen(NamedTuple):
+    """A photo and who is in it.
+
+    Attributes:
+        file: of the photo.
+        photo: `uint8 [3, H, W]`; empty where it can't be read.
+        faces: those of at least the size and score asked for, best score first.
+        crops: `uint8 [N, 3, 112, 112]`, one a face.
+        vectors: `float32 [N, d]`.
+        problem: why the photo can't be read, or "".
+    """
+
+    file: Path
+    photo: Tensor
+    faces: list[Face]
+    crops: Tensor
+    vectors: NDArray[np.float32]
+    problem: str = ""
+
+
+def look(
+    files: Sequence[Path], finder: Finder, embed: Embed, *, min_size: float, min_score: float, batch_size: int
+) -> Iterator[Seen]:
+    """Find, cut and embed the faces of each photo, in order, `batch_size` photos at a time.
+
+    Args:
+        files: photos.
+        finder: finds the faces.
+        embed: crops `uint8 [N, 3, 112, 112]` to unit vectors `float32 [N, d]`.
+        min_size: faces whose box is smaller, in pixels, are passed over.
+        min_score: so are those the finder is less sure of, 0..1.
+        batch_size: photos in the finder at once.
+    """
+    for start in range(0, len(files), batch_size):
+        part = files[start : start + batch_size]
+        read = [_read(file) for file in part]
+        found = iter(finder.find([photo for photo in read if isinstance(photo, Tensor)]))
+        seen = [_see(file, photo, found, min_size, min_score) for file, photo in zip(part, read, strict=True)]
+        vectors = embed(torch.cat([one.crops for one in seen])).numpy()
+        ends = np.cumsum([len(one.crops) for one in seen])
+        for one, its in zip(seen, np.split(vectors, ends[:-1]), strict=True):
+            yield one._replace(vectors=its)
+
+
+def load_embed(path: Path, device: str) -> Embed:
+    """What turns crops into vectors.
+
+    Args:
+        path: a model folder, or the contract of a peer's ONNX model: a file (see `peer`).
+        device: for a model folder; "auto" is a GPU if there is one.
+
+    Raises:
+        ModelError: there is no model.
+    """
+    if path.is_file():
+        return Peer(path).embed
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return load(path, device).embed
+
+
+def list_files(photos: Path) -> list[Path]:
+    """The photo itself, or all pictures in a folder and the folders below, sorted.
+
+    Raises:
+        ConfigError: there is no such file or folder, or no picture in it.
+    """
+    if photos.is_file():
+        return [photos]
+    files = sorted(file for file in photos.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
+    if not files:
+        raise ConfigError(f"photos: there are no pictures at {photos}")
+    return files
+
+
+def _read(file: Path) -> Tensor | str:
+    try:
+        return read_photo(file)
+    except DataError as error:
+        return str(error)
+
+
+def _see(file: Path, photo: Tensor | str, found: Iterable[list[Face]], min_size: float, min_score: float) -> Seen:
+    none, nothing = np.empty((0, 0), np.float32), torch.empty(0, 3, CROP_SIZE, CROP_SIZE, dtype=torch.uint8)
+    if isinstance(photo, str):
+        return Seen(file, torch.empty(3, 0, 0, dtype=torch.uint8), [], nothing, none, photo)
+    faces = [face for face in next(iter(found)) if face.size >= min_size and face.score >= min_score]
+    points = torch.from_numpy(np.array([face.landmarks for face in faces], np.float32).reshape(-1, 5, 2))
+    return Seen(file, photo, faces, align(photo, points).cpu(), none)

@@ -1,0 +1,68 @@
+"""Bring a database to this package's schema: the numbered SQL files in `sql/`, each once, in order."""
+
+from importlib.resources import files
+from typing import Any
+
+from psycopg import Connection, sql
+
+from facerec.errors import GalleryError
+from facerec.gallery.codes import BITS
+from facerec.gallery.database import Database
+from facerec.gallery.space import Space
+
+_LOCK = 0x6661636572656300  # any number that other users of the database don't lock
+
+
+def migrate(database: Database, space: Space | None) -> tuple[str, int]:
+    """Apply what is missing, all or nothing; two processes at once wait for each other.
+
+    Args:
+        database: any, also an empty one.
+        space: of the model; needed to make a new gallery, checked against an old one.
+
+    Returns:
+        Fingerprint of the gallery's model, and length of its vectors.
+
+    Raises:
+        GalleryError: the gallery is of another model or of a newer facerec, or is new and `space` is None.
+    """
+
+    def work(connection: Connection[Any]) -> tuple[str, int]:
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        if connection.execute("SELECT to_regclass('migration')").fetchone() == (None,):
+            connection.execute("CREATE TABLE migration (number integer PRIMARY KEY, name text NOT NULL)")
+        applied = {row[0] for row in connection.execute("SELECT number FROM migration")}
+        found = connection.execute("SELECT model, dim FROM gallery").fetchone() if applied else None
+        if found and space:
+            _check_same(database.name, found[0], space)
+        if not found and not space:
+            raise GalleryError(f"{database.name}: there is no gallery yet; give model= to make one")
+        model, dim = found or (space.model, space.dim)  # type: ignore[union-attr]
+        ours = _files()
+        if newer := applied - ours.keys():
+            raise GalleryError(
+                f"{database.name}: its schema {max(newer)} is newer than this facerec; update facerec"
+            )
+        for number in sorted(ours.keys() - applied):
+            name, text = ours[number]
+            connection.execute(sql.SQL(text).format(dim=sql.Literal(dim), bits=sql.Literal(BITS)))
+            connection.execute("INSERT INTO migration VALUES (%s, %s)", [number, name])
+        if not found:
+            connection.execute("INSERT INTO gallery (model, dim) VALUES (%s, %s)", [model, dim])
+        return model, dim
+
+    return database.run(work)
+
+
+def _check_same(place: str, found: str, space: Space) -> None:
+    if found != space.model:
+        raise GalleryError(
+            f"{place}: holds vectors of model {found}, and yours is {space.model}; vectors of two models can't be "
+            "compared: give the gallery's model, or enrol the photos in a new gallery"
+        )
+
+
+def _files() -> dict[int, tuple[str, str]]:
+    """Number → name and text of each migration."""
+    found = [file for file in (files("facerec.gallery") / "sql").iterdir() if file.name[:3].isdigit()]
+    return {int(file.name[:3]): (file.name, file.read_text(encoding="utf-8")) for file in found}

@@ -1,0 +1,128 @@
+"""An embedder from elsewhere: an ONNX file and a contract beside it that says how to feed it.
+
+    weights: w600k_r50.onnx    # beside the contract
+    embedding_dim: 512
+    colour: RGB                # or BGR: the order of the channels it wants
+    mean: 127.5                # (value - mean) / std, of crops in 0..255
+    std: 127.5
+
+The crops are those of this package: 112×112, five landmarks on the ArcFace template. A `statistics.json` beside the
+contract may hold `thresholds` and `calibration`.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from torch import Tensor
+
+from facerec.embedding import check_crops
+from facerec.errors import ModelError
+from facerec.model import read_statistics
+
+_KEYS: dict[str, type | tuple[type, ...]] = {
+    "weights": str,
+    "embedding_dim": int,
+    "colour": str,
+    "mean": (int, float),
+    "std": (int, float),
+}
+
+
+class Peer:
+    """Maps crops to unit vectors with onnxruntime, on the CPU.
+
+    Args:
+        path: of the contract.
+
+    Raises:
+        ModelError: a file is missing or damaged, or the contract lacks a key.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import onnxruntime
+
+        self._path, self._terms = path, _read_contract(path)
+        weights = path.parent / self._terms["weights"]
+        try:
+            self._session = onnxruntime.InferenceSession(str(weights), providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's own errors share no base
+            raise ModelError(f"{weights}: is missing or no ONNX model ({error})") from error
+        self._input = self._session.get_inputs()[0]
+
+    def embed(self, crops: Tensor) -> Tensor:
+        """Unit vectors `float32 [N, d]` of crops `uint8 [N, 3, 112, 112]`; N may be 0.
+
+        Raises:
+            ModelError: the network wants another size, or gives other vectors than the contract says.
+        """
+        check_crops(crops)
+        terms, vectors = self._terms, torch.empty(len(crops), self._terms["embedding_dim"])
+        step = 1 if self._input.shape[0] == 1 else 64  # a network exported for one crop takes one
+        for start in range(0, len(crops), step):
+            part = crops[start : start + step].numpy().astype(np.float32)
+            values = (part[:, ::-1] if terms["colour"] == "BGR" else part) - np.float32(terms["mean"])
+            try:
+                feed = {self._input.name: np.ascontiguousarray(values / np.float32(terms["std"]))}
+                found = torch.from_numpy(np.asarray(self._session.run(None, feed)[0], np.float32))
+                vectors[start : start + step] = torch.nn.functional.normalize(found)
+            except Exception as error:
+                raise ModelError(
+                    f"{self._path}: the network can't be fed as its contract says ({error})"
+                ) from error
+        return vectors
+
+
+def fingerprint(path: Path) -> str:
+    """SHA-256, in hex, of what decides the vectors: the contract's values and the weights.
+
+    Raises:
+        ModelError: as `Peer`, except that the weights are not looked into.
+    """
+    terms = _read_contract(path)
+    digest = hashlib.sha256(json.dumps(terms, sort_keys=True).encode())
+    weights = path.parent / terms["weights"]
+    try:
+        digest.update(weights.read_bytes())
+    except OSError as error:
+        raise ModelError(f"{weights}: can't be read ({error})") from error
+    return digest.hexdigest()
+
+
+def embedding_dim(path: Path) -> int:
+    """Length of its vectors, as the contract says.
+
+    Raises:
+        ModelError: the contract is missing or lacks a key.
+    """
+    dim: int = _read_contract(path)["embedding_dim"]
+    return dim
+
+
+def statistics(path: Path) -> dict[str, Any]:
+    """Those beside the contract; none if there is no file.
+
+    Raises:
+        ModelError: the file is damaged.
+    """
+    return read_statistics(path.parent) if (path.parent / "statistics.json").exists() else {}
+
+
+def _read_contract(path: Path) -> dict[str, Any]:
+    try:
+        terms = yaml.safe_load(path.read_bytes())
+    except (OSError, yaml.YAMLError) as error:
+        raise ModelError(f"{path}: is no contract that can be read: {error}") from error
+    terms = terms if isinstance(terms, dict) else {}
+    for key, kind in _KEYS.items():
+        if not isinstance(terms.get(key), kind):
+            raise ModelError(
+                f"{path}: {key} is missing or of the wrong type; facerec/gallery/peer.py shows a contract"
+            )
+    if terms["colour"] not in ("RGB", "BGR"):
+        raise ModelError(f"{path}: colour must be RGB or BGR, not {terms['colour']}")
+    return {key: terms[key] for key in _KEYS}

