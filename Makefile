@@ -1,9 +1,9 @@
-# make study: set up, train one embedder on the embedded faces, print what it is worth
+# make study: set up, sweep three depths on the embedded faces, assemble, evaluate; what is finished is not done again
 # make test:  set up, check style and types, run the tests
 PYTHON ?= python3
 BIN := .venv/bin
-# the 7x7 stem and small batches fit 192 small pictures and two CPU cores
-STUDY ?= backbone.stem=imagenet data.batch_size=16
+# the 7x7 stem, small batches and two jobs a depth fit 192 small pictures and two CPU cores
+STUDY ?= backbone.stem=imagenet data.batch_size=16 trainer.max_epochs=9 optimizer.lr=1e-3
 
 .PHONY: study test setup requirements wheel
 
@@ -18,7 +18,10 @@ setup: .venv/installed
 	touch $@
 
 study: setup
-	$(BIN)/python -m facerec.train $(STUDY)
+	for depth in resnet18 resnet34 resnet50; do \
+		$(BIN)/python -m facerec.train --multirun experiment=$$depth study=orl $(STUDY) || exit; done
+	$(BIN)/python -m facerec.assemble study=orl
+	$(BIN)/python -m facerec.evaluate study=orl
 
 test: setup
 	$(BIN)/ruff check

@@ -90,6 +90,7 @@ def _enter(folder: Path, people: Path, patch: pytest.MonkeyPatch) -> None:
     patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     patch.setenv("FACEREC_CACHE", str(people.parent / "cache"))
     patch.delenv("HYDRA_FULL_ERROR", raising=False)
+    patch.delenv("WANDB_SERVICE", raising=False)  # or a child that is killed leaves its run open in our W&B service
 
 
 def _run(patch: pytest.MonkeyPatch, job: str, *overrides: str) -> int:
