@@ -2,16 +2,15 @@
 
 import json
 import logging
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from facerec.errors import ConfigError, DataError
-from facerec.job import run_job
+from facerec.job import run_job, wandb_finished
 from facerec.steps import begin, finish, up_to_date
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from facerec.evaluation import Evaluated
 
 log = logging.getLogger(__name__)
-_DECISIVE = ("part", "allow_seen", "attributes", "lfw", "resamples", "seed")
+_DECISIVE = ["part", "allow_seen", "attributes", "lfw", "resamples", "seed"]
 
 
 def evaluate(cfg: DictConfig) -> None:
@@ -32,15 +31,14 @@ def evaluate(cfg: DictConfig) -> None:
     out = Path(HydraConfig.get().runtime.output_dir)
     folder = Path(cfg.model)
     folder = folder / "model" if (folder / "model").is_dir() else folder
-    inputs: dict[str, Any] = {key: OmegaConf.to_container(cfg, resolve=True)[key] for key in _DECISIVE}  # type: ignore[call-overload,index]
-    inputs["model"] = model.fingerprint(folder)
     images = open_images(cfg.get("dataset"), next(iter(_member_runs(folder).values())) / "model")
-    inputs["data"] = fingerprint(images)
+    inputs = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.masked_copy(cfg, _DECISIVE), resolve=True))
+    inputs |= {"model": model.fingerprint(folder), "data": fingerprint(images)}
     if up_to_date(out, inputs):
         log.info("%s: neither model nor data have changed, so the figures stay as they are", out)
     else:
         shared = _check_unseen(cfg, folder, images)
-        evaluated = _measure(cfg, folder, images)
+        evaluated = _measure(cfg, folder, inputs["model"], images)
         evaluated.results.update(model=str(folder), fingerprint=inputs["model"], shared_identities=shared)
         begin(out)
         _write(cfg, out, folder, evaluated)
@@ -67,8 +65,8 @@ def _check_unseen(cfg: DictConfig, folder: Path, images: "FaceImages") -> int:
     return shared
 
 
-def _measure(cfg: DictConfig, folder: Path, images: "FaceImages") -> "Evaluated":
-    from facerec import load, model
+def _measure(cfg: DictConfig, folder: Path, fingerprint: str, images: "FaceImages") -> "Evaluated":
+    from facerec import load
     from facerec.data import open_crops
     from facerec.evaluation import Lfw, evaluate_model
 
@@ -79,7 +77,7 @@ def _measure(cfg: DictConfig, folder: Path, images: "FaceImages") -> "Evaluated"
     cache = Path(cfg.data.cache_dir)
     return evaluate_model(
         load(folder),
-        model.fingerprint(folder),
+        fingerprint,
         images,
         open_crops(images, cache, cfg.data.decode_workers),
         part=cfg.part,
@@ -103,12 +101,9 @@ def _write(cfg: DictConfig, out: Path, folder: Path, evaluated: "Evaluated") -> 
     (out / "metrics.json").write_text(json.dumps(results, indent=1, allow_nan=False) + "\n")
     (out / "metrics.csv").write_text(as_csv(results))
     write_evaluation(out / "report.html", evaluated, _member_runs(folder))
-    try:
+    with wandb_finished():
         if logger := instantiate(cfg.logger):
             log_evaluation(results, logger, out / "report.html")
-    finally:
-        if "wandb" in sys.modules:
-            sys.modules["wandb"].finish(exit_code=1 if sys.exc_info()[0] else 0)
     if results["shared_identities"]:
         log.warning("the identities are not unseen, so no threshold is stored with the model")
     else:

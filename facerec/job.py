@@ -3,7 +3,8 @@
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,16 @@ def run_job(config_name: str, task: Callable[[DictConfig], Any]) -> None:
         sys.exit(1)
     finally:
         os.environ["HYDRA_FULL_ERROR"] = before or "0"
+
+
+@contextmanager
+def wandb_finished() -> Iterator[None]:
+    """Whatever happens inside, the W&B run that it may have started ends with it, so that jobs never share one."""
+    try:
+        yield
+    finally:
+        if "wandb" in sys.modules:
+            sys.modules["wandb"].finish(exit_code=1 if sys.exc_info()[0] else 0)
 
 
 def _refuse_unknown(cfg: DictConfig, primary: Path) -> None:

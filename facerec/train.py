@@ -5,7 +5,6 @@ import logging
 import math
 import os
 import shutil
-import sys
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from facerec.errors import ConfigError, ModelError
-from facerec.job import run_job
+from facerec.job import run_job, wandb_finished
 from facerec.steps import INPUTS, finish, up_to_date
 from facerec.sweep import OBJECTIVE, decisive
 from facerec.training import instantiate, run_training
@@ -44,11 +43,8 @@ def train(cfg: DictConfig, callbacks: Sequence["Callback"] = ()) -> float:
         _go_on(cfg, run)
     _check(cfg, run)
     os.environ.setdefault("WANDB_QUIET", "true")  # the run ends with our table, not with W&B's summary
-    try:
+    with wandb_finished():
         metrics = run_training(cfg, run, images, callbacks)
-    finally:
-        if "wandb" in sys.modules:
-            sys.modules["wandb"].finish(exit_code=1 if sys.exc_info()[0] else 0)
     if metrics:
         finish(run, inputs)
     return metrics.get(OBJECTIVE, math.nan)

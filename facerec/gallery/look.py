@@ -11,7 +11,7 @@ from torch import Tensor
 
 from facerec.crop import CROP_SIZE
 from facerec.errors import ConfigError, DataError
-from facerec.faces import IMAGE_SUFFIXES, Face, Finder, align, read_photo
+from facerec.faces import IMAGE_SUFFIXES, Face, Finder, align, choose, read_photo
 from facerec.gallery.peer import Peer
 from facerec.model import load
 
@@ -104,6 +104,7 @@ def _see(file: Path, photo: Tensor | str, found: Iterable[list[Face]], min_size:
     none, nothing = np.empty((0, 0), np.float32), torch.empty(0, 3, CROP_SIZE, CROP_SIZE, dtype=torch.uint8)
     if isinstance(photo, str):
         return Seen(file, torch.empty(3, 0, 0, dtype=torch.uint8), [], nothing, none, photo)
-    faces = [face for face in next(iter(found)) if face.size >= min_size and face.score >= min_score]
+    height, width = photo.shape[1:]
+    faces = choose(next(iter(found)), "all", min_size, min_score, (height, width))
     points = torch.from_numpy(np.array([face.landmarks for face in faces], np.float32).reshape(-1, 5, 2))
     return Seen(file, photo, faces, align(photo, points).cpu(), none)

@@ -4,7 +4,7 @@ import hashlib
 
 from torchvision.io import encode_png
 
-from facerec.faces import sharpness
+from facerec.faces import refuse, sharpness
 from facerec.gallery.look import Seen
 from facerec.gallery.records import Sample
 
@@ -26,10 +26,8 @@ def review(
         return seen.problem
     if not seen.faces:
         return "no face found"
-    row = max(
-        range(len(seen.faces)),
-        key=lambda index: float((seen.faces[index].box[2:] - seen.faces[index].box[:2]).prod()),
-    )
+    height, width = seen.photo.shape[1:]
+    row = refuse(seen.faces, "largest", 0, 0, (height, width)).index("")
     face, crop = seen.faces[row], seen.crops[row]
     if strict:
         sharp = float(sharpness(crop[None]))

@@ -56,7 +56,7 @@ def write_evaluation(file: Path, evaluated: Evaluated, runs: Mapping[str, Path])
         "Pairs of one person that it finds least alike": _pictures(evaluated, evaluated.hardest[0]),
         "Pairs of two people that it finds most alike": _pictures(evaluated, evaluated.hardest[1]),
     }
-    write_report(file, evaluated.results, list(_charts(evaluated, runs)), hardest)
+    write_report(file, evaluated.results, _charts(evaluated, runs), hardest)
 
 
 def log_evaluation(results: Mapping[str, Any], logger: Logger, page: Path) -> None:
