@@ -15,6 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from facerec.atomic import replace_file
+from facerec.device import find_device
 from facerec.embedding import CropModel
 from facerec.errors import DataError
 
@@ -109,14 +110,13 @@ def embed_members(
         batch_size: crops on the device at once.
         device: as torch names it, or "auto": a GPU if there is one, else the CPU.
     """
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    place = find_device(device)
     file = Path(str(crops.filename)).name
     found = {}
     for name, embedder in embedders.items():
         log.info("embedding %d images with %s", len(rows), name)
         key = embeddings_key(fingerprints[name], file, rows)
-        found[name] = embed_rows(embedder, crops, rows, cache=cache, key=key, batch_size=batch_size, device=device)
+        found[name] = embed_rows(embedder, crops, rows, cache=cache, key=key, batch_size=batch_size, device=place)
     return found
 
 

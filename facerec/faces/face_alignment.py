@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from facerec.device import find_device
 from facerec.errors import ConfigError
 from facerec.faces import fan
 from facerec.faces.detectors import DETECTORS, build
@@ -53,7 +54,7 @@ class FaceAlignmentFinder:
         self.traits = DETECTORS[detector]
         if landmarks == "detector" and not self.traits.points:
             raise ConfigError(f"finder.landmarks: {detector} has no landmarks of its own; take landmarks=fan")
-        self.device = _device(device)
+        self.device = find_device(device, "finder.device")
         folder = None if weights is None else Path(weights).expanduser()
         needed = (*self.traits.files, *([fan.FILE] if landmarks == "fan" else []))
         with _explained(needed, folder):
@@ -81,15 +82,6 @@ class FaceAlignmentFinder:
             points = self.fan(photo, [face.box for face in faces], self.traits.reference_scale)
             refined.append([face._replace(landmarks=five) for face, five in zip(faces, points, strict=True)])
         return refined
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.empty(0, device=name).device
-    except Exception as error:
-        raise ConfigError(f"finder.device: {name!r} is no device of this machine; try auto") from error
 
 
 @contextmanager

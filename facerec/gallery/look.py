@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facerec.crop import CROP_SIZE
+from facerec.device import find_device
 from facerec.errors import ConfigError, DataError
 from facerec.faces import IMAGE_SUFFIXES, Face, Finder, align, choose, read_photo
 from facerec.gallery.peer import Peer
@@ -74,9 +75,7 @@ def load_embed(path: Path, device: str) -> Embed:
     """
     if path.is_file():
         return Peer(path).embed
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return load(path, device).embed
+    return load(path, find_device(device)).embed
 
 
 def list_files(photos: Path) -> list[Path]:
