@@ -50,7 +50,9 @@ class Head(nn.Module):
             raise ConfigError(f"loss.embedding_dim must be positive, not {embedding_dim}")
         if num_classes < 2:
             raise ConfigError(f"loss.num_classes must be 2 or more, not {num_classes}: train on more identities")
-        self.weight = nn.Parameter(torch.randn(num_classes, embedding_dim) / math.sqrt(embedding_dim))
+        # short, as in the ArcFace authors' code: the first steps then turn a class towards its images, where a unit
+        # vector would keep most of its random direction throughout a short training
+        self.weight = nn.Parameter(0.01 * torch.randn(num_classes, embedding_dim))
 
     @property
     def dtype(self) -> torch.dtype:

@@ -1,7 +1,5 @@
 """Sub-centre ArcFace: several centres a class, so that noisy labels find one of their own."""
 
-import math
-
 import torch
 from torch import Tensor, nn
 
@@ -34,7 +32,7 @@ class SubCenterArcFace(ArcFace):
         super().__init__(embedding_dim, num_classes, m=m, scale=scale, margin_warmup=margin_warmup)
         if centers < 1:
             raise ConfigError(f"loss.centers must be 1 or more, not {centers}")
-        self.weight = nn.Parameter(torch.randn(num_classes, centers, embedding_dim) / math.sqrt(embedding_dim))
+        self.weight = nn.Parameter(0.01 * torch.randn(num_classes, centers, embedding_dim))
 
     def cosine(self, features: Tensor) -> Tensor:
         """`[N, d]` → `[N, C]`, to the nearest centre of each class."""
