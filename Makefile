@@ -1,11 +1,16 @@
 # make study: set up, sweep three depths on the embedded faces, assemble, evaluate; what is finished is not done again
+# make album: people in, names out: enrol an album, find who is in its photos, draw them
 # make test:  set up, check style and types, run the tests
 PYTHON ?= python3
 BIN := .venv/bin
 # the 7x7 stem, small batches and two jobs a depth fit 192 small pictures and two CPU cores
 STUDY ?= backbone.stem=imagenet data.batch_size=16 trainer.max_epochs=9 optimizer.lr=1e-3
+# another evaluated model may do: make album MODEL=outputs/celeba/ensemble/model
+MODEL ?= outputs/orl/ensemble/model
+# folders with enroll/PERSON/*.jpg and photos/*.jpg; where none are at hand, one is made of the ORL faces
+ALBUMS ?= $(or $(patsubst %/enroll,%,$(wildcard $(or $(FACEREC_DATA),../shared/data)/albums/*/enroll)),outputs/album/orl)
 
-.PHONY: study test setup requirements wheel
+.PHONY: study album test setup requirements wheel
 
 setup: .venv/installed
 
@@ -22,6 +27,16 @@ study: setup
 		$(BIN)/python -m facerec.train --multirun experiment=$$depth study=orl $(STUDY) || exit; done
 	$(BIN)/python -m facerec.assemble study=orl
 	$(BIN)/python -m facerec.evaluate study=orl
+
+album: $(if $(filter outputs/orl/%,$(MODEL)),study,setup)
+	$(BIN)/python experiments/orl_album.py outputs/album/orl
+	for album in $(ALBUMS); do \
+		out=outputs/album/$$(basename $$album); \
+		gallery=$$out/gallery-$$(echo $(MODEL) | tr / -); \
+		$(BIN)/python -m facerec.enroll photos=$$album/enroll model=$(MODEL) gallery.url=$$gallery \
+		&& $(BIN)/python -m facerec.identify photos=$$album/photos model=$(MODEL) gallery.url=$$gallery \
+			draw=true out=$$out/drawn > $$out/faces.jsonl || exit; \
+	done
 
 test: setup
 	$(BIN)/ruff check

@@ -1,0 +1,102 @@
+"""How well does the gallery know people? Photos in, names out, as `enroll` and `identify` do it.
+
+    python benchmarks/people.py FOLDER_OF_PEOPLE MODEL --enrol 3 --strangers 29
+
+Some people, drawn anew for each of `--draws` draws, are strangers; of all others `--enrol` photos are enrolled.
+Asked for are the other photos of those, and all of the strangers'. MODEL is an evaluated model folder, or the
+contract of a peer's model.
+"""
+
+import argparse
+import shutil
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from hydra.utils import instantiate
+from numpy.typing import NDArray
+from omegaconf import OmegaConf
+from tqdm import tqdm
+
+from facerec.gallery import Answer, Gallery, Sample
+from facerec.gallery.look import list_files, load_embed, look
+from facerec.job import CONFIG_DIR
+
+Vectors = NDArray[np.float32]
+
+
+def embed_people(root: Path, model: Path, finder: str) -> dict[str, Vectors]:
+    """Person → the largest face of each of their photos, `float32 [photos, d]`."""
+    files = list_files(root)
+    found = look(
+        files,
+        instantiate(OmegaConf.load(CONFIG_DIR / "finder" / f"{finder}.yaml")),
+        load_embed(model, "auto"),
+        min_size=20,
+        min_score=0.8,
+        batch_size=8,
+    )
+    people: dict[str, list[Vectors]] = defaultdict(list)
+    without = 0
+    for seen in tqdm(found, total=len(files), unit="photo"):
+        if seen.faces:
+            sizes = [np.prod(face.box[2:] - face.box[:2]) for face in seen.faces]
+            people[seen.file.relative_to(root).parts[0]].append(seen.vectors[np.argmax(sizes)])
+        without += not seen.faces
+    print(f"{len(files)} photos of {len(people)} people; no face found in {without}")
+    return {name: np.stack(vectors) for name, vectors in sorted(people.items())}
+
+
+def ask(
+    gallery: Gallery, people: dict[str, Vectors], strangers: set[str], enrol: int, rule: dict[str, float | str]
+) -> tuple[list[tuple[str, Answer]], list[Answer]]:
+    """Enrol, then identify; answers about enrolled people beside their names, and answers about strangers."""
+    gallery.erase(*(person.name for person in gallery.persons()))
+    known: list[tuple[str, Answer]] = []
+    for name in people.keys() - strangers:
+        gallery.enroll(name, [Sample(vector) for vector in people[name][:enrol]])
+    for name in people.keys() - strangers:
+        if len(probes := people[name][enrol:]):
+            known += [(name, answer) for answer in gallery.identify(probes, **rule)]
+    unknown = [answer for name in strangers for answer in gallery.identify(people[name], **rule)]
+    return known, unknown
+
+
+def main() -> None:
+    """Print one line for each false accept rate."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("root", type=Path)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--enrol", type=int, default=3, help="photos of a person")
+    parser.add_argument("--strangers", type=int, default=29, help="people who are not enrolled")
+    parser.add_argument("--draws", type=int, default=5)
+    parser.add_argument("--far", type=float, nargs="+", default=[0.01, 0.1], help="of a search")
+    parser.add_argument("--finder", default="retinaface")
+    given = parser.parse_args()
+    people = embed_people(given.root, given.model, given.finder)
+    folder = Path(tempfile.mkdtemp(prefix="facerec-"))
+    with Gallery.open(folder / "g", given.model) as gallery:
+        for far in given.far:
+            known: list[tuple[str, Answer]] = []
+            unknown: list[Answer] = []
+            for draw in range(given.draws):
+                chosen = np.random.default_rng(draw).choice(sorted(people), given.strangers, replace=False)
+                some, others = ask(
+                    gallery, people, set(chosen.tolist()), given.enrol, {"far": far, "per": "search"}
+                )
+                known, unknown = known + some, unknown + others
+            first = np.mean([answer.matches[0].name == name for name, answer in known])
+            right = np.mean([answer.person is not None and answer.person.name == name for name, answer in known])
+            wrong = np.mean([answer.person is not None and answer.person.name != name for name, answer in known])
+            false = np.mean([answer.person is not None for answer in unknown])
+            print(
+                f"far {far}: {len(known)} photos of enrolled people, nearest is right {first:.3f}, named rightly "
+                f"{right:.3f}, wrongly {wrong:.3f}; {len(unknown)} of strangers, taken for somebody {false:.3f} "
+                f"(threshold {known[0][1].rule.threshold:.3f})"
+            )
+    shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
