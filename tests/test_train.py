@@ -133,6 +133,13 @@ def test_a_killed_run_ends_as_one_never_killed(tmp_path: Path, small: list[str],
     assert finals[0] == pytest.approx(finals[1], abs=1e-6)
 
 
+def test_an_epoch_without_progress_is_not_done_again(job: Job) -> None:
+    first_is_best = ["callbacks.checkpoint.monitor=step", "callbacks.checkpoint.mode=min"]
+    run = job("logger=csv", "trainer.max_epochs=3", "scheduler.t_0=1", *first_is_best)
+    last, best = (torch.load(run / "checkpoints" / f"{name}.ckpt", weights_only=True) for name in ("last", "best"))
+    assert last["global_step"] == 3 * best["global_step"] > 0
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
