@@ -3,6 +3,7 @@
 import json
 import logging
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from hydra.core.hydra_config import HydraConfig
@@ -23,7 +24,6 @@ _DECISIVE = ["part", "allow_seen", "attributes", "lfw", "resamples", "seed"]
 
 def evaluate(cfg: DictConfig) -> None:
     """Measure, write metrics and report, and store thresholds and calibration with the model."""
-    from facerec import model
     from facerec.data.cache import fingerprint
     from facerec.report.evaluation import show_evaluation
     from facerec.study import open_images
@@ -33,7 +33,7 @@ def evaluate(cfg: DictConfig) -> None:
     folder = folder / "model" if (folder / "model").is_dir() else folder
     images = open_images(cfg.get("dataset"), next(iter(_member_runs(folder).values())) / "model")
     inputs = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.masked_copy(cfg, _DECISIVE), resolve=True))
-    inputs |= {"model": model.fingerprint(folder), "data": fingerprint(images)}
+    inputs |= {"model": _kind(folder).fingerprint(folder), "data": fingerprint(images)}
     if up_to_date(out, inputs):
         log.info("%s: neither model nor data have changed, so the figures stay as they are", out)
     else:
@@ -55,6 +55,9 @@ def _check_unseen(cfg: DictConfig, folder: Path, images: "FaceImages") -> int:
     for part in ("val", cfg.part):
         if not len(images.rows(part)):
             raise DataError(f"dataset {images.name} has no {part} images; set people aside (dataset.{part}_share)")
+    if folder.is_file():
+        log.warning("%s: a peer does not say whom it was trained on, so that is not checked", folder)
+        return 0
     asked = images.identity_digests("val", cfg.part)
     shared = len(set(asked) & set(trained_on("model", folder)["identities"]))
     if shared and not cfg.allow_seen:
@@ -66,7 +69,6 @@ def _check_unseen(cfg: DictConfig, folder: Path, images: "FaceImages") -> int:
 
 
 def _measure(cfg: DictConfig, folder: Path, fingerprint: str, images: "FaceImages") -> "Evaluated":
-    from facerec import load
     from facerec.data import open_crops
     from facerec.evaluation import Lfw, evaluate_model
 
@@ -76,7 +78,7 @@ def _measure(cfg: DictConfig, folder: Path, fingerprint: str, images: "FaceImage
         lfw = Lfw([Path(file) for file in cfg.lfw.pairs], Path(cfg.lfw.root or "."), instantiate(cfg.finder))
     cache = Path(cfg.data.cache_dir)
     return evaluate_model(
-        load(folder),
+        _kind(folder).load(folder),
         fingerprint,
         images,
         open_crops(images, cache, cfg.data.decode_workers),
@@ -92,11 +94,10 @@ def _measure(cfg: DictConfig, folder: Path, fingerprint: str, images: "FaceImage
 
 
 def _write(cfg: DictConfig, out: Path, folder: Path, evaluated: "Evaluated") -> None:
-    from facerec import model
     from facerec.evaluation import as_csv
     from facerec.report.evaluation import log_evaluation, write_evaluation
 
-    results, statistics = evaluated.results, model.read_statistics(folder)
+    results, statistics = evaluated.results, _kind(folder).read_statistics(folder)
     results["ensemble"] = statistics.get("ensemble")
     (out / "metrics.json").write_text(json.dumps(results, indent=1, allow_nan=False) + "\n")
     (out / "metrics.csv").write_text(as_csv(results))
@@ -109,14 +110,22 @@ def _write(cfg: DictConfig, out: Path, folder: Path, evaluated: "Evaluated") -> 
     else:
         decisions = {key: results[key] for key in ("thresholds", "calibration")}
         source = {"dataset": results["dataset"], "part": results["part"], "identities": results["identities"]}
-        model.write_statistics(folder, {**statistics, **decisions, "evaluated_on": source})
+        _kind(folder).write_statistics(folder, {**statistics, **decisions, "evaluated_on": source})
+
+
+def _kind(folder: Path) -> ModuleType:
+    """What reads and writes the model: a folder of ours, or the contract of a peer's ONNX model, a file."""
+    from facerec import model
+    from facerec.gallery import peer
+
+    return peer if folder.is_file() else model
 
 
 def _member_runs(folder: Path) -> dict[str, Path]:
     """Name → run of each member, where the contract says it."""
     from facerec.model import read_origin
 
-    members = read_origin(folder).get("members")
+    members = None if folder.is_file() else read_origin(folder).get("members")
     return {name: Path(member).parent for name, member in members.items()} if members else {"model": folder.parent}
 
 

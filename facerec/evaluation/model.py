@@ -10,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from facerec import Embedder, Ensemble, __version__
+from facerec import Ensemble, __version__
 from facerec.data import FaceImages
 from facerec.data.cache import Crops
 from facerec.data.splits import choose_identities
+from facerec.embedding import CropModel
 from facerec.ensemble import MemberPairs, embed_members
 from facerec.errors import ModelError
 from facerec.evaluation.hardest import HardPair, hardest_pairs
@@ -47,7 +48,7 @@ class Evaluated:
 
 
 def evaluate_model(
-    model: Embedder | Ensemble,
+    model: CropModel,
     fingerprint: str,
     images: FaceImages,
     crops: Crops,
@@ -81,9 +82,9 @@ def evaluate_model(
         DataError: too few identities or images, or a file that can't be read.
         ModelError: embeddings of a member are not finite.
     """
-    members = (
-        dict(zip(model.names, model.embedders, strict=True)) if isinstance(model, Ensemble) else {"model": model}
-    )
+    members: dict[str, CropModel] = {"model": model}
+    if isinstance(model, Ensemble):
+        members = dict(zip(model.names, model.embedders, strict=True))
     weights = model.weights.cpu() if isinstance(model, Ensemble) else None
     rows, labels = images.rows(part), torch.from_numpy(images.labels())
 

@@ -13,7 +13,7 @@ from facerec.crop import CROP_SIZE
 from facerec.device import find_device
 from facerec.errors import ConfigError, DataError
 from facerec.faces import IMAGE_SUFFIXES, Face, Finder, align, choose, read_photo
-from facerec.gallery.peer import Peer
+from facerec.gallery import peer
 from facerec.model import load
 
 Embed = Callable[[Tensor], Tensor]
@@ -74,7 +74,7 @@ def load_embed(path: Path, device: str) -> Embed:
         ModelError: there is no model.
     """
     if path.is_file():
-        return Peer(path).embed
+        return peer.load(path).embed
     return load(path, find_device(device)).embed
 
 

@@ -6,12 +6,13 @@
     mean: 127.5                # (value - mean) / std, of crops in 0..255
     std: 127.5
 
-The crops are those of this package: 112×112, five landmarks on the ArcFace template. A `statistics.json` beside the
-contract may hold `thresholds` and `calibration`.
+The crops are those of this package: 112×112, five landmarks on the ArcFace template. Evaluation writes `thresholds`
+and `calibration` into a `statistics.json` beside the contract. Functions are named as in `facerec.model`.
 """
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ import torch
 import yaml
 from torch import Tensor
 
-from facerec.embedding import check_crops
+from facerec import model
+from facerec.atomic import replace_file
+from facerec.embedding import CropModel, check_crops
 from facerec.errors import ModelError
-from facerec.model import read_statistics
 
 _KEYS: dict[str, type | tuple[type, ...]] = {
     "weights": str,
@@ -33,8 +35,8 @@ _KEYS: dict[str, type | tuple[type, ...]] = {
 }
 
 
-class Peer:
-    """Maps crops to unit vectors with onnxruntime, on the CPU.
+class Peer(CropModel):
+    """Maps crops to unit vectors with onnxruntime, on the CPU, wherever the crops are.
 
     Args:
         path: of the contract.
@@ -46,35 +48,57 @@ class Peer:
     def __init__(self, path: Path) -> None:
         import onnxruntime
 
+        super().__init__()
+        self.register_buffer("place", torch.empty(0), persistent=False)  # onnxruntime keeps the weights
         self._path, self._terms = path, _read_contract(path)
         weights = path.parent / self._terms["weights"]
         try:
             self._session = onnxruntime.InferenceSession(str(weights), providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's own errors share no base
             raise ModelError(f"{weights}: is missing or no ONNX model ({error})") from error
-        self._input = self._session.get_inputs()[0]
+        self._input, self._output = self._session.get_inputs()[0], self._session.get_outputs()[0].name
 
-    def embed(self, crops: Tensor) -> Tensor:
-        """Unit vectors `float32 [N, d]` of crops `uint8 [N, 3, 112, 112]`; N may be 0.
+    @property
+    def embedding_dim(self) -> int:
+        """Length of an embedding."""
+        dim: int = self._terms["embedding_dim"]
+        return dim
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """Embeddings: `uint8 [N, 3, 112, 112]` → `float32 [N, d]` of unit length.
 
         Raises:
             ModelError: the network wants another size, or gives other vectors than the contract says.
+            ValueError: `crops` is not a batch of `uint8` crops.
         """
         check_crops(crops)
-        terms, vectors = self._terms, torch.empty(len(crops), self._terms["embedding_dim"])
+        vectors = torch.empty(len(crops), self.embedding_dim)
         step = 1 if self._input.shape[0] == 1 else 64  # a network exported for one crop takes one
         for start in range(0, len(crops), step):
-            part = crops[start : start + step].numpy().astype(np.float32)
-            values = (part[:, ::-1] if terms["colour"] == "BGR" else part) - np.float32(terms["mean"])
+            part = slice(start, start + step)
             try:
-                feed = {self._input.name: np.ascontiguousarray(values / np.float32(terms["std"]))}
-                found = torch.from_numpy(np.asarray(self._session.run(None, feed)[0], np.float32))
-                vectors[start : start + step] = torch.nn.functional.normalize(found)
+                vectors[part] = torch.nn.functional.normalize(self._run(crops[part]))
             except Exception as error:
                 raise ModelError(
                     f"{self._path}: the network can't be fed as its contract says ({error})"
                 ) from error
         return vectors
+
+    def _run(self, crops: Tensor) -> Tensor:
+        values, terms = crops.cpu().numpy().astype(np.float32), self._terms
+        values = values[:, ::-1] if terms["colour"] == "BGR" else values
+        values = (values - np.float32(terms["mean"])) / np.float32(terms["std"])
+        [output] = self._session.run([self._output], {self._input.name: np.ascontiguousarray(values)})
+        return torch.from_numpy(np.asarray(output, np.float32))
+
+
+def load(path: Path, device: str | torch.device = "cpu") -> Peer:
+    """The network of a contract; it computes on the CPU whatever `device` is.
+
+    Raises:
+        ModelError: as `Peer`.
+    """
+    return Peer(path)
 
 
 def fingerprint(path: Path) -> str:
@@ -103,13 +127,26 @@ def embedding_dim(path: Path) -> int:
     return dim
 
 
-def statistics(path: Path) -> dict[str, Any]:
+def read_statistics(path: Path) -> dict[str, Any]:
     """Those beside the contract; none if there is no file.
 
     Raises:
         ModelError: the file is damaged.
     """
-    return read_statistics(path.parent) if (path.parent / "statistics.json").exists() else {}
+    return model.read_statistics(path.parent) if (path.parent / "statistics.json").exists() else {}
+
+
+def write_statistics(path: Path, statistics: Mapping[str, Any]) -> None:
+    """Replace those beside the contract, whole or not at all.
+
+    Raises:
+        ModelError: the disk refuses.
+    """
+    file = path.parent / "statistics.json"
+    try:
+        replace_file(file, (json.dumps(statistics, indent=1) + "\n").encode())
+    except OSError as error:
+        raise ModelError(f"{file}: can't be written ({error}); free space there") from error
 
 
 def _read_contract(path: Path) -> dict[str, Any]:

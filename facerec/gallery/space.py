@@ -31,5 +31,5 @@ class Space(NamedTuple):
         if path.is_file():
             from facerec.gallery import peer
 
-            return cls(peer.fingerprint(path), peer.embedding_dim(path), peer.statistics(path))
+            return cls(peer.fingerprint(path), peer.embedding_dim(path), peer.read_statistics(path))
         return cls(model.fingerprint(path), model.embedding_dim(path), model.read_statistics(path))

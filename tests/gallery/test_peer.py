@@ -1,3 +1,5 @@
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -72,3 +74,19 @@ def test_what_is_wrong_with_it_is_said(contract: Path) -> None:
         contract.write_text(yaml.safe_dump({**TERMS, **changes}))
         with pytest.raises(ModelError, match=message):
             load_embed(contract, "cpu")(crops)
+
+
+def test_it_is_evaluated_like_a_model_of_ours(
+    contract: Path, people: Path, run: Callable[..., int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = Space.of(contract).model
+    quick = ["logger=csv", "resamples=50", "data.decode_workers=0", "hydra.run.dir=outputs/peer"]
+    of = ["dataset=folder", f"dataset.root={people}", "dataset.test_share=0.4", "dataset.val_share=0.3"]
+    assert run("evaluate", f"model={contract}", *of, *quick) == 0
+    results = json.loads(Path("outputs/peer/metrics.json").read_text())
+    assert list(results["systems"]) == ["model"]
+    space = Space.of(contract)
+    assert space.model == before == results["fingerprint"]
+    assert space.statistics["thresholds"] == results["thresholds"]
+    assert run("evaluate", f"model={contract}", *quick) == 1
+    assert "so give it: dataset=" in capfd.readouterr().out
