@@ -35,7 +35,8 @@ album: $(if $(filter outputs/orl/%,$(MODEL)),study,setup)
 		gallery=$$out/gallery-$$(echo $(MODEL) | tr / -); \
 		$(BIN)/python -m facerec.enroll photos=$$album/enroll model=$(MODEL) gallery.url=$$gallery \
 		&& $(BIN)/python -m facerec.identify photos=$$album/photos model=$(MODEL) gallery.url=$$gallery \
-			draw=true out=$$out/drawn > $$out/faces.jsonl || exit; \
+			draw=true out=$$out/drawn > $$out/faces.jsonl \
+		&& echo "photos with names: $$out/drawn" || exit; \
 	done
 
 test: setup
