@@ -2,20 +2,25 @@
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MeanMetric
 
+from facerec import processes
 from facerec.data import Batch, FaceImages
 from facerec.embedder import Embedder
 from facerec.errors import ConfigError, ModelError, NonFiniteLossError
-from facerec.losses import Head
+from facerec.losses import Head, HeadOutput, whole
+from facerec.losses.division import parallel
 from facerec.metrics import RetrievalMetrics, SeenAccuracy
 
 
@@ -34,6 +39,7 @@ class Learner(pl.LightningModule):
         scheduler: called with optimizer, `max_epochs` and `steps_per_epoch`.
         interval: "step" or "epoch", when the learning rate moves.
         compile: compile the backbone with torch.compile.
+        shard: divide the head's classes over the processes.
     """
 
     def __init__(
@@ -46,6 +52,7 @@ class Learner(pl.LightningModule):
         *,
         interval: str = "step",
         compile: bool = False,
+        shard: bool = False,
     ) -> None:
         super().__init__()
         if interval not in ("step", "epoch"):
@@ -61,11 +68,19 @@ class Learner(pl.LightningModule):
             SeenAccuracy(),
             RetrievalMetrics(),
         )
-        self._epoch_start = 0.0
+        self._epoch_start, self._prototypes, self._shard = 0.0, Tensor(), shard
+
+    def configure_model(self) -> None:
+        """Divide the head, now that the processes know each other."""
+        if self._shard and self.head.division is None:
+            self.head.divide(self.trainer.strategy.root_device)
+            names = [f"head.{name}" for name, _ in self.head.named_parameters()]
+            # the shares differ from process to process: nothing to average
+            DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(self, names)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Embedder and head are optimised together."""
-        optimizer = self.make_optimizer([*self.embedder.parameters(), *self.head.parameters()])
+        optimizer = self.make_optimizer(self._trained())
         epochs = self.trainer.max_epochs
         assert epochs
         steps = int(self.trainer.estimated_stepping_batches) // epochs if self.interval == "step" else 1
@@ -84,23 +99,56 @@ class Learner(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One loss; stops the run if it is not finite."""
         self.head.set_progress(self.current_epoch + batch_idx / self.trainer.num_training_batches)
-        loss: Tensor
-        cosine: Tensor
-        loss, cosine = self.head(self.embedder.features(batch.crops), batch.labels)
-        if not torch.isfinite(loss):
-            raise NonFiniteLossError(self._describe(loss, batch, batch_idx))
-        self.train_accuracy.update(cosine.argmax(dim=1) == batch.labels)
-        self.log("train/loss", loss, prog_bar=True)
+        output: HeadOutput = self.head(self.embedder.features(batch.crops), batch.labels)
+        loss = output.loss
+        # of all processes, so that all stop at the same step
+        mean = processes.summed(loss.detach()) / self.trainer.world_size if processes.many() else loss
+        if not torch.isfinite(mean):
+            raise NonFiniteLossError(self._describe(mean, batch, batch_idx))
+        if len(output.correct):
+            self.train_accuracy.update(output.correct)
+        self.log("train/loss", mean, prog_bar=True)
         return loss
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """The parallel loss of a divided head has its own way back."""
+        with parallel() if self.head.division else nullcontext():
+            super().backward(loss, *args, **kwargs)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """As Lightning does it, but the norm counts the divided classes of all processes."""
+        if self.head.division is None:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        elif gradient_clip_algorithm == "value":
+            raise ConfigError("trainer.gradient_clip_algorithm: with head.shard=true only norm")
+        elif gradient_clip_val:
+            equal, parts = list(self.embedder.parameters()), list(self.head.parameters())
+            norms = [
+                nn.utils.get_total_norm([p.grad for p in kind if p.grad is not None]) for kind in (equal, parts)
+            ]
+            norms[1] = norms[1].full_tensor()  # type: ignore[attr-defined]
+            total = torch.linalg.vector_norm(torch.stack(norms))
+            for kind in (equal, parts):
+                nn.utils.clip_grads_with_norm_(kind, gradient_clip_val, total, foreach=False)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Log what is known at the end of the epoch's last batch, before validation."""
         if self.trainer.is_last_batch:
             seconds = time.perf_counter() - self._epoch_start
             images = (batch_idx + 1) * len(batch.crops) * self.trainer.world_size
-            self.log("train/images_per_s", images / seconds, on_step=False, on_epoch=True)
-            self.log("train/accuracy", self.train_accuracy.compute(), on_step=False, on_epoch=True)
+            rate, accuracy = images / seconds, self.train_accuracy.compute()
+            self.log("train/images_per_s", rate, on_step=False, on_epoch=True, sync_dist=True)
+            self.log("train/accuracy", accuracy, on_step=False, on_epoch=True, sync_dist=True)
             self.train_accuracy.reset()
+
+    def on_validation_epoch_start(self) -> None:
+        """Make the prototypes whole while all processes are here: they have unequally many batches."""
+        self._prototypes = self.head.prototypes
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Loader 0 holds validation identities, loader 1 held-out images of training identities."""
@@ -108,7 +156,7 @@ class Learner(pl.LightningModule):
         if dataloader_idx == 0:
             self.val_retrieval.update(embeddings, batch.labels, batch.indices)
         else:
-            self.val_seen.update(embeddings, batch.labels, self.head.prototypes)
+            self.val_seen.update(embeddings, batch.labels, self._prototypes)
 
     def on_validation_epoch_end(self) -> None:
         """Log the metrics of both loaders."""
@@ -117,6 +165,7 @@ class Learner(pl.LightningModule):
         if len(self.images.rows("seen")):
             self._log_all("val", {"A@1/seen": self.val_seen.compute()})
         self.val_seen.reset()
+        self._prototypes = Tensor()
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect embeddings of test identities."""
@@ -130,6 +179,8 @@ class Learner(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Write down what was trained, so that another architecture is refused by name."""
         checkpoint["facerec"] = self._identity()
+        if self.head.division:
+            whole.gather(checkpoint)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse the checkpoint of another architecture, head or data set."""
@@ -137,6 +188,17 @@ class Learner(pl.LightningModule):
         if differing := [key for key in here if there.get(key) != here[key]]:
             lines = "".join(f"\n  {key}: {there.get(key)} in the checkpoint, {here[key]} here" for key in differing)
             raise ModelError(f"ckpt_path: the checkpoint is of another run:{lines}")
+        if self.head.division:
+            whole.divide(checkpoint, self.head, "head.", self._trained())
+
+    def restore(self, checkpoint: Path) -> None:
+        """Take the weights of a checkpoint of this run."""
+        found = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        self.on_load_checkpoint(found)
+        self.load_state_dict(found["state_dict"])
+
+    def _trained(self) -> list[nn.Parameter]:
+        return [*self.embedder.parameters(), *self.head.parameters()]
 
     def _identity(self) -> dict[str, Any]:
         return {
@@ -148,7 +210,9 @@ class Learner(pl.LightningModule):
 
     def _log_all(self, prefix: str, values: dict[str, Any]) -> None:
         for name, value in values.items():
-            self.log(f"{prefix}/{name}", value, prog_bar=name == "MAP@R", add_dataloader_idx=False)
+            # equal on all processes, which hold all embeddings by now
+            on_bar = name == "MAP@R"
+            self.log(f"{prefix}/{name}", value, prog_bar=on_bar, add_dataloader_idx=False, sync_dist=True)
 
     def _describe(self, loss: Tensor, batch: Batch, batch_idx: int) -> str:
         files = [self.images.files[row] for row in batch.indices[:3].tolist()]

@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 
 from facerec.errors import ConfigError, ModelError
 from facerec.job import run_job, wandb_finished
+from facerec.launched import processes_ended
 from facerec.steps import INPUTS, finish, up_to_date
 from facerec.sweep import OBJECTIVE, decisive
 from facerec.training import instantiate, run_training
@@ -43,7 +44,7 @@ def train(cfg: DictConfig, callbacks: Sequence["Callback"] = ()) -> float:
         _go_on(cfg, run)
     _check(cfg, run)
     os.environ.setdefault("WANDB_QUIET", "true")  # the run ends with our table, not with W&B's summary
-    with wandb_finished():
+    with wandb_finished(), processes_ended():
         metrics = run_training(cfg, run, images, callbacks)
     if metrics:
         finish(run, inputs)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 from hydra.core.hydra_config import HydraConfig
@@ -15,6 +15,7 @@ from hydra.utils import instantiate as hydra_instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from facerec.errors import ModelError
+from facerec.launched import as_one_run
 
 if TYPE_CHECKING:
     from pytorch_lightning import Callback
@@ -32,8 +33,12 @@ def run_training(
 ) -> dict[str, float]:
     """Train and measure in the folder `run`; the metrics of the best checkpoint by name, none after a dry run."""
     import pytorch_lightning as pl  # heavy imports wait until there is something to do: --help is quick
+    from pytorch_lightning.utilities import rank_zero_only
 
-    OmegaConf.save(cfg, run / "config.yaml", resolve=True)
+    if getattr(rank_zero_only, "rank", 0):  # the first process speaks for all
+        logging.getLogger().setLevel(logging.WARNING)
+    else:
+        OmegaConf.save(cfg, run / "config.yaml", resolve=True)
     data = _data(cfg, images)
     pl.seed_everything(cfg.seed, workers=True)  # after decoding, which draws random numbers only where it happens
     return _fit(cfg, run, _learner(cfg, data), data, callbacks)
@@ -64,14 +69,14 @@ def _learner(cfg: DictConfig, data: "FaceData") -> "Learner":
         embedder.backbone.load_state_dict(start.backbone.state_dict())
     head = instantiate(cfg.loss, embedding_dim=embedder.embedding_dim, num_classes=data.images.num_classes)
     parts = instantiate(cfg.optimizer), instantiate(cfg.scheduler)
-    learner: Learner = instantiate(cfg.learner)(embedder, head, data.images, *parts)
+    learner: Learner = instantiate(cfg.learner, shard=cfg.head.shard)(embedder, head, data.images, *parts)
     return learner
 
 
 def _fit(
     cfg: DictConfig, run: Path, learner: "Learner", data: "FaceData", more_callbacks: Sequence["Callback"]
 ) -> dict[str, float]:
-    import torch
+    from pytorch_lightning import Trainer
     from pytorch_lightning.loggers import CSVLogger
 
     from facerec.precision import fastest_precision
@@ -82,27 +87,34 @@ def _fit(
         precision = fastest_precision(cfg.trainer.accelerator)
     loggers = [CSVLogger(run, name="csv"), *([_logger(cfg, run)] if cfg.logger else [])]
     callbacks = {name: instantiate(callback) for name, callback in cfg.callbacks.items()}
-    make_trainer = instantiate(cfg.trainer, _partial_=True, precision=precision, default_root_dir=str(run))
+
+    def make_trainer(**parts: Any) -> Trainer:
+        make = instantiate(cfg.trainer, _partial_=True, precision=precision, default_root_dir=str(run))
+        trainer: Trainer = make(**parts)
+        return trainer
+
     trainer = make_trainer(
         logger=loggers, callbacks=[*callbacks.values(), *more_callbacks, CropGrid(run / "crops.png")]
     )
+    parameters: Any = OmegaConf.to_container(cfg, resolve=True)
     for logger in trainer.loggers:
-        logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))
-    trainer.fit(learner, data, ckpt_path=cfg.ckpt_path)
+        logger.log_hyperparams(parameters)
+    with as_one_run(cfg, run):
+        trainer.fit(learner, data, ckpt_path=cfg.ckpt_path)
 
-    if trainer.fast_dev_run:
+    if trainer.fast_dev_run:  # type: ignore[attr-defined]
         return {}
-    best = Path(callbacks["checkpoint"].best_model_path)
-    learner.load_state_dict(torch.load(best, map_location="cpu", weights_only=True)["state_dict"])
     evaluator = make_trainer(logger=False, callbacks=[callbacks["progress"]])
-    metrics = evaluator.validate(learner, data, verbose=False)
+    learner.restore(Path(callbacks["checkpoint"].best_model_path))
+    metrics = list(evaluator.validate(learner, data, verbose=False))
     if len(data.images.rows("test")):
         metrics += evaluator.test(learner, data, verbose=False)
     values = {name: value for part in metrics for name, value in part.items()}
-    if trainer.is_global_zero:
-        _finish(cfg, run, learner, data, values)
-        draw_curves(run / "csv", run / "curves.png")
-        show_table(values, trainer.loggers, run)
+    if not trainer.is_global_zero:
+        return {}
+    _finish(cfg, run, learner, data, values)
+    draw_curves(run / "csv", run / "curves.png")
+    show_table(values, trainer.loggers, run)
     return values
 
 

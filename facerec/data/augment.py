@@ -43,9 +43,18 @@ class Augment(nn.Module):
                 raise ConfigError(f"augment.{name} must lie between 0 and 1, not {value}")
         self.flip, self.zoom, self.shift = flip, zoom, shift
         self.brightness, self.contrast, self.erase = brightness, contrast, erase
+        self._share = (0, 1)
 
-    def forward(self, crops: Tensor, generator: Generator | None = None) -> Tensor:
-        """`uint8 [N, 3, H, W]` → the same shape and type; the generator lies on the crops' device."""
+    def forward(self, crops: Tensor, generator: Generator | None = None, share: tuple[int, int] = (0, 1)) -> Tensor:
+        """`uint8 [N, 3, H, W]` → the same shape and type.
+
+        Args:
+            crops: a batch, or a process's share of one.
+            generator: of the draws, on the crops' device.
+            share: (i, n) if these are the crops i, i + n, i + 2n, … of a batch: they are changed as they would
+                be in the whole one.
+        """
+        self._share = share
         if self.zoom or self.shift:
             crops = self._resample(crops, generator)
         elif self.flip:
@@ -55,9 +64,10 @@ class Augment(nn.Module):
             crops = self._relight(crops, generator)
         return self._erase(crops, generator) if self.erase else crops
 
-    @staticmethod
-    def _draw(crops: Tensor, generator: Generator | None, low: float = 0.0, high: float = 1.0) -> Tensor:
-        return torch.rand(len(crops), generator=generator, device=crops.device) * (high - low) + low
+    def _draw(self, crops: Tensor, generator: Generator | None, low: float = 0.0, high: float = 1.0) -> Tensor:
+        index, count = self._share
+        drawn = torch.rand(len(crops) * count, generator=generator, device=crops.device)[index::count]
+        return drawn * (high - low) + low
 
     def _resample(self, crops: Tensor, generator: Generator | None) -> Tensor:
         side = torch.where(self._draw(crops, generator) < self.flip, -1.0, 1.0)

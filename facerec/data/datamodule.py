@@ -94,11 +94,24 @@ class FaceData(pl.LightningDataModule):
         return CropDataset(self.crops, self._labels, self.images.rows(name))
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Shuffle by (seed, epoch) alone, so that a resumed run meets the same batches."""
+        """Shuffle by (seed, epoch) alone, so that a resumed run meets the same batches.
+
+        Processes take turns in one order and none repeats an image: step by step they hold together the batch
+        that one process with a batch as large as all of theirs would. The rest of an epoch that fills no batch
+        is left out, and is another one each epoch.
+
+        Raises:
+            ConfigError: all processes together want a larger batch than there are images.
+        """
         dataset = self.part("train")
+        if self.batch_size * self._world_size > len(dataset):
+            raise ConfigError(
+                f"data.batch_size is {self.batch_size} in each of {self._world_size} processes, but dataset "
+                f"{self.images.name} has {len(dataset)} training images"
+            )
         # with one process, too: Lightning tells this sampler the epoch
         sampler: Sampler[int] = DistributedSampler(
-            dataset, self._world_size, self._rank, shuffle=True, seed=self.seed
+            dataset, self._world_size, self._rank, shuffle=True, seed=self.seed, drop_last=True
         )
         return self._loader(dataset, sampler, drop_last=True)
 
@@ -111,13 +124,14 @@ class FaceData(pl.LightningDataModule):
         return self._loader(self._shard("test"))
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Augment training batches on the device, by (seed, step, process) alone."""
+        """Augment training batches on the device, by (seed, step, place in the batch of all processes) alone."""
         assert self.trainer is not None
         if not self.trainer.training:
             return batch
         generator = torch.Generator(batch.crops.device)
-        generator.manual_seed(hash((self.seed, self.trainer.global_step, self._rank)))
-        return batch._replace(crops=self.augment(batch.crops, generator))
+        generator.manual_seed(hash((self.seed, self.trainer.global_step, 0)))
+        share = (self._rank, self._world_size)
+        return batch._replace(crops=self.augment(batch.crops, generator, share))
 
     @property
     def _world_size(self) -> int:

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from facerec import processes
 from facerec.errors import ConfigError
 from facerec.losses.base import MarginHead, within
 from facerec.losses.combined import angle
@@ -48,14 +49,25 @@ class AdaFace(MarginHead):
         self.register_buffer("norm_mean", torch.tensor(20.0))  # the authors' starting values
         self.register_buffer("norm_std", torch.tensor(100.0))
 
-    def margin(self, cosine: Tensor, features: Tensor) -> Tensor:
-        """Angle by -m·q, cosine by m + m·q; no gradient flows through the norm."""
-        norms: Tensor = features.detach().norm(dim=1).clamp(1e-3, 100)
+    def observe(self, features: Tensor) -> None:
+        """Learn the norms in training, those of all processes."""
+        norms = _norms(features)
+        if self.training and self.division is None and processes.many():
+            norms = processes.gathered(norms)
         if self.training and len(norms) > 1:
             self.norm_mean.lerp_(norms.mean().to(self.norm_mean), self.momentum)
             self.norm_std.lerp_(norms.std().to(self.norm_std), self.momentum)
+
+    def margin(self, cosine: Tensor, features: Tensor) -> Tensor:
+        """Angle by -m·q, cosine by m + m·q; no gradient flows through the norm."""
+        norms = _norms(features)
         quality = ((norms - self.norm_mean) / (self.norm_std + 1e-3) * self.h).clamp(-1, 1)
         m = self.margin_factor * self.m
         turn = -m * quality
         turned = (angle(cosine) + turn).clamp(0, torch.pi).cos()  # kept within [0, π], as the authors do
         return torch.where(turn == 0, cosine, turned) - m * (1 + quality)
+
+
+def _norms(features: Tensor) -> Tensor:
+    norms: Tensor = features.detach().norm(dim=1).clamp(1e-3, 100)
+    return norms

@@ -8,13 +8,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from facerec.errors import ConfigError
+from facerec.losses.division import Division, here
 
 
 class HeadOutput(NamedTuple):
-    """`loss` a scalar; `cosine` detached `[N, C]`, to each class and without margin. Both of `Head.dtype`."""
+    """What a head says of a batch.
+
+    Attributes:
+        loss: a scalar of `Head.dtype`; that of the whole batch where the classes are divided.
+        cosine: detached `[N, C]` of `Head.dtype`, to each class here and without margin.
+        correct: `bool [N]`, whether the own class is the nearest; only images of classes that are here.
+    """
 
     loss: Tensor
     cosine: Tensor
+    correct: Tensor
 
 
 def within(name: str, value: float, low: float, high: float, unit: str = "") -> None:
@@ -53,6 +61,7 @@ class Head(nn.Module):
         # short, as in the ArcFace authors' code: the first steps then turn a class towards its images, where a unit
         # vector would keep most of its random direction throughout a short training
         self.weight = nn.Parameter(0.01 * torch.randn(num_classes, embedding_dim))
+        self.division: Division | None = None  # of the classes over processes: see `divide`
 
     @property
     def dtype(self) -> torch.dtype:
@@ -62,7 +71,17 @@ class Head(nn.Module):
     @property
     def prototypes(self) -> Tensor:
         """Unit `float32 [C, d]` (or `[C, K, d]`), detached: where the head expects each class."""
-        return normalized(self.weight.detach().float())
+        weight = self.weight.detach()
+        return normalized((weight.full_tensor() if self.division else weight).float())  # type: ignore[attr-defined]
+
+    def divide(self, device: torch.device) -> None:
+        """Keep only this process's share of the classes, on this device.
+
+        From now on each process hands in its share of the batch, and all get the loss of the whole one.
+        """
+        self.division = Division(len(self.weight), device)
+        for name, parameter in list(self.named_parameters()):
+            setattr(self, name, nn.Parameter(self.division.part(parameter.detach())))
 
     def set_progress(self, epoch: float) -> None:
         """Tell the head how many epochs, with fraction, lie behind; most heads do not care."""
@@ -70,11 +89,14 @@ class Head(nn.Module):
     def cosine(self, features: Tensor) -> Tensor:
         """`[N, d]` → `[N, C]`, margin-free."""
         with torch.autocast(features.device.type, enabled=False):
-            weight = normalized(self.weight.to(self.dtype)).flatten(end_dim=-2)
+            weight = normalized(here(self.weight).to(self.dtype)).flatten(end_dim=-2)
             return normalized(features.to(self.dtype)) @ weight.T
 
-    def logits(self, features: Tensor, cosine: Tensor, labels: Tensor) -> Tensor:
-        """`[N, C]` for the cross-entropy; each head has its own."""
+    def observe(self, features: Tensor) -> None:
+        """Look at the features `[N, d]` of a batch before its loss; most heads do not care."""
+
+    def logits(self, features: Tensor, cosine: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        """`[N, C]` for the cross-entropy; each head has its own. Row `rows[i]` is of class `columns[i]`."""
         raise NotImplementedError
 
     def forward(self, features: Tensor, labels: Tensor) -> HeadOutput:
@@ -86,9 +108,19 @@ class Head(nn.Module):
         """
         with torch.autocast(features.device.type, enabled=False):
             features = features.to(self.dtype)
+            if self.division is None:
+                rows, columns = torch.arange(len(labels), device=labels.device), labels
+            else:
+                features, labels = self.division.whole(features, labels)
+                rows, columns = self.division.own(labels)
+            self.observe(features)
             cosine = self.cosine(features)
-            loss = F.cross_entropy(self.logits(features, cosine, labels), labels)
-        return HeadOutput(loss, cosine.detach())
+            logits = self.logits(features, cosine, rows, columns)
+            loss = (self.division.cross_entropy if self.division else F.cross_entropy)(logits, labels)
+            cosine = cosine.detach()
+            highest = cosine.amax(dim=1)
+            highest = self.division.highest(highest) if self.division else highest
+        return HeadOutput(loss, cosine, cosine[rows, columns] >= highest[rows])
 
 
 class MarginHead(Head):
@@ -122,7 +154,7 @@ class MarginHead(Head):
         """The target's cosine `[N]` with `margin_factor` of the margin; `features` float32 `[N, d]`."""
         raise NotImplementedError
 
-    def logits(self, features: Tensor, cosine: Tensor, labels: Tensor) -> Tensor:
+    def logits(self, features: Tensor, cosine: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         """Scaled cosines, the target's behind its margin."""
-        target = cosine.gather(1, labels[:, None])
-        return cosine.scatter(1, labels[:, None], self.margin(target.squeeze(1), features)[:, None]) * self.scale
+        behind = self.margin(cosine[rows, columns], features[rows])
+        return cosine.index_put((rows, columns), behind) * self.scale

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from facerec.losses.base import Head
+from facerec.losses.division import here
 
 
 class Softmax(Head):
@@ -19,6 +20,6 @@ class Softmax(Head):
         super().__init__(embedding_dim, num_classes)
         self.bias = nn.Parameter(torch.zeros(num_classes))
 
-    def logits(self, features: Tensor, cosine: Tensor, labels: Tensor) -> Tensor:
+    def logits(self, features: Tensor, cosine: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         """W·x + b."""
-        return F.linear(features, self.weight.to(self.dtype), self.bias.to(self.dtype))
+        return F.linear(features, here(self.weight).to(self.dtype), here(self.bias).to(self.dtype))

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from facerec.errors import ConfigError
 from facerec.losses.arcface import ArcFace
+from facerec.losses.division import here
 
 
 class SubCenterArcFace(ArcFace):
@@ -36,5 +37,5 @@ class SubCenterArcFace(ArcFace):
 
     def cosine(self, features: Tensor) -> Tensor:
         """`[N, d]` → `[N, C]`, to the nearest centre of each class."""
-        classes, centers, _ = self.weight.shape
+        classes, centers, _ = here(self.weight).shape
         return super().cosine(features).view(-1, classes, centers).amax(dim=2)

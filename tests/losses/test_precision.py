@@ -32,7 +32,7 @@ def test_poles_are_finite(make_head: Callable[..., Head], dtype: torch.dtype, au
     features, labels = at_the_poles(head)
     features = features.to(dtype).requires_grad_()
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
-        loss, cosine = head(features, labels)
+        loss, cosine, _ = head(features, labels)
     loss.backward()
     assert loss.dtype == cosine.dtype == torch.float32
     if exact:
@@ -48,7 +48,7 @@ def test_poles_are_finite(make_head: Callable[..., Head], dtype: torch.dtype, au
 def test_zero_features_have_no_direction(make_head: Callable[..., Head], dtype: torch.dtype) -> None:
     head = make_head(D, C)
     features = torch.zeros(C, D, dtype=dtype, requires_grad=True)
-    loss, cosine = head(features, torch.arange(C))
+    loss, cosine, _ = head(features, torch.arange(C))
     loss.backward()
     assert torch.isfinite(loss)
     assert torch.equal(cosine, torch.zeros(C, C))
@@ -74,7 +74,7 @@ def test_float32_inside(make_head: Callable[..., Head], dtype: torch.dtype) -> N
 def test_weights_of_half_precision(make_head: Callable[..., Head], dtype: torch.dtype) -> None:
     head = make_head(D, C).to(dtype)
     features, labels = torch.randn(8, D, dtype=dtype), torch.arange(8) % C
-    loss, cosine = head(features, labels)
+    loss, cosine, _ = head(features, labels)
     loss.backward()
     assert loss.dtype == cosine.dtype == head.prototypes.dtype == torch.float32
     assert head.weight.grad is not None
