@@ -22,7 +22,11 @@ class GalleryError(FacerecError):
 
 
 class TakenError(GalleryError):
-    """A crop that is enrolled as somebody else."""
+    """A crop that is enrolled as somebody else, or a name that somebody has."""
+
+
+class UnknownPersonError(GalleryError):
+    """Nobody of that name or number is enrolled."""
 
 
 class NonFiniteLossError(FacerecError):

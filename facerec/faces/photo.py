@@ -24,7 +24,7 @@ MOST_PIXELS = 2**27  # 134 million, 400 MB decoded: few cameras take more
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM", "TIFF", "AVIF")
 
 
-def read_photo(path: Path | bytes) -> Tensor:
+def read_photo(path: Path | bytes, most_pixels: int = MOST_PIXELS) -> Tensor:
     """Read a picture, upright (EXIF), as `uint8 [3, H, W]`, RGB, 0..255, on the CPU.
 
     The first frame of an animation; transparent parts become white; 16 bits become 8. The content decides what
@@ -32,16 +32,17 @@ def read_photo(path: Path | bytes) -> Tensor:
 
     Args:
         path: a file, or the bytes of one.
+        most_pixels: that it may have; the default is 134 million.
 
     Raises:
-        DataError: one line with the file's name: missing, empty, truncated, no picture, over 134 megapixels.
+        DataError: one line with the file's name: missing, empty, truncated, no picture, too many pixels.
     """
     name = "photo" if isinstance(path, bytes) else str(path)
     try:
         data = path if isinstance(path, bytes) else path.read_bytes()
         if not data:
             raise DataError(f"{name}: the file is empty")
-        return _decode(data, name)
+        return _decode(data, name, most_pixels)
     except DataError:
         raise
     except Exception as error:  # decoders that are given damaged files raise anything, down to IndexError
@@ -49,12 +50,12 @@ def read_photo(path: Path | bytes) -> Tensor:
         raise DataError(f"{name}: {reason[0] if reason else type(error).__name__}") from error
 
 
-def _decode(data: bytes, name: str) -> Tensor:
+def _decode(data: bytes, name: str, most_pixels: int) -> Tensor:
     with _open(data, name) as picture:  # reads the header alone
         width, height = picture.size
-        if width * height > MOST_PIXELS:
+        if width * height > most_pixels:
             raise DataError(
-                f"{name}: {width}x{height} pixels are more than {MOST_PIXELS:,}; make the picture smaller"
+                f"{name}: {width}x{height} pixels are more than {most_pixels:,}; make the picture smaller"
             )
         return torch.from_numpy(_upright_rgb(picture)).permute(2, 0, 1)
 

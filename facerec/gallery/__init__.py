@@ -1,5 +1,6 @@
 """The gallery: a database of persons, searched by embedding."""
 
+from facerec.gallery.actor import acting_as
 from facerec.gallery.gallery import Gallery
 from facerec.gallery.records import Answer, Enrolled, Erased, Event, Kept, Match, Person, Rule, Sample, Size
 from facerec.gallery.space import Space
@@ -17,4 +18,5 @@ __all__ = [
     "Sample",
     "Size",
     "Space",
+    "acting_as",
 ]

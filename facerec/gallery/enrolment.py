@@ -6,7 +6,8 @@ from uuid import UUID, uuid4
 
 from psycopg import Connection
 
-from facerec.errors import GalleryError, TakenError
+from facerec.errors import GalleryError, TakenError, UnknownPersonError
+from facerec.gallery.actor import actor
 from facerec.gallery.codes import code
 from facerec.gallery.records import Sample
 
@@ -55,10 +56,10 @@ def add_samples(connection: Connection[Any], name: str, note: str | None, sample
     return new
 
 
-def merge_persons(connection: Connection[Any], name: str, into: str) -> None:
+def merge_persons(connection: Connection[Any], name: str | UUID, into: str | UUID) -> None:
     """Give all samples of one person to another, and forget the one."""
     # both locks in one order, whichever way round two processes merge the same two
-    persons = {one: lock_person(connection, one) for one in sorted((name, into))}
+    persons = {one: lock_person(connection, one) for one in sorted((name, into), key=str)}
     moved = connection.execute(_MOVE, [persons[into], persons[name]]).rowcount
     remove(connection, persons[name])
     set_centroid(connection, persons[into])
@@ -86,25 +87,32 @@ def check_model(connection: Connection[Any], model: str) -> None:
         )
 
 
-def lock_person(connection: Connection[Any], name: str) -> UUID:
-    """The person of a name, kept from others until the transaction ends.
+def lock_person(connection: Connection[Any], name: str | UUID) -> UUID:
+    """The person of a name or number, kept from others until the transaction ends.
 
     Raises:
-        GalleryError: there is none.
+        UnknownPersonError: there is none.
     """
-    row = connection.execute("SELECT id FROM person WHERE name = %s FOR UPDATE", [name]).fetchone()
+    row = connection.execute(
+        f"SELECT id FROM person WHERE {column(name)} = %s FOR UPDATE".encode(), [name]
+    ).fetchone()
     if row is None:
-        raise GalleryError(
+        raise UnknownPersonError(
             f"{name}: nobody of that name is enrolled; `python -m facerec.gallery list` shows who is"
         )
     person: UUID = row[0]
     return person
 
 
+def column(name: str | UUID) -> str:
+    """Where to look a person up: by number, which a rename between two calls does not change, or by name."""
+    return "id" if isinstance(name, UUID) else "name"
+
+
 def record(connection: Connection[Any], action: str, person: UUID | None, samples: int = 0) -> None:
     """Write down who did what."""
     statement = "INSERT INTO event (id, actor, action, person_id, samples) VALUES (%s, %s, %s, %s, %s)"
-    connection.execute(statement, [uuid4(), _actor(), action, person, samples])
+    connection.execute(statement, [uuid4(), actor(), action, person, samples])
 
 
 def set_centroid(connection: Connection[Any], person: UUID) -> None:
@@ -123,14 +131,3 @@ def _lock_crops(connection: Connection[Any], crops: Sequence[bytes]) -> None:
     """Nobody else enrols these crops until the transaction ends: uniqueness that no distributed key could give."""
     keys = sorted({int.from_bytes(crop[:8], "big", signed=True) for crop in crops})
     connection.execute("SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key", [keys])
-
-
-def _actor() -> str:
-    import getpass
-    import socket
-
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError):  # a container's user number may have no name
-        user = "unknown"
-    return f"{user}@{socket.gethostname()}"

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from psycopg import Connection
 
@@ -19,7 +20,7 @@ _OLDER = """
 """
 
 
-def erase(database: Database, names: Sequence[str]) -> Erased:
+def erase(database: Database, names: Sequence[str | UUID]) -> Erased:
     """Erase persons and everything the server's files hold of them; all of them or none.
 
     Without names nobody is erased, and the files are cleaned all the same.
@@ -33,7 +34,7 @@ def erase(database: Database, names: Sequence[str]) -> Erased:
 
     def work(connection: Connection[Any]) -> tuple[int, int]:
         gone = 0
-        for name in sorted(set(names)):
+        for name in sorted(set(names), key=str):
             person = lock_person(connection, name)
             samples = remove(connection, person)
             record(connection, "erase", person, samples)

@@ -140,8 +140,8 @@ class Gallery:
         found = self._reader.run(look)
         return [Answer(tuple(self._match(*one, rule.threshold) for one in matches), rule) for matches in found]
 
-    def erase(self, *names: str) -> Erased:
-        """Erase persons, with their samples and whatever else the server's files hold of them.
+    def erase(self, *names: str | UUID) -> Erased:
+        """Erase persons, by name or number, with their samples and whatever else the server's files hold of them.
 
         Searches wait meanwhile. Without names it only cleans the files, after a call that could not.
 
@@ -156,15 +156,15 @@ class Gallery:
         """Everybody enrolled, by name."""
         return self._database.run(people.everybody)
 
-    def show(self, name: str) -> tuple[Person, list[Kept]]:
-        """A person and their samples, oldest first.
+    def show(self, name: str | UUID) -> tuple[Person, list[Kept]]:
+        """A person, by name or number, and their samples, oldest first.
 
         Raises:
             GalleryError: nobody has that name.
         """
         return self._database.run(lambda connection: people.one(connection, name))
 
-    def rename(self, name: str, to: str, *, note: str | None = None) -> None:
+    def rename(self, name: str | UUID, to: str, *, note: str | None = None) -> None:
         """Give a person another name; `note`, unless None, replaces theirs.
 
         Raises:
@@ -173,7 +173,7 @@ class Gallery:
         to = _checked_name(to)
         self._database.run(lambda connection: people.rename(connection, name, to, note))
 
-    def merge(self, name: str, into: str) -> Person:
+    def merge(self, name: str | UUID, into: str | UUID) -> Person:
         """Give all samples of `name` to `into`, and forget `name`.
 
         Raises:

@@ -54,13 +54,33 @@ def look(
     """
     for start in range(0, len(files), batch_size):
         part = files[start : start + batch_size]
-        read = [_read(file) for file in part]
-        found = iter(finder.find([photo for photo in read if isinstance(photo, Tensor)]))
-        seen = [_see(file, photo, found, min_size, min_score) for file, photo in zip(part, read, strict=True)]
-        vectors = embed(torch.cat([one.crops for one in seen])).numpy()
-        ends = np.cumsum([len(one.crops) for one in seen])
-        for one, its in zip(seen, np.split(vectors, ends[:-1]), strict=True):
-            yield one._replace(vectors=its)
+        yield from see(part, [_read(file) for file in part], finder, embed, min_size=min_size, min_score=min_score)
+
+
+def see(
+    files: Sequence[Path],
+    photos: Sequence[Tensor | str],
+    finder: Finder,
+    embed: Embed,
+    *,
+    min_size: float,
+    min_score: float,
+) -> list[Seen]:
+    """Find, cut and embed the faces of photos, all at once.
+
+    Args:
+        files: what the photos are called.
+        photos: `uint8 [3, H, W]`, or why there is none.
+        finder: finds the faces.
+        embed: crops `uint8 [N, 3, 112, 112]` to unit vectors `float32 [N, d]`.
+        min_size: faces whose box is smaller, in pixels, are passed over.
+        min_score: so are those the finder is less sure of, 0..1.
+    """
+    found = iter(finder.find([photo for photo in photos if isinstance(photo, Tensor)]))
+    seen = [_see(file, photo, found, min_size, min_score) for file, photo in zip(files, photos, strict=True)]
+    vectors = embed(torch.cat([one.crops for one in seen])).numpy()
+    ends = np.cumsum([len(one.crops) for one in seen])
+    return [one._replace(vectors=its) for one, its in zip(seen, np.split(vectors, ends[:-1]), strict=True)]
 
 
 def load_embed(path: Path, device: str) -> Embed:

@@ -1,12 +1,13 @@
 """Who is enrolled: look them up, and rename them."""
 
 from typing import Any
+from uuid import UUID
 
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from facerec.errors import GalleryError
-from facerec.gallery.enrolment import lock_person, record
+from facerec.errors import TakenError, UnknownPersonError
+from facerec.gallery.enrolment import column, lock_person, record
 from facerec.gallery.records import Event, Kept, Person, Size
 
 _PERSON = """
@@ -26,31 +27,31 @@ def everybody(connection: Connection[Any]) -> list[Person]:
         return cursor.execute(_PERSON.format("").encode()).fetchall()
 
 
-def one(connection: Connection[Any], name: str) -> tuple[Person, list[Kept]]:
+def one(connection: Connection[Any], name: str | UUID) -> tuple[Person, list[Kept]]:
     """A person and their samples, oldest first.
 
     Raises:
-        GalleryError: nobody has that name.
+        UnknownPersonError: nobody has that name.
     """
     with connection.cursor(row_factory=class_row(Person)) as cursor:
-        person = cursor.execute(_PERSON.format("WHERE name = %s").encode(), [name]).fetchone()
+        person = cursor.execute(_PERSON.format(f"WHERE {column(name)} = %s").encode(), [name]).fetchone()
     if person is None:
-        raise GalleryError(f"{name}: nobody of that name is enrolled")
+        raise UnknownPersonError(f"{name}: nobody of that name is enrolled")
     rows = connection.execute(_SAMPLES, [person.id]).fetchall()
     return person, [
         Kept(crop, source, box and tuple(box), score, created) for crop, source, box, score, created in rows
     ]
 
 
-def rename(connection: Connection[Any], name: str, to: str, note: str | None) -> None:
+def rename(connection: Connection[Any], name: str | UUID, to: str, note: str | None) -> None:
     """Give a person another name, and another note unless it is None.
 
     Raises:
-        GalleryError: nobody has that name, or somebody has the new one.
+        UnknownPersonError, TakenError: nobody has that name, or somebody has the new one.
     """
     person = lock_person(connection, name)
     if connection.execute("SELECT 1 FROM person WHERE name = %s AND id <> %s", [to, person]).fetchone():
-        raise GalleryError(f"{to}: somebody of that name is enrolled; merge the two instead")
+        raise TakenError(f"{to}: somebody of that name is enrolled; merge the two instead")
     connection.execute("UPDATE person SET name = %s, note = coalesce(%s, note) WHERE id = %s", [to, note, person])
     record(connection, "rename", person)
 

@@ -1,0 +1,104 @@
+"""A page and an API in front of a gallery: `python -m facerec.serve model=MODEL gallery.url=…`."""
+
+import logging
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from facerec.errors import ConfigError
+from facerec.job import run_job
+
+if TYPE_CHECKING:
+    from facerec.web.limits import Limits
+    from facerec.web.service import Choice
+
+
+def serve(cfg: DictConfig) -> None:
+    """Serve until told to stop; then finish what was accepted."""
+    import uvicorn
+
+    from facerec.gallery import Gallery
+    from facerec.gallery.look import load_embed
+    from facerec.web.access import Access
+    from facerec.web.app import LOOPBACK, build
+    from facerec.web.keys import read_keys
+    from facerec.web.service import Service
+
+    keys = read_keys(Path(cfg.key_file)) if cfg.key_file else []
+    if cfg.host not in LOOPBACK and not keys:
+        raise ConfigError(f"key_file: others reach {cfg.host}, so keys are needed: key_file=FILE")
+    hosts = list(cfg.hosts) if cfg.hosts else None if keys else list(LOOPBACK)
+    choice, limits = _choice(cfg), _limits(cfg)
+    access = Access(keys, limits.rate)
+    folder = Path(cfg.model)
+    # every answer says what its threshold holds, so the log need not say it for each
+    logging.getLogger("facerec.gallery.decision").setLevel(logging.ERROR)
+    with Gallery.open(cfg.gallery.url, folder, read_url=cfg.gallery.read_url) as gallery:
+        if not gallery.space.statistics.get("thresholds"):
+            raise ConfigError(f"model: {folder} has no thresholds; run `python -m facerec.evaluate` on it")
+        service = Service(
+            gallery, instantiate(cfg.finder), load_embed(folder, cfg.device), choice, limits, cfg.decoders
+        )
+        server = uvicorn.Server(
+            uvicorn.Config(
+                build(service, access, hosts),
+                host=cfg.host,
+                port=cfg.port,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                forwarded_allow_ips=list(cfg.trusted_proxies),
+                timeout_graceful_shutdown=cfg.shutdown_seconds,
+                timeout_keep_alive=30,
+            )
+        )
+        print(f"http://{cfg.host}:{cfg.port}/ shows {gallery.place}", flush=True)
+        if cfg.open:
+            _open_soon(f"http://{cfg.host}:{cfg.port}/")
+        # uvicorn ends as it should, and then raises the signal once more: the gallery is still to be closed
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
+        server.run()
+
+
+def _choice(cfg: DictConfig) -> "Choice":
+    from facerec.web.service import Choice
+
+    if cfg.review not in ("largest", "strict"):
+        raise ConfigError(f"review: must be largest or strict, not {cfg.review}")
+    if not 0 < cfg.far < 1:
+        raise ConfigError(f"far: must lie between 0 and 1, not {cfg.far}")
+    if cfg.per not in ("search", "pair"):
+        raise ConfigError(f"per: must be search or pair, not {cfg.per}")
+    strict = {"strict_size": cfg.strict.min_size, "strict_sharpness": cfg.strict.min_sharpness}
+    return Choice(**cfg.faces, review=cfg.review, **strict, keep_crops=cfg.keep_crops, far=cfg.far, per=cfg.per)
+
+
+def _limits(cfg: DictConfig) -> "Limits":
+    from limits import parse
+
+    from facerec.web.limits import Limits
+
+    limits = Limits(**cfg.limits)
+    for key, value in [*limits._asdict().items()][:-1]:
+        if value <= 0:
+            raise ConfigError(f"limits.{key}: must be above 0, not {value}")
+    try:
+        parse(limits.rate)
+    except ValueError as error:
+        raise ConfigError(f"limits.rate: {limits.rate!r} is no rate such as 600/minute") from error
+    return limits
+
+
+def _open_soon(address: str) -> None:
+    import threading
+    import webbrowser
+
+    threading.Timer(1.5, webbrowser.open, [address]).start()
+
+
+if __name__ == "__main__":
+    run_job("serve", serve)

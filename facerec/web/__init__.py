@@ -1,0 +1,1 @@
+"""A page and an API in front of a gallery."""

@@ -1,0 +1,155 @@
+"""Photos in, people out: what the routes have in common."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar
+
+from torch import Tensor
+
+from facerec.faces import Finder
+from facerec.gallery import Answer, Enrolled, Gallery, Sample, acting_as
+from facerec.gallery.look import Embed, Seen, see
+from facerec.gallery.review import review
+from facerec.web.decoder import Decoder
+from facerec.web.limits import Limits
+from facerec.web.looker import Looker
+from facerec.web.metrics import Metrics
+from facerec.web.problems import Problem
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Choice(NamedTuple):
+    """How faces are chosen and judged; as in conf/serve.yaml."""
+
+    min_size: float
+    min_score: float
+    batch_size: int
+    review: Literal["largest", "strict"]
+    strict_size: float
+    strict_sharpness: float
+    keep_crops: bool
+    far: float
+    per: Literal["search", "pair"]
+
+
+class Taken(NamedTuple):
+    """A photo of an enrolment: its sample, or why there is none, and whom else it looks like."""
+
+    source: str
+    sample: Sample | str
+    looks_like: str | None
+
+
+class Service:
+    """A gallery with eyes.
+
+    Args:
+        gallery: open; `close` leaves it so.
+        finder: of faces.
+        embed: crops to vectors.
+        choice: of faces.
+        limits: of requests.
+        decoders: processes that decode.
+    """
+
+    def __init__(
+        self, gallery: Gallery, finder: Finder, embed: Embed, choice: Choice, limits: Limits, decoders: int
+    ) -> None:
+        self.gallery, self.choice, self.limits = gallery, choice, limits
+        self._finder, self._embed = finder, embed
+        self._decoder = Decoder(decoders, limits.decode_seconds, limits.photo_pixels)
+        self.looker = Looker(self._see, choice.batch_size, limits.waiting)
+        self.metrics = Metrics(lambda: self.looker.waiting)
+        self._threads = ThreadPoolExecutor(4, "gallery")
+
+    async def ask(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """A call of the gallery, beside the loop."""
+        call = partial(copy_context().run, partial(work, *args, **kwargs))
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+    async def look(self, data: bytes) -> Seen:
+        """Who is in a photo, as vectors.
+
+        Raises:
+            Problem: 413, 415, 422 the photo, 503 the queue.
+        """
+        if len(data) > self.limits.photo_bytes:
+            raise Problem(413, f"a photo may have {self.limits.photo_bytes:,} bytes, and this has {len(data):,}")
+        return await self.looker.look(await self._decoder.decode(data))
+
+    async def identify(self, data: bytes, far: float, top: int) -> tuple[Seen, list[Answer]]:
+        """The faces of a photo, and who they are."""
+        seen = await self.look(data)
+        if not seen.faces:
+            return seen, []
+        return seen, await self.ask(self.gallery.identify, seen.vectors, top=top, far=far, per=self.choice.per)
+
+    async def enroll(
+        self, name: str, photos: Sequence[tuple[str, bytes]], face: int | None, actor: str
+    ) -> tuple[Enrolled, list[Taken]]:
+        """Enrol a person from photos, all in one transaction.
+
+        Args:
+            name: of the person.
+            photos: their files' names, and their bytes.
+            face: which of the faces, from 1; None: the largest of each.
+            actor: for the audit.
+
+        Raises:
+            Problem: 422, there is nobody to enrol in any of them.
+        """
+        taken = []
+        for file, data in photos:  # one after another: many of one person wait behind one of another
+            source = base_name(file)
+            try:
+                sample = self._sample(await self.look(data), source, face)
+            except Problem as problem:
+                if len(photos) == 1 or problem.status == 503:
+                    raise
+                sample = problem.detail
+            alike = None if isinstance(sample, str) else await self._looks_like(sample, name)
+            taken.append(Taken(source, sample, alike))
+        samples = [one.sample for one in taken if isinstance(one.sample, Sample)]
+        if not samples:
+            raise Problem(422, "nobody was enrolled: " + "; ".join(f"{one.source}: {one.sample}" for one in taken))
+        with acting_as(actor):
+            return await self.ask(self.gallery.enroll, name, samples), taken
+
+    def close(self) -> None:
+        """Finish what was accepted."""
+        self.looker.close()
+        self._decoder.close()
+        self._threads.shutdown()
+
+    async def _looks_like(self, sample: Sample, name: str) -> str | None:
+        rule: dict[str, Any] = {"far": self.choice.far, "per": self.choice.per}
+        [answer] = await self.ask(self.gallery.identify, sample.vector[None], top=2, **rule)
+        return next((one.name for one in answer.matches if one.accepted and one.name != name), None)
+
+    def _sample(self, seen: Seen, source: str, face: int | None) -> Sample | str:
+        if face is not None:
+            if not 1 <= face <= len(seen.faces):
+                return f"there is no face {face}"
+            row = slice(face - 1, face)
+            seen = seen._replace(faces=seen.faces[row], crops=seen.crops[row], vectors=seen.vectors[row])
+        one = self.choice
+        sizes = {"min_size": one.strict_size, "min_sharpness": one.strict_sharpness}
+        return review(seen, source, strict=one.review == "strict", keep=one.keep_crops, **sizes)
+
+    def _see(self, files: Sequence[Path], photos: Sequence[Tensor]) -> list[Seen]:
+        bounds = {"min_size": self.choice.min_size, "min_score": self.choice.min_score}
+        seen = see(files, photos, self._finder, self._embed, **bounds)
+        self.metrics.looked(len(photos), sum(len(one.faces) for one in seen))
+        return seen
+
+
+def base_name(file: str) -> str:
+    """What a photo is called, and no path: the last part of its name, visible, 200 characters at most."""
+    name = PurePosixPath(file.replace("\\", "/")).name
+    return "".join(letter for letter in name if letter.isprintable())[:200] or "photo"

@@ -1,0 +1,38 @@
+// Speaks to the API; an error carries the sentence of its problem detail.
+export async function call(method, path, body) {
+  const options = { method, headers: {} };
+  if (body instanceof FormData) options.body = body;
+  else if (body) {
+    options.body = JSON.stringify(body);
+    options.headers["Content-Type"] = "application/json";
+  }
+  for (let attempt = 0; ; attempt++) {
+    let response;
+    try {
+      response = await fetch(`/api/v1/${path}`, options);
+    } catch {
+      throw new Error("The service can't be reached.");
+    }
+    if (response.ok) return response.json();
+    if (response.status === 401) location.assign("/sign-in");
+    const wait = Number(response.headers.get("Retry-After"));
+    if ([429, 503].includes(response.status) && wait && attempt < 5) {
+      await new Promise((done) => setTimeout(done, Math.min(wait, 10) * 1000));
+      continue;
+    }
+    const problem = await response.json().catch(() => ({ detail: response.statusText }));
+    throw new Error(problem.detail);
+  }
+}
+
+export function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+    else made.setAttribute(key, value);
+  }
+  made.append(...children);
+  return made;
+}
+
+export const find = (id) => document.getElementById(id);

@@ -1,0 +1,181 @@
+import { call, element, find } from "./api.js";
+
+const admin = document.body.dataset.admin === "yes";
+const levels = [...find("levels").children].map((one) => [one.dataset.far, one.textContent]);
+const shown = []; // { file, card, url }
+let naming = null;
+
+const far = () => levels[Number(find("far").value)][0];
+const percent = (share) => (share > 0.995 ? "over 99 %" : `${Math.round(share * 100)} %`);
+const say = (text) => { find("status").textContent = text; };
+
+// Read photos: a few at a time, with progress.
+async function add(files) {
+  const photos = [...files].filter((file) => file.type.startsWith("image/") || /\.(heic|heif|avif|pgm|ppm)$/i.test(file.name));
+  if (!photos.length) return say("There is no photo in what you gave.");
+  const fresh = photos.map((file) => {
+    const entry = { file, url: URL.createObjectURL(file), card: element("section", { class: "card photo", "aria-label": `Photo ${file.name}` }) };
+    find("photos").prepend(entry.card);
+    shown.push(entry);
+    return entry;
+  });
+  await readAll(fresh);
+}
+
+async function readAll(entries) {
+  const waiting = [...entries];
+  let done = 0;
+  const progress = find("progress");
+  find("progress-area").hidden = entries.length < 2;
+  progress.max = entries.length;
+  const step = () => {
+    progress.value = done;
+    find("progress-words").textContent = `${done} of ${entries.length} photos read`;
+  };
+  step();
+  say(entries.length === 1 ? "Reading the photo …" : "Reading the photos …");
+  const worker = async () => {
+    for (let entry = waiting.shift(); entry; entry = waiting.shift()) {
+      await read(entry);
+      done += 1;
+      step();
+    }
+  };
+  await Promise.all([worker(), worker(), worker()]);
+  const faces = entries.reduce((sum, one) => sum + (one.seen ? one.seen.faces.length : 0), 0);
+  const known = entries.reduce((sum, one) => sum + (one.seen ? one.seen.faces.filter((face) => face.person).length : 0), 0);
+  say(`${faces} ${faces === 1 ? "face" : "faces"} found, ${known} known, ${faces - known} unknown.`);
+}
+
+async function read(entry) {
+  const form = new FormData();
+  form.append("photo", entry.file);
+  form.append("far", far());
+  try {
+    entry.seen = await call("POST", "identify", form);
+    draw(entry);
+  } catch (error) {
+    entry.seen = null;
+    entry.card.replaceChildren(element("h2", {}, entry.file.name), element("p", { class: "error", role: "alert" }, error.message));
+  }
+}
+
+function draw({ file, url, card, seen }, entry = shown.find((one) => one.card === card)) {
+  const image = element("img", { src: url, alt: `${file.name}, with ${seen.faces.length} faces` });
+  const frame = element("div", { class: "frame" }, image);
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", `0 0 ${seen.width} ${seen.height}`);
+  svg.setAttribute("aria-hidden", "true");
+  frame.append(svg);
+  const list = element("ul", { class: "faces", "aria-label": "Faces" });
+  for (const face of seen.faces) {
+    const [x0, y0, x1, y1] = face.box;
+    const kind = face.person ? "known" : "unknown";
+    const rect = document.createElementNS(svg.namespaceURI, "rect");
+    for (const [key, value] of Object.entries({ x: x0, y: y0, width: x1 - x0, height: y1 - y0, class: kind })) rect.setAttribute(key, value);
+    svg.append(rect);
+    const nearest = face.matches[0];
+    const sure = nearest && nearest.probability !== null ? percent(nearest.probability) : "";
+    const text = face.person || "unknown";
+    const open = () => ask(entry, face, image);
+    const tag = face.person || !admin
+      ? element("span", { class: `tag ${kind}`, "aria-hidden": "true" }, text + (face.person && sure ? ` ${sure}` : ""))
+      : element("button", { class: `tag ${kind}`, type: "button", tabindex: "-1", "aria-label": `Name unknown face ${face.number}`, onclick: open }, text);
+    tag.style.left = `${(50 * (x0 + x1)) / seen.width}%`;
+    tag.style.top = `${(100 * y1) / seen.height}%`;
+    frame.append(tag);
+    if (!face.person && admin) rect.addEventListener("click", open);
+    const item = element("li", { class: kind }, element("strong", {}, `Face ${face.number}: ${text}`));
+    if (face.person) item.append(element("div", { class: "hint" }, `probability ${sure || "not measured"}, similarity ${nearest.similarity.toFixed(2)}`));
+    else {
+      item.append(element("div", { class: "hint" }, nearest ? `nearest ${nearest.name}, similarity ${nearest.similarity.toFixed(2)}, not enough` : "nobody is enrolled yet"));
+      if (admin) item.append(element("button", { class: "second", type: "button", onclick: open }, `Name face ${face.number}`));
+    }
+    list.append(item);
+  }
+  const parts = [element("h2", {}, file.name), frame];
+  const rule = seen.faces[0] && seen.faces[0].rule;
+  if (!seen.faces.length) parts.push(element("p", {}, "No face found."));
+  if (rule && rule.search_far > 1.01 * Number(far())) {
+    const reached = Math.max(1, Math.round(1 / rule.search_far)).toLocaleString("en");
+    parts.push(element("p", { class: "hint" }, `The strictest this model was measured for is 1 stranger in ${reached} searches among ${rule.persons} people; that is what holds here.`));
+  }
+  card.replaceChildren(...parts, list);
+}
+
+// Name an unknown face; it is enrolled, and every photo is read again.
+async function ask(entry, face, image) {
+  naming = { entry, face };
+  const [x0, y0, x1, y1] = face.box;
+  const scale = image.naturalWidth / entry.seen.width;
+  const canvas = find("naming-face");
+  canvas.getContext("2d").drawImage(image, x0 * scale, y0 * scale, (x1 - x0) * scale, (y1 - y0) * scale, 0, 0, 112, 112);
+  find("naming-nearest").textContent = face.matches.length ? `Nearest is ${face.matches[0].name}, but not near enough.` : "";
+  find("naming-error").textContent = "";
+  find("naming-name").value = "";
+  find("naming").showModal();
+  find("naming-name").focus();
+  const persons = await call("GET", "persons").catch(() => []);
+  find("known").replaceChildren(...persons.map((one) => element("option", { value: one.name })));
+}
+
+find("naming-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const form = new FormData();
+  form.append("name", find("naming-name").value);
+  form.append("face", naming.face.number);
+  form.append("photos", naming.entry.file);
+  const button = event.submitter || find("naming-form").querySelector("[type=submit]");
+  button.disabled = true;
+  try {
+    const enrolled = await call("POST", "samples", form);
+    find("naming").close();
+    await readAll(shown);
+    say(`${enrolled.person.name} is enrolled, and the photo was read again. ${find("status").textContent}`);
+  } catch (error) {
+    find("naming-error").textContent = error.message;
+  } finally {
+    button.disabled = false;
+  }
+});
+find("naming-cancel").addEventListener("click", () => find("naming").close());
+
+// Four ways to give a photo
+find("files").addEventListener("change", (event) => { add(event.target.files); });
+for (const kind of ["dragover", "dragleave", "drop"]) {
+  document.addEventListener(kind, (event) => {
+    event.preventDefault();
+    find("drop").classList.toggle("over", kind === "dragover");
+    if (kind === "drop") add(event.dataTransfer.files);
+  });
+}
+document.addEventListener("paste", (event) => { if (event.clipboardData.files.length) add(event.clipboardData.files); });
+
+const stop = () => {
+  for (const track of find("video").srcObject?.getTracks() || []) track.stop();
+  find("video").srcObject = null;
+};
+find("camera").addEventListener("click", async () => {
+  try {
+    find("video").srcObject = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+    find("shooting").showModal();
+  } catch {
+    say("There is no camera, or the browser may not use it.");
+  }
+});
+find("shooting").addEventListener("close", stop);
+find("shooting-cancel").addEventListener("click", () => find("shooting").close());
+find("shoot").addEventListener("click", () => {
+  const video = find("video");
+  const canvas = element("canvas", { width: video.videoWidth, height: video.videoHeight });
+  canvas.getContext("2d").drawImage(video, 0, 0);
+  canvas.toBlob((blob) => add([new File([blob], "camera.jpg", { type: "image/jpeg" })]), "image/jpeg", 0.92);
+  find("shooting").close();
+});
+
+find("far").addEventListener("input", () => {
+  const [, words] = levels[Number(find("far").value)];
+  find("far-words").textContent = words;
+  find("far").setAttribute("aria-valuetext", words);
+});
+find("far").addEventListener("change", () => { if (shown.length) readAll(shown); });
