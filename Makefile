@@ -1,5 +1,6 @@
 # make study: set up, sweep three depths on the embedded faces, assemble, evaluate; what is finished is not done again
 # make album: people in, names out: enrol an album, find who is in its photos, draw them
+# make bench: side-by-side timings against peers, into benchmarks/README.md; best with nothing else running
 # make test:  set up, check style and types, run the tests
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,7 +11,7 @@ MODEL ?= outputs/orl/ensemble/model
 # folders with enroll/PERSON/*.jpg and photos/*.jpg; where none are at hand, one is made of the ORL faces
 ALBUMS ?= $(or $(patsubst %/enroll,%,$(wildcard $(or $(FACEREC_DATA),../shared/data)/albums/*/enroll)),outputs/album/orl)
 
-.PHONY: study album test setup requirements wheel
+.PHONY: study album test bench setup requirements wheel
 
 setup: .venv/installed
 
@@ -44,6 +45,17 @@ test: setup
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+# the table in benchmarks/README.md; each script tells its options
+bench: setup
+	$(BIN)/python benchmarks/start.py
+	$(BIN)/python benchmarks/loading.py
+	$(BIN)/python benchmarks/retrieval.py
+	$(BIN)/python benchmarks/pairs.py
+	$(BIN)/python benchmarks/embedding.py
+	for depth in 18 34 50; do for stem in imagenet face; do \
+		$(BIN)/python benchmarks/training.py depth=$$depth stem=$$stem || exit; done; done
+	$(BIN)/python benchmarks/side_by_side.py
 
 # pin what pyproject.toml asks for
 requirements: setup
