@@ -1,6 +1,7 @@
 # make study: set up, sweep three depths on the embedded faces, assemble, evaluate; what is finished is not done again
 # make album: people in, names out: enrol an album, find who is in its photos, draw them
 # make bench: side-by-side timings against peers, into benchmarks/README.md; best with nothing else running
+# make serve: a page in front of a gallery, http://127.0.0.1:8000/
 # make test:  set up, check style and types, run the tests
 PYTHON ?= python3
 BIN := .venv/bin
@@ -11,7 +12,7 @@ MODEL ?= outputs/orl/ensemble/model
 # folders with enroll/PERSON/*.jpg and photos/*.jpg; where none are at hand, one is made of the ORL faces
 ALBUMS ?= $(or $(patsubst %/enroll,%,$(wildcard $(or $(FACEREC_DATA),../shared/data)/albums/*/enroll)),outputs/album/orl)
 
-.PHONY: study album test bench setup requirements wheel
+.PHONY: study album serve test bench setup requirements wheel
 
 setup: .venv/installed
 
@@ -39,6 +40,9 @@ album: $(if $(filter outputs/orl/%,$(MODEL)),study,setup)
 			draw=true out=$$out/drawn > $$out/faces.jsonl \
 		&& echo "photos with names: $$out/drawn" || exit; \
 	done
+
+serve: $(if $(filter outputs/orl/%,$(MODEL)),study,setup)
+	$(BIN)/python -m facerec.serve model=$(MODEL) gallery.url=outputs/gallery-$$(echo $(MODEL) | tr / -) open=true
 
 test: setup
 	$(BIN)/ruff check

@@ -22,9 +22,7 @@ def words(far: float) -> str:
 
 def install(app: FastAPI) -> None:
     """Add the pages to the application."""
-    from swagger_ui_bundle import swagger_ui_path
-
-    app.mount("/static/swagger", StaticFiles(directory=swagger_ui_path))
+    app.mount("/static/swagger", StaticFiles(packages=[("fastapi_offline", "static")]))
     app.mount("/static", StaticFiles(packages=[("facerec.web", "static")]))
 
     @app.get("/", include_in_schema=False, response_class=HTMLResponse)

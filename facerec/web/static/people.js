@@ -79,4 +79,3 @@ for (const card of document.querySelectorAll(".person")) {
       finish(`${name} is erased, with ${counted(erased.samples)}.${erased.log_deleted ? "" : " The database server reuses its log of changes, so traces stay there until it is written over."}`);
     }));
 }
-document.querySelector("main").focus({ preventScroll: true });
