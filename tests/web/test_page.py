@@ -1,0 +1,155 @@
+"""The page as people use it, in Debian's Chromium; screenshots lie in outputs/web."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwright
+
+from tests.web.conftest import ANN, BOB, CLEO, Running, group, photo
+
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH: apt-get install chromium")
+FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+    *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
+]
+expect.set_options(timeout=30_000)  # other work may keep the machine busy
+SHOTS = Path(__file__).parents[2] / "outputs" / "web"
+SIZES = {"desktop": (1200, 900), "phone": (390, 844)}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(params=["desktop", "phone"])
+def page(browser: Browser, service: Running, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A window; anything the console complains of, such as the content policy, fails the test."""
+    width, height = SIZES[request.param]
+    scheme: Literal["dark", "light"] = "dark" if request.param == "phone" else "light"
+    context = browser.new_context(
+        base_url=service.url, viewport={"width": width, "height": height}, color_scheme=scheme
+    )
+    opened, complaints = context.new_page(), list[str]()
+    # a photo that is none is asked for on purpose
+    opened.on(
+        "console",
+        lambda said: complaints.append(said.text) if said.type == "error" and " 415 " not in said.text else None,
+    )
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("request", lambda asked: complaints.append(asked.url) if _foreign(asked.url, service) else None)
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    yield opened
+    context.close()
+    assert complaints == []
+
+
+def jpeg(name: str, content: bytes) -> FilePayload:
+    return {"name": name, "mimeType": "image/jpeg", "buffer": content}
+
+
+def _foreign(url: str, service: Running) -> bool:
+    return not url.startswith((service.url, "blob:", "data:"))
+
+
+def shoot(page: Page, name: str) -> None:
+    """Keep a picture, and have axe look; nothing may lie beyond the right edge."""
+    width = page.viewport_size["width"] if page.viewport_size else 0
+    page.screenshot(path=SHOTS / f"{name}-{'phone' if width < 500 else 'desktop'}.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    violations = Axe().run(page).response["violations"]
+    serious = [one for one in violations if one["impact"] in ("serious", "critical")]
+    assert serious == [], [(one["id"], [node["html"] for node in one["nodes"]]) for one in serious]
+
+
+def test_the_whole_story(page: Page) -> None:
+    picture = jpeg("party.jpg", group((ANN, 1), (BOB, 1), (CLEO, 1)))
+    page.goto("/people")
+    expect(page.get_by_text("Nobody is enrolled yet.")).to_be_visible()
+    page.locator("#add-name").fill("Ann")
+    two = [jpeg(f"ann{n}.jpg", photo(ANN, n)) for n in (1, 2)]
+    page.get_by_label("Photos of this person").set_input_files(two)
+    page.get_by_role("button", name="Enrol").click()
+    expect(page.locator("#status")).to_contain_text("Ann is enrolled with 2 samples more.")
+    shoot(page, "1-people")
+
+    page.goto("/")
+    shoot(page, "2-empty")
+    page.get_by_label("Choose photos").set_input_files([picture])
+    expect(page.locator("#status")).to_contain_text("3 faces found, 1 known, 2 unknown")
+    expect(page.locator(".faces strong").filter(has_text="Ann")).to_have_count(1)
+    shoot(page, "3-identified")
+
+    page.locator("button.tag.unknown").first.click()
+    shoot(page, "4-naming")
+    page.get_by_label("Name", exact=True).fill("Bob")
+    page.keyboard.press("Enter")
+    expect(page.locator("#status")).to_contain_text("Bob is enrolled")
+    expect(page.locator("#status")).to_contain_text("2 known, 1 unknown")
+    shoot(page, "5-named")
+
+    page.goto("/people")
+    page.get_by_role("button", name="Erase Ann").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("This removes")
+    expect(dialog).to_contain_text("2 samples")
+    shoot(page, "6-erasing")
+    dialog.get_by_role("button", name="Erase for good").click()
+    expect(page.locator("#status")).to_contain_text("Ann is erased, with 2 samples.")
+    page.get_by_role("button", name="Rename Bob").click()
+    page.get_by_label("New name").fill("Bobby")
+    page.get_by_role("dialog").get_by_role("button", name="Rename").click()
+    expect(page.locator("#status")).to_contain_text("Bob is called Bobby now.")
+
+    page.goto("/")
+    page.get_by_label("Choose photos").set_input_files([picture])
+    expect(page.locator("#status")).to_contain_text("3 faces found, 1 known, 2 unknown")
+    expect(page.locator(".faces strong").filter(has_text="Ann")).to_have_count(0)
+
+
+def test_keyboard_many_photos_threshold_paste_and_camera(page: Page) -> None:
+    page.goto("/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    slider = page.get_by_role("slider")
+    slider.focus()
+    page.keyboard.press("End")
+    expect(slider).to_have_attribute("aria-valuetext", "1 stranger in 10,000 searches")
+    many = [jpeg(f"{n}.jpg", photo(ANN, n)) for n in range(1, 6)]
+    many.append(jpeg("broken.jpg", b"no picture"))
+    page.get_by_label("Choose photos").set_input_files(many)
+    expect(page.get_by_text("6 of 6 photos read")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="no picture that can be read")).to_be_visible()
+    expect(page.locator("#status")).to_contain_text("5 faces found")
+    page.evaluate(
+        """async () => {
+            const data = new DataTransfer();
+            const blob = await (await fetch(document.querySelector('.photo img').src)).blob();
+            data.items.add(new File([blob], 'pasted.jpg', { type: 'image/jpeg' }));
+            document.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data }));
+        }"""
+    )
+    expect(page.get_by_role("heading", name="pasted.jpg")).to_be_visible()
+    page.get_by_role("button", name="Use the camera").click()
+    expect(page.locator("video")).not_to_have_js_property("videoWidth", 0)
+    page.get_by_role("button", name="Take it").click()
+    expect(page.get_by_role("heading", name="camera.jpg")).to_be_visible()
+
+
+def test_privacy_and_docs(page: Page) -> None:
+    page.goto("/privacy")
+    expect(page.get_by_role("heading", name="Faces are biometric data")).to_be_visible()
+    shoot(page, "7-privacy")
+    page.goto("/docs")
+    expect(page.get_by_text("/api/v1/identify").first).to_be_visible()
