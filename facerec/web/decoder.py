@@ -16,6 +16,7 @@ from facerec.web.problems import Problem
 
 # forked from a clean process that has the decoders loaded: a new worker is there in milliseconds
 _CONTEXT = get_context("forkserver")
+_START_SECONDS = 120  # on a busy machine
 
 
 class Decoder:
@@ -53,14 +54,14 @@ class Decoder:
         worker = self._idle.get()
         try:
             return worker.decode(data, self._seconds)
+        except TimeoutError as error:  # an OSError too, so it comes first
+            worker.kill()
+            worker = _Worker(self._pixels)
+            raise Problem(422, f"the photo takes more than {self._seconds:g} seconds to decode") from error
         except (EOFError, OSError) as error:  # it crashed, or ran out of memory
             worker.kill()
             worker = _Worker(self._pixels)
             raise Problem(422, "the photo can't be decoded: its decoder broke down") from error
-        except TimeoutError as error:
-            worker.kill()
-            worker = _Worker(self._pixels)
-            raise Problem(422, f"the photo takes more than {self._seconds:g} seconds to decode") from error
         finally:
             self._idle.put(worker)
 
@@ -71,8 +72,13 @@ class _Worker:
         self._process = _CONTEXT.Process(target=_serve, args=(theirs, pixels), daemon=True)
         self._process.start()
         theirs.close()
+        self._ready = False
 
     def decode(self, data: bytes, seconds: float) -> Tensor:
+        if not self._ready:  # what the first worker imports takes its time, and is no photo's fault
+            if not self._pipe.poll(_START_SECONDS):
+                raise TimeoutError
+            self._ready = bool(self._pipe.recv())
         self._pipe.send_bytes(data)
         if not self._pipe.poll(seconds):
             raise TimeoutError
@@ -97,6 +103,7 @@ def _serve(pipe: "Connection[object, bytes]", pixels: int) -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which then finishes what it has
     os.nice(5)  # the service goes before
+    pipe.send(True)
     while True:
         try:
             data = pipe.recv_bytes()

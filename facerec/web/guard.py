@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -30,6 +30,7 @@ _HEADERS = {
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _PHOTOS = ("/api/v1/identify", "/api/v1/samples")
 _SMALL = 2**16  # bytes of a request without photos
+_GONE = 499  # how the metrics count who hung up while sending
 _AT_ONCE = 4  # requests full of photos that may lie in memory
 
 
@@ -79,6 +80,8 @@ class Guard:
         except Problem as problem:
             if not answered:
                 await _refusal(request, problem)(scope, receive, finish)
+        except ClientDisconnect:
+            status = _GONE  # nobody is there to be answered
         finally:
             self._requests -= 1
             self._metrics.at_work.dec()

@@ -33,7 +33,7 @@ class Running:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self.log = log
+        self.folder, self.log = folder, log
         given = [f"model={contract}", f"gallery.url={folder}", f"port={self.port}", *overrides]
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
         with log.open("ab") as out:

@@ -1,0 +1,81 @@
+"""Who may come in, as whom, and how often."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from facerec.errors import ConfigError
+from facerec.gallery import Gallery
+from facerec.web.keys import Key, find_key, read_keys
+from tests.web.conftest import ANN, Running, Start, check_problem, photo
+
+
+def test_keys_roles_sign_in_rate_and_audit(start: Start, keys: tuple[Path, dict[str, str]]) -> None:
+    file, of = keys
+    one = start(f"key_file={file}", "limits.rate=40/minute")
+    reader, admin = ({"Authorization": f"Bearer {of[role]}"} for role in ("read", "admin"))
+    client = one.client
+    for path in ("/api/v1/persons", "/api/v1/metrics"):
+        check_problem(client.get(path), 401)
+    check_problem(client.get("/api/v1/persons", headers={"Authorization": "Bearer wrong"}), 401)
+    assert client.get("/api/v1/persons", headers=reader).status_code == 200
+    files = {"photos": ("a.jpg", photo(ANN, 1), "image/jpeg")}
+    check_problem(client.post("/api/v1/samples", headers=reader, data={"name": "Ann"}, files=files), 403)
+    made = client.post("/api/v1/samples", headers=admin, data={"name": "Ann"}, files=files)
+    person = made.json()["person"]["id"]
+    check_problem(client.delete(f"/api/v1/persons/{person}", headers=reader), 403)
+    assert client.delete(f"/api/v1/persons/{person}", headers=admin).status_code == 200
+
+    # a browser signs in, and gets no more than its key
+    assert client.get("/people", headers={"Accept": "text/html"}).headers["Location"] == "/sign-in"
+    assert client.post("/sign-in", data={"key": "wrong"}).status_code == 401
+    entered = client.post("/sign-in", data={"key": of["read"]})
+    cookie = entered.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    assert of["read"] not in cookie
+    assert "Add a person" not in client.get("/people").text
+    check_problem(client.delete(f"/api/v1/persons/{person}"), 403)
+    client.post("/sign-out")
+    check_problem(client.get("/api/v1/persons"), 401)
+
+    answers = (client.get("/api/v1/persons", headers=admin) for _ in range(1000))
+    refused = next(answer for answer in answers if answer.status_code != 200)
+    check_problem(refused, 429)
+    assert int(refused.headers["Retry-After"]) >= 1
+    assert client.get("/api/v1/persons", headers=reader).status_code == 200  # another key has its own
+    with Gallery.open(one.folder) as gallery:
+        events = [(event.action, event.actor) for event in gallery.events()]
+    assert ("enroll", "key the-admin") in events
+    assert ("erase", "key the-admin") in events
+    secrets = of["admin"], of["read"]
+    assert not any(secret in file.read_text() or secret in one.log.read_text() for secret in secrets)
+
+
+def test_keys_are_hashed_and_found(keys: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
+    file, of = keys
+    assert file.stat().st_mode & 0o077 == 0
+    read = read_keys(file)
+    assert find_key(read, of["admin"]) == Key("the-admin", "admin", read[1].digest)
+    assert find_key(read, "") is None
+    for content in ("", "ann admin xyz", "ann boss " + "00" * 32, "ann admin 00"):
+        (tmp_path / "bad").write_text(content)
+        with pytest.raises(ConfigError, match="key_file: "):
+            read_keys(tmp_path / "bad")
+    command = [sys.executable, "-m", "facerec.web.keys", str(file), "third", "read"]
+    made = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    third = find_key(read_keys(file), made)
+    assert third is not None
+    assert third.name == "third"
+
+
+def test_other_pages_and_other_names_are_refused(service: Running) -> None:
+    client = service.client
+    for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}):
+        check_problem(client.post("/api/v1/identify", headers=headers, files={"photo": b"x"}), 403)
+    check_problem(client.get("/api/v1/persons", headers={"Host": "evil.example"}), 421)
+    policy = client.get("/").headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
