@@ -102,7 +102,8 @@ class Rename(BaseModel):
     """Another name for a person."""
 
     name: PersonName
-    note: Annotated[str, Field(max_length=2000)] | None = None
+    # PostgreSQL keeps no NUL
+    note: Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")] | None = None
 
 
 class Merge(BaseModel):

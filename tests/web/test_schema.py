@@ -1,0 +1,74 @@
+"""Requests made up from the OpenAPI description, by schemathesis: every answer is one that it tells of."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from tests.web.conftest import ANN, Running, check_problem, enroll, photo
+
+few = settings(
+    max_examples=10,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+# that bytes are a photo and a name is visible, a schema can't say
+UNSAID = [positive_data_acceptance]
+
+
+def _operations(service: Running) -> Iterator[Any]:
+    for found in schemathesis.openapi.from_url(f"{service.url}/openapi.json").get_all_operations():
+        yield found.ok()  # type: ignore[union-attr]
+
+
+def test_what_fits_the_description_is_answered_so(service: Running) -> None:
+    real, statuses = photo(ANN, 1), set()
+    ann = enroll(service.client, "Ann", real).json()["person"]["id"]
+    for operation in _operations(service):
+
+        @few
+        @given(case=operation.as_strategy(generation_mode=GenerationMode.POSITIVE))
+        def check(case: Any) -> None:
+            statuses.add(case.call_and_validate(timeout=120, excluded_checks=UNSAID).status_code)
+            # and once more so that there is something to be found
+            if "person" in case.path_parameters:
+                case.path_parameters["person"] = ann
+            if isinstance(case.body, dict) and {"photo", "photos"} & case.body.keys():
+                case.body.update({"photo": real} if "photo" in case.body else {"photos": [real]})
+            statuses.add(case.call_and_validate(timeout=120, excluded_checks=UNSAID).status_code)
+
+        check()
+    assert {200, 404, 415, 422} <= statuses
+    assert "Traceback" not in service.log.read_text()
+
+
+def test_what_does_not_fit_is_refused(service: Running) -> None:
+    statuses = set()
+    for operation in _operations(service):
+
+        @few
+        @given(case=operation.as_strategy(generation_mode=GenerationMode.NEGATIVE))
+        def check(case: Any) -> None:
+            statuses.add(case.call_and_validate(timeout=120).status_code)
+
+        with suppress(Unsatisfiable):  # where nothing is given, nothing can be wrong
+            check()
+    assert 422 in statuses
+    assert max(statuses) < 500
+    assert "Traceback" not in service.log.read_text()
+
+
+def test_a_note_has_lines_and_no_nul(service: Running) -> None:
+    ann = enroll(service.client, "Ann", photo(ANN, 1)).json()["person"]["id"]
+    changed = service.client.patch(f"/api/v1/persons/{ann}", json={"name": "Ann", "note": "a\0b"})
+    assert "note" in check_problem(changed, 422)
+    lines = {"name": "Ann", "note": "two\nlines"}
+    assert service.client.patch(f"/api/v1/persons/{ann}", json=lines).json()["note"] == "two\nlines"
