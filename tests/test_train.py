@@ -108,6 +108,8 @@ def test_a_killed_run_ends_as_one_never_killed(tmp_path: Path, small: list[str],
         given = [*small, "logger=csv", "trainer.max_epochs=3", "scheduler.t_0=1"]
         given += ["trainer.log_every_n_steps=1", f"learner.interval={interval}", f"hydra.run.dir={tmp_path / name}"]
         environment = os.environ | {"FACEREC_CACHE": str(tmp_path / "cache")}
+        # or two runs may round differently, killed or not: threads share sums out, MKL by where its memory lies
+        environment |= {"OMP_NUM_THREADS": "1", "MKL_CBWR": "COMPATIBLE"}
         return subprocess.Popen([sys.executable, "-m", "facerec.train", *given, *overrides], env=environment)
 
     assert start("whole").wait() == 0
