@@ -36,6 +36,12 @@ def _seed() -> None:
     torch.manual_seed(0)
 
 
+@pytest.fixture
+def all_heads() -> list[Callable[..., Head]]:
+    """All heads at once, each called with embedding_dim and num_classes; they go to another process, too."""
+    return list(ALL.values())
+
+
 @pytest.fixture(params=list(ALL.values()), ids=list(ALL))
 def make_head(request: pytest.FixtureRequest) -> Callable[..., Head]:
     """Each head in turn, called with embedding_dim and num_classes."""

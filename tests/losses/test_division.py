@@ -1,8 +1,6 @@
 """Divided over two processes every head gives the loss, gradients and checkpoint of the undivided one."""
 
-import tempfile
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,30 +8,10 @@ import torch
 import torch.distributed as dist
 from torch.multiprocessing.spawn import spawn
 
-from facerec.losses import (
-    AdaFace,
-    ArcFace,
-    Combined,
-    CosFace,
-    Head,
-    NormFace,
-    Softmax,
-    SphereFace,
-    SubCenterArcFace,
-)
+from facerec.losses import Head
 from facerec.losses import whole as checkpoints
 from facerec.losses.division import parallel
 
-HEADS: list[Callable[..., Head]] = [
-    Softmax,
-    partial(NormFace, scale=16.0),
-    partial(SphereFace, m=1.7, scale=16.0),
-    partial(CosFace, m=0.35, scale=16.0),
-    partial(ArcFace, m=0.5, scale=16.0),
-    partial(Combined, m1=1.2, m2=0.3, m3=0.2, scale=16.0),
-    partial(AdaFace, scale=16.0),
-    partial(SubCenterArcFace, m=0.5, scale=16.0),
-]
 C, D, N = 11, 6, 12  # uneven shares
 
 
@@ -53,11 +31,11 @@ def _step(head: Head, features: torch.Tensor, labels: torch.Tensor, optimizer: t
     return output, features.grad
 
 
-def _child(rank: int, file: str) -> None:
+def _child(rank: int, file: str, heads: list[Callable[..., Head]]) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{file}", rank=rank, world_size=2)
     mine = slice(rank * N // 2, (rank + 1) * N // 2)
-    for make in HEADS:
+    for make in heads:
         torch.manual_seed(0)
         features, labels = torch.randn(N, D, dtype=torch.float64), torch.randint(0, C, (N,))
         undivided, divided = make(D, C).double(), make(D, C).double()
@@ -97,6 +75,5 @@ def _saved(head: Head, optimizer: torch.optim.Optimizer, file: str) -> str:
     return file
 
 
-def test_a_divided_head_is_the_undivided_one() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        spawn(_child, (str(Path(folder) / "meeting"),), 2)
+def test_a_divided_head_is_the_undivided_one(tmp_path: Path, all_heads: list[Callable[..., Head]]) -> None:
+    spawn(_child, (str(tmp_path / "meeting"), all_heads), 2)
