@@ -62,15 +62,17 @@ class Looker:
         self._thread.join()
 
     def _work(self) -> None:
+        job: _Job | None
         while (job := self._queue.get()) is not None:
-            batch = [job]
-            while len(batch) < self._batch_size and not self._queue.empty():
-                following = self._queue.get()
-                if following is None:
-                    self._queue.put(None)
+            batch = []
+            while job is not None:
+                batch.append(job)
+                if len(batch) == self._batch_size or self._queue.empty():
                     break
-                batch.append(following)
+                job = self._queue.get()
             self._answer([one for one in batch if not one[1].cancelled()])
+            if job is None:
+                return
 
     def _answer(self, batch: Sequence[_Job]) -> None:
         if not batch:

@@ -1,0 +1,104 @@
+"""One photo → names, beside face_recognition (dlib) and facenet-pytorch.
+
+python benchmarks/photo.py photo=PHOTO model=MODEL persons=100 rounds=20 threads=1
+
+The peers' networks come with their wheels, but for facenet-pytorch's embedder: that has its size and no weights.
+"""
+
+import sys
+import tempfile
+import types
+import warnings
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from side_by_side import options, record, seconds
+
+from facerec.backbones import ResNet
+from facerec.embedder import Embedder
+from facerec.ensemble import Ensemble
+from facerec.faces import RetinaFaceFinder, read_photo
+from facerec.gallery import Gallery, Sample, Space
+from facerec.gallery.look import load_embed, see
+
+# face_recognition_models asks for a module that setuptools no longer has, for this one function
+sys.modules["pkg_resources"] = types.ModuleType("pkg_resources")
+sys.modules["pkg_resources"].resource_filename = lambda package, name: str(files(package) / name)  # type: ignore[attr-defined]
+
+
+def a_photo(folder: Path) -> Path:
+    """640 x 480, one face: scikit-image's astronaut."""
+    from skimage.data import astronaut
+
+    file = folder / "astronaut.jpg"
+    Image.fromarray(astronaut()).crop((0, 0, 512, 384)).resize((640, 480)).save(file, quality=95)
+    return file
+
+
+def directions(count: int, dim: int) -> np.ndarray:
+    """Vectors of other people, `float32 [count, dim]`."""
+    vectors = np.random.default_rng(0).standard_normal((count, dim)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def main() -> None:
+    """Print milliseconds and ratios."""
+    warnings.simplefilter("ignore")
+    given = options(photo="", model="", persons=100, rounds=20, threads=1)
+    torch.set_num_threads(given["threads"])
+    import face_recognition
+    from facenet_pytorch import MTCNN, InceptionResnetV1
+
+    with tempfile.TemporaryDirectory(prefix="facerec-") as name:
+        file = Path(given["photo"]) if given["photo"] else a_photo(Path(name))
+        if given["model"]:
+            embed = load_embed(Path(given["model"]), "cpu")
+        else:
+            members = {f"{d}": Embedder(ResNet(d, stem="imagenet"), [128.0] * 3, [64.0] * 3) for d in (18, 34, 50)}
+            embed = Ensemble(members, [1 / 3] * 3).embed
+        finder = RetinaFaceFinder()
+        bounds = {"min_size": 20.0, "min_score": 0.8}
+        first = see([file], [read_photo(file)], finder, embed, **bounds)[0]
+        with Gallery.open(Path(name) / "g", Space("0" * 64, first.vectors.shape[1], {})) as gallery:
+            gallery.enroll("the one in the photo", [Sample(first.vectors[0])])
+            for row, vector in enumerate(directions(given["persons"] - 1, first.vectors.shape[1])):
+                gallery.enroll(f"other {row}", [Sample(vector)])
+            known = face_recognition.face_encodings(face_recognition.load_image_file(file))
+            assert known, f"{file}: face_recognition sees nobody"
+            encodings = np.concatenate([known[:1], directions(given["persons"] - 1, 128)])
+            mtcnn, facenet = MTCNN(keep_all=True), InceptionResnetV1(pretrained=None).eval()
+            others = torch.from_numpy(directions(given["persons"], 512))
+            said: dict[str, int] = {}
+
+            def ours() -> None:
+                seen = see([file], [read_photo(file)], finder, embed, **bounds)[0]
+                answers = gallery.identify(seen.vectors, top=3, threshold=0.5)
+                said["facerec"] = len(answers)
+                assert any(answer.person and answer.person.name == "the one in the photo" for answer in answers)
+
+            def dlib() -> None:
+                photo = face_recognition.load_image_file(file)
+                found = face_recognition.face_encodings(photo, face_recognition.face_locations(photo))
+                said["face_recognition"] = len(found)
+                assert any(face_recognition.compare_faces(encodings, one)[0] for one in found)
+
+            def mtcnn_and_facenet() -> None:
+                faces = mtcnn(Image.open(file).convert("RGB"))
+                said["facenet-pytorch"] = len(faces)
+                with torch.inference_mode():
+                    torch.cdist(facenet(faces), others).argmin(1)
+
+            contenders = {"facerec": ours, "face_recognition": dlib, "facenet-pytorch": mtcnn_and_facenet}
+            found = seconds(contenders, given["rounds"])
+    figures: dict[str, object] = {f"{key}, ms": value * 1000 for key, value in found.items()}
+    figures |= {f"x {key}": found[key] / found["facerec"] for key in ("face_recognition", "facenet-pytorch")}
+    figures |= {f"{key}, faces": count for key, count in said.items()}
+    size = "{} x {}".format(*Image.open(file).size)
+    record(f"photo → names, {size}, {given['persons']} persons, {given['threads']} thread", figures, "ahead of both")
+
+
+if __name__ == "__main__":
+    main()
