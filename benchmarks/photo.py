@@ -97,7 +97,9 @@ def main() -> None:
     figures |= {f"x {key}": found[key] / found["facerec"] for key in ("face_recognition", "facenet-pytorch")}
     figures |= {f"{key}, faces": count for key, count in said.items()}
     size = "{} x {}".format(*Image.open(file).size)
-    record(f"photo → names, {size}, {given['persons']} persons, {given['threads']} thread", figures, "ahead of both")
+    record(
+        f"photo → names, {size}, {given['persons']} persons, {given['threads']} thread", figures, "ahead of both"
+    )
 
 
 if __name__ == "__main__":

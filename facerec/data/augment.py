@@ -1,9 +1,13 @@
 """Random changes to a whole batch of crops at once, on the device that holds it."""
 
 import torch
+import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from facerec.errors import ConfigError
+
+_DRAWS = 11  # numbers drawn for a crop
+_CPU_PART = 8
 
 
 class Augment(nn.Module):
@@ -42,7 +46,6 @@ class Augment(nn.Module):
                 raise ConfigError(f"augment.{name} must lie between 0 and 1, not {value}")
         self.flip, self.zoom, self.shift = flip, zoom, shift
         self.brightness, self.contrast, self.erase = brightness, contrast, erase
-        self._share = (0, 1)
 
     def forward(self, crops: Tensor, generator: Generator | None = None, share: tuple[int, int] = (0, 1)) -> Tensor:
         """`uint8 [N, 3, H, W]` → the same shape and type.
@@ -53,62 +56,60 @@ class Augment(nn.Module):
             share: (i, n) if these are the crops i, i + n, i + 2n, … of a batch: they are changed as they would
                 be in the whole one.
         """
-        self._share = share
-        if not (self.flip or self.zoom or self.shift or self.brightness or self.contrast or self.erase):
-            return crops
+        index, count = share
+        drawn = torch.rand(_DRAWS, len(crops) * count, generator=generator, device=crops.device)[:, index::count]
+        # a few crops stay in a CPU's cache, which makes it twice as fast
+        size = _CPU_PART if crops.device.type == "cpu" else max(1, len(crops))
+        parts = zip(crops.split(size), drawn.split(size, dim=1), strict=True)
+        return torch.cat([self._change(part, its) for part, its in parts])
+
+    def _change(self, crops: Tensor, drawn: Tensor) -> Tensor:
+        """`drawn` is uniform in 0..1, `[11, N]`."""
+        flipped, erased = drawn[0] < self.flip, drawn[1] < self.erase
+        scale, x, y, gain, light = (2 * drawn[2:7] - 1).unbind()
+        pixels = crops.float()
         if self.zoom or self.shift:
-            pixels = self._resample(crops.float(), generator)
-        else:
-            pixels = self._mirror(crops, generator).float()
+            pixels = _resample(pixels, flipped, 1 / (1 + self.zoom * scale), self.shift * x, self.shift * y)
+        elif self.flip:
+            pixels = torch.where(flipped[:, None, None, None], pixels.flip(3), pixels)
         if self.brightness or self.contrast:
-            pixels = self._relight(pixels, generator)
+            pixels = _relight(pixels, 1 + self.contrast * gain, 255 * self.brightness * light)
         if self.erase:
-            pixels = self._erase(pixels, generator)
+            pixels = _erase(pixels, erased, drawn[7:])
         return pixels.round_().to(torch.uint8)
 
-    def _draw(self, crops: Tensor, generator: Generator | None, low: float = 0.0, high: float = 1.0) -> Tensor:
-        index, count = self._share
-        drawn = torch.rand(len(crops) * count, generator=generator, device=crops.device)[index::count]
-        return drawn * (high - low) + low
 
-    def _mirror(self, crops: Tensor, generator: Generator | None) -> Tensor:
-        mirrored = self._draw(crops, generator) < self.flip
-        return torch.where(mirrored[:, None, None, None], crops.flip(3), crops)
-
-    def _resample(self, pixels: Tensor, generator: Generator | None) -> Tensor:
-        side = torch.where(self._draw(pixels, generator) < self.flip, -1.0, 1.0)
-        scale = 1 / self._draw(pixels, generator, 1 - self.zoom, 1 + self.zoom)
-        x, y = (self._draw(pixels, generator, -self.shift, self.shift) for _ in range(2))
-        # nothing turns, so bilinear resampling is one product along each axis: 3 times as fast as grid_sample
-        along_x = resampling(scale * side, x, pixels.shape[3])
-        along_y = resampling(scale, y, pixels.shape[2])
-        return along_y[:, None] @ (pixels @ along_x[:, None].mT)
-
-    def _relight(self, pixels: Tensor, generator: Generator | None) -> Tensor:
-        mean = pixels.mean(dim=(1, 2, 3))
-        gain = self._draw(pixels, generator, 1 - self.contrast, 1 + self.contrast)
-        offset = mean * (1 - gain) + 255 * self._draw(pixels, generator, -self.brightness, self.brightness)
-        return pixels.mul_(gain[:, None, None, None]).add_(offset[:, None, None, None]).clamp_(0, 255)
-
-    def _erase(self, pixels: Tensor, generator: Generator | None) -> Tensor:
-        def span(length: int) -> Tensor:
-            """`bool [N, length]`: a random stretch of the axis."""
-            size = self._draw(pixels, generator, 0.1, 0.4) * length
-            start = self._draw(pixels, generator) * (length - size)
-            axis = torch.arange(length, device=pixels.device)
-            return (axis >= start[:, None]) & (axis < (start + size)[:, None])
-
-        erased = self._draw(pixels, generator) < self.erase
-        box = span(pixels.shape[2])[:, None, :, None] & span(pixels.shape[3])[:, None, None, :]
-        return torch.where(box & erased[:, None, None, None], pixels.mean(dim=(2, 3), keepdim=True), pixels)
+def _resample(pixels: Tensor, flipped: Tensor, scale: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Bilinear, about the middle; `x` and `y` are shares of the side, and beyond the edge lies what is at it."""
+    # nothing turns, so there is no need for affine_grid, which takes twice as long as the sampling itself
+    columns = torch.where(flipped, -scale, scale)[:, None] * _axis(pixels, 3) + 2 * x[:, None]
+    rows = scale[:, None] * _axis(pixels, 2) + 2 * y[:, None]
+    grid = torch.stack(torch.broadcast_tensors(columns[:, None, :], rows[:, :, None]), dim=3)
+    return F.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
 
 
-def resampling(scale: Tensor, shift: Tensor, length: int) -> Tensor:
-    """Bilinear weights `float32 [N, to, from]` of an axis, scaled about its middle and shifted by a share of it.
+def _relight(pixels: Tensor, gain: Tensor, light: Tensor) -> Tensor:
+    """Contrast about the mean, then brightness; in place."""
+    offset = pixels.mean(dim=(1, 2, 3)) * (1 - gain) + light
+    return pixels.mul_(gain[:, None, None, None]).add_(offset[:, None, None, None]).clamp_(0, 255)
 
-    Beyond the edge lies what is at the edge.
-    """
-    axis = torch.arange(length, device=scale.device)
-    middle = (length - 1) / 2
-    source = scale[:, None] * (axis - middle) + middle + length * shift[:, None]
-    return (1 - (source.clamp(0, length - 1)[:, :, None] - axis).abs()).clamp_(min=0)
+
+def _erase(pixels: Tensor, erased: Tensor, drawn: Tensor) -> Tensor:
+    """A rectangle in the mean colour; `drawn [4, N]` says how high, where, how wide and where."""
+
+    def span(dim: int, size: Tensor, start: Tensor) -> Tensor:
+        """`bool [N, length]`: a stretch of the axis."""
+        length = pixels.shape[dim]
+        size = (0.1 + 0.3 * size) * length
+        start = start * (length - size)
+        axis = torch.arange(length, device=pixels.device)
+        return (axis >= start[:, None]) & (axis < (start + size)[:, None])
+
+    box = span(2, *drawn[:2])[:, None, :, None] & span(3, *drawn[2:])[:, None, None, :]
+    return torch.where(box & erased[:, None, None, None], pixels.mean(dim=(2, 3), keepdim=True), pixels)
+
+
+def _axis(pixels: Tensor, dim: int) -> Tensor:
+    """Centres of the pixels, in the coordinates of `grid_sample`: between -1 and 1."""
+    length = pixels.shape[dim]
+    return (2 * torch.arange(length, device=pixels.device) + 1) / length - 1

@@ -75,7 +75,9 @@ def install(app: FastAPI) -> None:
             return Problem(409, str(error)).response()
         # the reason names a folder or a server, for whoever runs the service; PostgreSQL's second line may hold a row
         log.error("the gallery refuses: %s", str(error).partition("\n")[0])
-        return Problem(503, "the gallery can't be used now; the service's log says why", {"Retry-After": "10"}).response()
+        return Problem(
+            503, "the gallery can't be used now; the service's log says why", {"Retry-After": "10"}
+        ).response()
 
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, error: Exception) -> JSONResponse:
