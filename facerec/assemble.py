@@ -10,9 +10,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from facerec.errors import ConfigError, ModelError
 from facerec.job import run_job
+from facerec.shard import WHOLE, Shard
 from facerec.steps import begin, finish, up_to_date
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from facerec import Embedder
     from facerec.data import FaceImages
     from facerec.ensemble import Ensemble, Moments
@@ -39,6 +42,10 @@ def assemble(cfg: DictConfig) -> None:
     fingerprints = {name: model.fingerprint(folder) for name, folder in members.items()}
     weighting = OmegaConf.to_container(cfg.weighting, resolve=True)
     inputs = {"members": fingerprints, "weighting": weighting, "part": cfg.part, "data": fingerprint(images)}
+    if cfg.shard:
+        _embed(cfg, embedders, fingerprints, images, Shard.parse(cfg.shard))
+        log.info("shard %s of the embeddings is written; after the last one the same without shard", cfg.shard)
+        return
     if up_to_date(out, inputs) and (out / "model").is_dir():
         log.info("%s: nothing it is made of has changed, so it stays as it is", out)
     else:
@@ -63,18 +70,12 @@ def _combine(
     cfg: DictConfig, embedders: "dict[str, Embedder]", fingerprints: dict[str, str], images: "FaceImages"
 ) -> tuple[dict[str, Any], "Ensemble"]:
     """What was found about the members on training and validation identities, and the ensemble."""
-    from facerec.data import open_crops
-    from facerec.ensemble import Ensemble, MemberPairs, embed_members
+    from facerec.ensemble import Ensemble, MemberPairs
 
-    cache = Path(cfg.data.cache_dir)
-    crops = open_crops(images, cache, cfg.data.decode_workers)
-    pairs = {}
-    for part in ("train", "val"):
-        rows = images.rows(part)
-        embeddings = embed_members(
-            embedders, fingerprints, crops, rows, cache=cache, batch_size=cfg.data.batch_size, device=cfg.device
-        )
-        pairs[part] = MemberPairs(list(embeddings.values()), images.labels()[rows], list(embedders))
+    pairs = {
+        part: MemberPairs(list(embeddings.values()), images.labels()[images.rows(part)], list(embedders))
+        for part, embeddings in _embed(cfg, embedders, fingerprints, images, WHOLE).items()
+    }
     weights = instantiate(cfg.weighting)(pairs[cfg.part])
     statistics = {
         "members": list(embedders),
@@ -86,6 +87,26 @@ def _combine(
         },
     }
     return statistics, Ensemble(embedders, weights)
+
+
+def _embed(
+    cfg: DictConfig,
+    embedders: "dict[str, Embedder]",
+    fingerprints: dict[str, str],
+    images: "FaceImages",
+    shard: Shard,
+) -> "dict[str, dict[str, Tensor]]":
+    """For training and validation identities what each member says of them."""
+    from facerec.data import open_crops
+    from facerec.ensemble import embed_members
+
+    cache = Path(cfg.data.cache_dir)
+    crops = open_crops(images, cache, cfg.data.decode_workers)
+    settings = {"cache": cache, "batch_size": cfg.data.batch_size, "device": cfg.device, "shard": shard}
+    return {
+        part: embed_members(embedders, fingerprints, crops, images.rows(part), **settings)
+        for part in ("train", "val")
+    }
 
 
 def _plain(moments: "Moments") -> dict[str, Any]:

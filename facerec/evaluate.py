@@ -34,6 +34,9 @@ def evaluate(cfg: DictConfig) -> None:
     images = open_images(cfg.get("dataset"), next(iter(_member_runs(folder).values())) / "model")
     inputs = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.masked_copy(cfg, _DECISIVE), resolve=True))
     inputs |= {"model": _kind(folder).fingerprint(folder), "data": fingerprint(images)}
+    if cfg.shard:
+        _embed_shard(cfg, folder, inputs["model"], images)
+        return
     if up_to_date(out, inputs):
         log.info("%s: neither model nor data have changed, so the figures stay as they are", out)
     else:
@@ -44,6 +47,26 @@ def evaluate(cfg: DictConfig) -> None:
         _write(cfg, out, folder, evaluated)
         finish(out, inputs)
     show_evaluation(json.loads((out / "metrics.json").read_text()), out)
+
+
+def _embed_shard(cfg: DictConfig, folder: Path, fingerprint: str, images: "FaceImages") -> None:
+    from facerec.data import open_crops
+    from facerec.evaluation import embed_parts
+    from facerec.shard import Shard
+
+    cache = Path(cfg.data.cache_dir)
+    embed_parts(
+        _kind(folder).load(folder),
+        fingerprint,
+        images,
+        open_crops(images, cache, cfg.data.decode_workers),
+        part=cfg.part,
+        cache=cache,
+        batch_size=cfg.data.batch_size,
+        device=cfg.device,
+        shard=Shard.parse(cfg.shard),
+    )
+    log.info("shard %s of the embeddings is written; after the last one the same without shard", cfg.shard)
 
 
 def _check_unseen(cfg: DictConfig, folder: Path, images: "FaceImages") -> int:

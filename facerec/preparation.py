@@ -14,6 +14,7 @@ from torchvision.io import write_png
 
 from facerec.errors import ConfigError, DataError
 from facerec.faces import IMAGE_SUFFIXES, Face, Finder, align, read_photo, refuse, sharpness
+from facerec.shard import Shard
 
 UNKNOWN = "unknown"
 _MOST_PIXELS = 64_000_000  # of the photos in one batch, so that large ones do not fill the memory
@@ -99,16 +100,14 @@ def list_photos(root: Path, shard: str) -> list[str]:
     Raises:
         ConfigError: there is no such folder or no picture in it, or the shard is not `i/n` with 0 <= i < n.
     """
-    index, slash, count = str(shard).partition("/")
-    if not (slash and index.isdigit() and count.isdigit() and int(index) < int(count)):
-        raise ConfigError(f"shard must be i/n with i from 0 to n-1, such as 0/4, not {shard!r}")
+    index, count = Shard.parse(shard)
     if not root.is_dir():
         raise ConfigError(f"photos: there is no folder {root}")
     files = (file for file in root.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
     sources = sorted(file.relative_to(root).as_posix() for file in files)
     if not sources:
         raise ConfigError(f"photos: no pictures below {root} ({', '.join(sorted(IMAGE_SUFFIXES))})")
-    return sources[int(index) :: int(count)]
+    return sources[index::count]
 
 
 def _row(source: str, size: tuple[int, int] | None = None, face: Face | None = None, reason: str = "") -> Row:

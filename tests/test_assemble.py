@@ -111,6 +111,7 @@ def test_a_missing_depth_is_refused(refused: Callable[..., str]) -> None:
         (["part=test"], "part must be train or val"),
         (["+weight=1"], "weight: no such key"),
         (["data.batch_size=0"], "data.batch_size"),
+        (["shard=2/2"], "shard must be i/n"),
     ],
 )
 def test_what_can_not_be_combined_is_refused(

@@ -91,6 +91,20 @@ def test_a_model_alone_can_be_measured_and_lfw_pairs_with_it(
     assert "Labeled Faces in the Wild" in Path("alone/report.html").read_text()
 
 
+@pytest.mark.parametrize("job", ["assemble", "evaluate"])
+def test_a_shard_only_embeds(run: Callable[..., int], study: Path, job: str) -> None:
+    cache = Path("elsewhere")
+    given = ["study=faces", f"data.cache_dir={cache}", "hydra.run.dir=apart"]
+    # the few images of this study are all in the first of the parts
+    for shard, parts in (("1/2", 0), ("0/2", 6)):
+        assert run(job, *given, f"shard={shard}") == 0
+        assert len(list(cache.glob("embeddings-*/*"))) == parts
+    assert not {"model", "metrics.json"} & {file.name for file in Path("apart").iterdir()}
+    before = {file: file.stat().st_mtime_ns for file in cache.glob("embeddings-*/*")}
+    assert run(job, *given, *(QUICK[:2] if job == "evaluate" else [])) == 0
+    assert {file: file.stat().st_mtime_ns for file in cache.glob("embeddings-*/*")} == before
+
+
 def _spoil(model: Path) -> None:
     weights = safetensors.torch.load_file(model / "weights.safetensors")
     weights["members.1.backbone.fc.bias"].fill_(torch.nan)

@@ -18,6 +18,7 @@ from facerec.atomic import replace_file
 from facerec.device import find_device
 from facerec.embedding import CropModel
 from facerec.errors import DataError
+from facerec.shard import WHOLE, Shard
 
 if TYPE_CHECKING:
     from facerec.data.cache import Crops  # using a model must not import Lightning
@@ -49,6 +50,7 @@ def embed_rows(
     key: str,
     batch_size: int,
     device: str | torch.device,
+    shard: Shard = WHOLE,
 ) -> Tensor:
     """Embed the given rows, in order; parts that an earlier call has written are read and not computed.
 
@@ -60,6 +62,7 @@ def embed_rows(
         key: from `embeddings_key`; other embedder, crops or rows need another key.
         batch_size: crops on the device at once; another one may change values by rounding.
         device: where to compute.
+        shard: which of the parts to compute or read; NaN stands for the others.
 
     Returns:
         `float32 [M, d]` on the CPU, of unit length.
@@ -71,12 +74,15 @@ def embed_rows(
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, not {batch_size}")
     embedder.to(device)
-    embeddings = torch.empty(len(rows), embedder.embedding_dim)
+    embeddings = torch.full((len(rows), embedder.embedding_dim), torch.nan)
     folder = cache / f"embeddings-{key}"
     with tqdm(total=len(rows), desc="embed", unit="crop") as progress:
         for number, start in enumerate(range(0, len(rows), _PART_ROWS)):
             path, span = folder / f"{number:06d}.safetensors", slice(start, start + _PART_ROWS)
             part, wanted = embeddings[span], rows[span]
+            if not shard.has(number):
+                progress.update(len(part))
+                continue
             if (found := _read(path, part.shape)) is not None:
                 part.copy_(found)
                 progress.update(len(part))
@@ -98,6 +104,7 @@ def embed_members(
     cache: Path,
     batch_size: int,
     device: str,
+    shard: Shard = WHOLE,
 ) -> dict[str, Tensor]:
     """Embed the rows with each embedder, see `embed_rows`.
 
@@ -109,6 +116,7 @@ def embed_members(
         cache: folder of parts.
         batch_size: crops on the device at once.
         device: as torch names it, or "auto": a GPU if there is one, else the CPU.
+        shard: which of the parts to embed.
     """
     place = find_device(device)
     file = Path(str(crops.filename)).name
@@ -116,7 +124,9 @@ def embed_members(
     for name, embedder in embedders.items():
         log.info("embedding %d images with %s", len(rows), name)
         key = embeddings_key(fingerprints[name], file, rows)
-        found[name] = embed_rows(embedder, crops, rows, cache=cache, key=key, batch_size=batch_size, device=place)
+        found[name] = embed_rows(
+            embedder, crops, rows, cache=cache, key=key, batch_size=batch_size, device=place, shard=shard
+        )
     return found
 
 

@@ -24,6 +24,7 @@ from facerec.evaluation.results import decisions_as_plain, plain, systems_as_pla
 from facerec.evaluation.slices import by_attribute, by_images_per_identity
 from facerec.evaluation.systems import make_systems
 from facerec.metrics import pair_histograms
+from facerec.shard import WHOLE, Shard
 
 
 @dataclass(frozen=True)
@@ -82,22 +83,18 @@ def evaluate_model(
         DataError: too few identities or images, or a file that can't be read.
         ModelError: embeddings of a member are not finite.
     """
-    members: dict[str, CropModel] = {"model": model}
-    if isinstance(model, Ensemble):
-        members = dict(zip(model.names, model.embedders, strict=True))
+    members = _members(model)
     weights = model.weights.cpu() if isinstance(model, Ensemble) else None
     rows, labels = images.rows(part), torch.from_numpy(images.labels())
 
-    def embed(wanted: NDArray[np.int64]) -> dict[str, Tensor]:
-        keys = {name: f"{fingerprint}/{name}" for name in members}
-        found = embed_members(members, keys, crops, wanted, cache=cache, batch_size=batch_size, device=device)
+    settings: dict[str, Any] = {"cache": cache, "batch_size": batch_size, "device": device}
+    embedded = embed_parts(model, fingerprint, images, crops, part=part, **settings)
+    for found in embedded.values():
         for name, embeddings in found.items():
             if not embeddings.isfinite().all():
                 raise ModelError(f"member {name}: embeddings are not finite; train it again")
-        return found
-
-    calibration = make_systems(embed(images.rows("val")), weights)
-    by_member = embed(rows)
+    calibration = make_systems(embedded["val"], weights)
+    by_member = embedded[part]
     systems, ours = make_systems(by_member, weights), labels[rows]
     sample = Sample(ours, torch.from_numpy(_enrolled(images.identities[rows])))
     draws = {"resamples": resamples, "seed": seed}
@@ -131,6 +128,35 @@ def evaluate_model(
         [pair._replace(left=int(rows[pair.left]), right=int(rows[pair.right])) for pair in kind] for kind in hardest
     )
     return Evaluated(results, measured, similarities, (in_table[0], in_table[1]), images, crops)
+
+
+def embed_parts(
+    model: CropModel,
+    fingerprint: str,
+    images: FaceImages,
+    crops: Crops,
+    *,
+    part: str,
+    cache: Path,
+    batch_size: int,
+    device: str,
+    shard: Shard = WHOLE,
+) -> dict[str, dict[str, Tensor]]:
+    """What each member says of the identities of "val" and of `part`; arguments as of `evaluate_model`.
+
+    Args:
+        shard: which of the parts of 4096 images to embed, see `embed_rows`.
+    """
+    members = _members(model)
+    keys = {name: f"{fingerprint}/{name}" for name in members}
+    settings: dict[str, Any] = {"cache": cache, "batch_size": batch_size, "device": device, "shard": shard}
+    return {one: embed_members(members, keys, crops, images.rows(one), **settings) for one in ("val", part)}
+
+
+def _members(model: CropModel) -> dict[str, CropModel]:
+    if isinstance(model, Ensemble):
+        return dict(zip(model.names, model.embedders, strict=True))
+    return {"model": model}
 
 
 def _enrolled(identities: NDArray[np.str_]) -> NDArray[np.bool_]:

@@ -73,11 +73,10 @@ def install(app: FastAPI) -> None:
             return Problem(404, "nobody of that number is enrolled").response()
         if isinstance(error, TakenError):
             return Problem(409, str(error)).response()
-        # the reason names a folder or a server, for whoever runs the service; PostgreSQL's second line may hold a row
+        # the reason names a folder or a server, and is for the log; PostgreSQL's second line may hold a row
         log.error("the gallery refuses: %s", str(error).partition("\n")[0])
-        return Problem(
-            503, "the gallery can't be used now; the service's log says why", {"Retry-After": "10"}
-        ).response()
+        said = "the gallery can't be used now; the service's log says why"
+        return Problem(503, said, {"Retry-After": "10"}).response()
 
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, error: Exception) -> JSONResponse:

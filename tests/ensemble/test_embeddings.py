@@ -14,6 +14,7 @@ from facerec.embedder import Embedder
 from facerec.embedding import CropModel
 from facerec.ensemble import embed_rows, embeddings_key
 from facerec.errors import DataError
+from facerec.shard import Shard
 
 CROPS = np.random.default_rng(0).integers(0, 256, (50, 3, 112, 112), dtype=np.uint8)
 ROWS = np.random.default_rng(1).integers(0, 50, 2 * 4096 + 300)
@@ -74,6 +75,13 @@ def test_a_resnet_from_a_memory_map(tmp_path: Path) -> None:
     first = embed_rows(resnet, crops, np.array([5, 0, 3]), **options)
     torch.testing.assert_close(first, resnet.embed(CROPS[[5, 0, 3]]), atol=1e-5, rtol=0)
     assert torch.equal(embed_rows(resnet, crops, np.array([5, 0, 3]), **options), first)
+
+
+def test_shards_make_the_whole(tmp_path: Path) -> None:
+    shares = [embed(tmp_path / "cache", Corners(), shard=Shard(index, 2)) for index in range(2)]
+    assert [int(share.isnan().all(dim=1).sum()) for share in shares] == [4096, 4096 + 300]
+    whole = embed(tmp_path / "cache", Corners(stop_after=0))
+    assert torch.equal(whole, torch.where(shares[0].isnan(), shares[1], shares[0]))
 
 
 def test_a_second_call_only_reads(cache: Path) -> None:

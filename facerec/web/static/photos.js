@@ -68,8 +68,10 @@ function draw({ file, url, card, seen }, entry = shown.find((one) => one.card ==
   svg.setAttribute("aria-hidden", "true");
   frame.append(svg);
   const list = element("ul", { class: "faces", "aria-label": "Faces" });
-  for (const face of seen.faces) {
+  // counted as people read, from left to right; `face.number` is what the service calls them
+  for (const [place, face] of [...seen.faces].sort((one, other) => one.box[0] - other.box[0]).entries()) {
     const [x0, y0, x1, y1] = face.box;
+    const number = place + 1;
     const kind = face.person ? "known" : "unknown";
     const rect = document.createElementNS(svg.namespaceURI, "rect");
     for (const [key, value] of Object.entries({ x: x0, y: y0, width: x1 - x0, height: y1 - y0, class: kind })) rect.setAttribute(key, value);
@@ -77,19 +79,20 @@ function draw({ file, url, card, seen }, entry = shown.find((one) => one.card ==
     const nearest = face.matches[0];
     const sure = nearest && nearest.probability !== null ? percent(nearest.probability) : "";
     const text = face.person || "unknown";
+    const label = seen.faces.length > 1 ? `${number} ${text}` : text;
     const open = () => ask(entry, face, image);
     const tag = face.person || !admin
-      ? element("span", { class: `tag ${kind}`, "aria-hidden": "true" }, text + (face.person && sure ? ` ${sure}` : ""))
-      : element("button", { class: `tag ${kind}`, type: "button", tabindex: "-1", "aria-label": `Name unknown face ${face.number}`, onclick: open }, text);
+      ? element("span", { class: `tag ${kind}`, "aria-hidden": "true" }, label + (face.person && sure ? ` ${sure}` : ""))
+      : element("button", { class: `tag ${kind}`, type: "button", tabindex: "-1", "aria-label": `Name unknown face ${number}`, onclick: open }, label);
     tag.style.left = `${(50 * (x0 + x1)) / seen.width}%`;
     tag.style.top = `${(100 * y1) / seen.height}%`;
     frame.append(tag);
     if (!face.person && admin) rect.addEventListener("click", open);
-    const item = element("li", { class: kind }, element("strong", {}, `Face ${face.number}: ${text}`));
+    const item = element("li", { class: kind }, element("strong", {}, `Face ${number}: ${text}`));
     if (face.person) item.append(element("div", { class: "hint" }, `probability ${sure || "not measured"}, similarity ${nearest.similarity.toFixed(2)}`));
     else {
       item.append(element("div", { class: "hint" }, nearest ? `nearest ${nearest.name}, similarity ${nearest.similarity.toFixed(2)}, not enough` : "nobody is enrolled yet"));
-      if (admin) item.append(element("button", { class: "second", type: "button", onclick: open }, `Name face ${face.number}`));
+      if (admin) item.append(element("button", { class: "second", type: "button", onclick: open }, `Name face ${number}`));
     }
     list.append(item);
   }
