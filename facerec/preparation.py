@@ -100,14 +100,14 @@ def list_photos(root: Path, shard: str) -> list[str]:
     Raises:
         ConfigError: there is no such folder or no picture in it, or the shard is not `i/n` with 0 <= i < n.
     """
-    index, count = Shard.parse(shard)
+    share = Shard.parse(shard)
     if not root.is_dir():
         raise ConfigError(f"photos: there is no folder {root}")
     files = (file for file in root.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
     sources = sorted(file.relative_to(root).as_posix() for file in files)
     if not sources:
         raise ConfigError(f"photos: no pictures below {root} ({', '.join(sorted(IMAGE_SUFFIXES))})")
-    return sources[index::count]
+    return sources[share.first :: share.step]
 
 
 def _row(source: str, size: tuple[int, int] | None = None, face: Face | None = None, reason: str = "") -> Row:

@@ -6,10 +6,10 @@ from facerec.errors import ConfigError
 
 
 class Shard(NamedTuple):
-    """Every `count`-th piece from the `index`-th on."""
+    """Every `step`-th piece from the `first` on."""
 
-    index: int
-    count: int
+    first: int
+    step: int
 
     @classmethod
     def parse(cls, text: str) -> "Shard":
@@ -18,14 +18,14 @@ class Shard(NamedTuple):
         Raises:
             ConfigError: the text is not `i/n` with 0 <= i < n.
         """
-        index, slash, count = str(text).partition("/")
-        if not (slash and index.isdigit() and count.isdigit() and int(index) < int(count)):
+        first, slash, step = str(text).partition("/")
+        if not (slash and first.isdigit() and step.isdigit() and int(first) < int(step)):
             raise ConfigError(f"shard must be i/n with i from 0 to n-1, such as 0/4, not {text!r}")
-        return cls(int(index), int(count))
+        return cls(int(first), int(step))
 
     def has(self, number: int) -> bool:
         """Whether the piece of this number, from 0, is in this share."""
-        return number % self.count == self.index
+        return number % self.step == self.first
 
 
 WHOLE = Shard(0, 1)

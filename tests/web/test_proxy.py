@@ -47,7 +47,7 @@ def proxy(tmp_path: Path) -> Iterator[Callable[[Running], str]]:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        pair = ["-keyout", tmp_path / "own.key", "-out", tmp_path / "own.crt", "-subj", f"/CN={NAME}"]
+        pair = ["-keyout", str(tmp_path / "own.key"), "-out", str(tmp_path / "own.crt"), "-subj", f"/CN={NAME}"]
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *pair], check=True)
         paths = "".join(f"{kind}_temp_path {tmp_path}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi"))
         http = f"access_log off;\n{paths}{_server_block(port, service, tmp_path)}"
