@@ -32,7 +32,7 @@ def embed_people(root: Path, model: Path, finder: str) -> dict[str, Vectors]:
     found = look(
         files,
         instantiate(OmegaConf.load(CONFIG_DIR / "finder" / f"{finder}.yaml")),
-        load_embed(model, "auto"),
+        load_embed(model, "auto", Path("outputs/cache")),
         min_size=20,
         min_score=0.8,
         batch_size=8,

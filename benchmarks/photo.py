@@ -55,7 +55,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="facerec-") as name:
         file = Path(given["photo"]) if given["photo"] else a_photo(Path(name))
         if given["model"]:
-            embed = load_embed(Path(given["model"]), "cpu")
+            embed = load_embed(Path(given["model"]), "cpu", Path("outputs/cache"))
         else:
             members = {f"{d}": Embedder(ResNet(d, stem="imagenet"), [128.0] * 3, [64.0] * 3) for d in (18, 34, 50)}
             embed = Ensemble(members, [1 / 3] * 3).embed

@@ -40,7 +40,9 @@ def enroll(cfg: DictConfig) -> None:
                 "facerec.evaluate` on it, or give threshold=",
                 folder,
             )
-        seen = look(files, instantiate(cfg.finder), load_embed(folder, cfg.device), **cfg.faces)
+        seen = look(
+            files, instantiate(cfg.finder), load_embed(folder, cfg.device, Path(cfg.cache_dir)), **cfg.faces
+        )
         for name, one in tqdm(zip(names, seen, strict=True), total=len(files), desc="enrolling", unit="photo"):
             sample = review(one, one.file.name, strict=cfg.review == "strict", keep=cfg.keep_crops, **cfg.strict)
             if isinstance(sample, str):

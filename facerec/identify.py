@@ -30,7 +30,9 @@ def identify(cfg: DictConfig) -> None:
     table = Table("photo", "face", "who", "similarity", "probability", title="Who is who", title_justify="left")
     with Gallery.open(cfg.gallery.url, folder, read_url=cfg.gallery.read_url) as gallery:
         rule = {"far": cfg.far, "per": cfg.per, "threshold": cfg.threshold}
-        for seen in look(files, instantiate(cfg.finder), load_embed(folder, cfg.device), **cfg.faces):
+        for seen in look(
+            files, instantiate(cfg.finder), load_embed(folder, cfg.device, Path(cfg.cache_dir)), **cfg.faces
+        ):
             answers = gallery.identify(seen.vectors, top=cfg.top, **rule) if seen.faces else []
             _report(seen, answers, table)
             if cfg.draw and seen.faces:

@@ -40,7 +40,12 @@ def serve(cfg: DictConfig) -> None:
         if not gallery.space.statistics.get("thresholds"):
             raise ConfigError(f"model: {folder} has no thresholds; run `python -m facerec.evaluate` on it")
         service = Service(
-            gallery, instantiate(cfg.finder), load_embed(folder, cfg.device), choice, limits, cfg.decoders
+            gallery,
+            instantiate(cfg.finder),
+            load_embed(folder, cfg.device, Path(cfg.cache_dir)),
+            choice,
+            limits,
+            cfg.decoders,
         )
         server = uvicorn.Server(
             uvicorn.Config(

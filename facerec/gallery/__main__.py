@@ -77,7 +77,7 @@ def _rebuild(gallery: "Gallery", cfg: DictConfig) -> None:
     from facerec.gallery.look import load_embed
     from facerec.gallery.space import Space
 
-    embed = load_embed(Path(cfg.model), "auto")
+    embed = load_embed(Path(cfg.model), "auto", Path(cfg.cache_dir))
     count = gallery.rebuild(
         Space.of(cfg.model), lambda crops: embed(torch.stack([read_photo(crop) for crop in crops])).numpy()
     )

@@ -14,6 +14,7 @@ from facerec.errors import GalleryError
 
 T = TypeVar("T")
 _PATIENCE = 30.0  # seconds that a server may be away
+_EXTENSION_LOCK = 5_280_103  # any number that nobody else locks
 
 
 class Database:
@@ -87,7 +88,9 @@ class Database:
         connection.execute("SET jit = off")  # compiling a search takes longer than the search
         found = connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone()
         if not found:
-            connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+            with connection.transaction():  # IF NOT EXISTS alone fails where two do it at once
+                connection.execute("SELECT pg_advisory_xact_lock(%s)", [_EXTENSION_LOCK])
+                connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
         register_vector(connection)
         return connection
 

@@ -14,6 +14,7 @@ from facerec.device import find_device
 from facerec.errors import ConfigError, DataError
 from facerec.faces import IMAGE_SUFFIXES, Face, Finder, align, choose, read_photo
 from facerec.gallery import peer
+from facerec.gallery.cpu import CpuEmbedder
 from facerec.model import load
 
 Embed = Callable[[Tensor], Tensor]
@@ -83,19 +84,21 @@ def see(
     return [one._replace(vectors=its) for one, its in zip(seen, np.split(vectors, ends[:-1]), strict=True)]
 
 
-def load_embed(path: Path, device: str) -> Embed:
-    """What turns crops into vectors.
+def load_embed(path: Path, device: str, cache: Path) -> Embed:
+    """What turns crops into vectors: PyTorch on a GPU, ONNX Runtime on a CPU.
 
     Args:
         path: a model folder, or the contract of a peer's ONNX model: a file (see `peer`).
         device: for a model folder; "auto" is a GPU if there is one.
+        cache: where a model folder is kept as ONNX.
 
     Raises:
         ModelError: there is no model.
     """
     if path.is_file():
         return peer.load(path).embed
-    return load(path, find_device(device)).embed
+    place = find_device(device)
+    return CpuEmbedder(path, cache) if place.type == "cpu" else load(path, place).embed
 
 
 def list_files(photos: Path) -> list[Path]:

@@ -40,18 +40,18 @@ def contract(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def test_it_embeds_as_its_contract_says(contract: Path) -> None:
     crops = torch.from_numpy(np.random.default_rng(1).integers(0, 256, (70, 3, 112, 112), dtype=np.uint8))
-    vectors = load_embed(contract, "auto")(crops)
+    vectors = load_embed(contract, "auto", contract.parent)(crops)
     matrix = torch.from_numpy(np.random.default_rng(0).normal(size=(3, DIM)).astype(np.float32))
     means = crops.float().mean(dim=(2, 3)).flip(1)
     expected = torch.nn.functional.normalize((means - 127.5) / 128 @ matrix)
     torch.testing.assert_close(vectors, expected, atol=2e-4, rtol=0)
-    assert load_embed(contract, "auto")(crops[:0]).shape == (0, DIM)
+    assert load_embed(contract, "auto", contract.parent)(crops[:0]).shape == (0, DIM)
 
 
 def test_a_gallery_of_it(contract: Path, folder: Path) -> None:
     (contract.parent / "statistics.json").write_text('{"thresholds": [{"far": 0.1, "threshold": 0.9}]}')
     crops = torch.from_numpy(np.random.default_rng(1).integers(0, 256, (2, 3, 1, 1), dtype=np.uint8))
-    vectors = load_embed(contract, "cpu")(crops.expand(2, 3, 112, 112).contiguous()).numpy()
+    vectors = load_embed(contract, "cpu", contract.parent)(crops.expand(2, 3, 112, 112).contiguous()).numpy()
     with Gallery.open(folder, contract) as gallery:
         gallery.enroll("Ann", [Sample(vectors[0])])
         [answer] = gallery.identify(vectors[:1], far=0.1)
@@ -73,7 +73,7 @@ def test_what_is_wrong_with_it_is_said(contract: Path) -> None:
     ):
         contract.write_text(yaml.safe_dump({**TERMS, **changes}))
         with pytest.raises(ModelError, match=message):
-            load_embed(contract, "cpu")(crops)
+            load_embed(contract, "cpu", contract.parent)(crops)
 
 
 def test_it_is_evaluated_like_a_model_of_ours(

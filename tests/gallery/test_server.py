@@ -5,6 +5,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -141,3 +142,10 @@ def test_a_full_disk_loses_nothing(small_disk: Path, faces: Faces) -> None:
         assert {person.samples for person in persons} == {50}
         gallery.enroll("after", samples(faces(-1 % 2**32, 50)))
         assert gallery.size().persons == len(persons) + 1
+
+
+def test_many_open_a_new_database_at_once(primary: TcpServer) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        opened = list(threads.map(lambda _: Gallery.open(primary.url, SPACE), range(8)))
+    for gallery in opened:
+        gallery.close()

@@ -53,7 +53,7 @@ def make(folder: Path, people: int = 24, photos: int = 4) -> Path:
     contract = folder / "model.yaml"
     terms = {"weights": "net.onnx", "embedding_dim": DIM, "colour": "RGB", "mean": 0.0, "std": 255.0}
     contract.write_text(yaml.safe_dump(terms))
-    vectors = load_embed(contract, "cpu")(crops[~torch.from_numpy(learn)]).numpy()
+    vectors = load_embed(contract, "cpu", contract.parent)(crops[~torch.from_numpy(learn)]).numpy()
     (folder / "statistics.json").write_text(json.dumps(_measure(vectors @ vectors.T, names[~learn])))
     return contract
 

@@ -1,0 +1,87 @@
+"""A model as ONNX Runtime computes it on a CPU: the same vectors to rounding, nearly twice as fast as PyTorch."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from filelock import FileLock
+from torch import Tensor
+
+from facerec import model
+from facerec.embedding import check_crops
+from facerec.errors import ModelError
+
+log = logging.getLogger(__name__)
+_BATCH = 64
+
+
+class CpuEmbedder:
+    """Maps crops to unit vectors, on as many cores as PyTorch may use.
+
+    The network is written as ONNX once, into `cache/FINGERPRINT.onnx`, which takes some 20 seconds for three
+    ResNets; after that it is there in less than one.
+
+    Args:
+        folder: of the model.
+        cache: where the file is kept; made if missing.
+
+    Raises:
+        ModelError: there is no model, or the file can't be written.
+    """
+
+    def __init__(self, folder: Path, cache: Path) -> None:
+        file = cache / f"{model.fingerprint(folder)}.onnx"
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+            with FileLock(file.with_suffix(".lock")):  # a second process waits here, then finds the file
+                if not file.exists():
+                    _export(folder, file)
+                try:
+                    self._session = _open(file)
+                except Exception as error:  # onnxruntime's own errors share no base
+                    log.warning("%s is damaged (%s): made again", file, error)
+                    _export(folder, file)
+                    self._session = _open(file)
+        except OSError as error:
+            raise ModelError(f"{file}: can't be written ({error}); free space or set cache_dir") from error
+
+    def __call__(self, crops: Tensor) -> Tensor:
+        """Embeddings: `uint8 [N, 3, 112, 112]` → `float32 [N, d]` of unit length.
+
+        Raises:
+            ValueError: `crops` is not a batch of `uint8` crops.
+        """
+        check_crops(crops)
+        parts = [self._session.run(None, {"crops": part.numpy()})[0] for part in crops.cpu().split(_BATCH)]
+        return torch.from_numpy(np.concatenate(parts))
+
+
+def _open(file: Path) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+
+
+def _export(folder: Path, file: Path) -> None:
+    log.info("%s: writing it for ONNX Runtime, once", folder)
+    half = file.with_suffix(".part")
+    crops = torch.zeros(2, 3, 112, 112, dtype=torch.uint8)
+    shapes = {"crops": {0: torch.export.Dim("n", max=2**16)}}
+    try:
+        torch.onnx.export(
+            model.load(folder),
+            (crops,),
+            half,
+            input_names=["crops"],
+            output_names=["vectors"],
+            dynamic_shapes=shapes,
+            external_data=False,
+            verbose=False,
+        )
+        half.replace(file)
+    finally:
+        half.unlink(missing_ok=True)
