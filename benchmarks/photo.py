@@ -14,15 +14,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
 from PIL import Image
 from side_by_side import options, record, seconds
 
 from facerec.backbones import ResNet
 from facerec.embedder import Embedder
 from facerec.ensemble import Ensemble
-from facerec.faces import RetinaFaceFinder, read_photo
+from facerec.faces import read_photo
 from facerec.gallery import Gallery, Sample, Space
 from facerec.gallery.look import load_embed, see
+from facerec.job import CONFIG_DIR
 
 # face_recognition_models asks for a module that setuptools no longer has, for this one function
 sys.modules["pkg_resources"] = types.ModuleType("pkg_resources")
@@ -59,8 +62,9 @@ def main() -> None:
         else:
             members = {f"{d}": Embedder(ResNet(d, stem="imagenet"), [128.0] * 3, [64.0] * 3) for d in (18, 34, 50)}
             embed = Ensemble(members, [1 / 3] * 3).embed
-        finder = RetinaFaceFinder()
+        finder = instantiate(OmegaConf.load(CONFIG_DIR / "finder" / "retinaface.yaml"))
         bounds = {"min_size": 20.0, "min_score": 0.8}
+        size = "{} x {}".format(*Image.open(file).size)
         first = see([file], [read_photo(file)], finder, embed, **bounds)[0]
         with Gallery.open(Path(name) / "g", Space("0" * 64, first.vectors.shape[1], {})) as gallery:
             gallery.enroll("the one in the photo", [Sample(first.vectors[0])])
@@ -96,7 +100,6 @@ def main() -> None:
     figures: dict[str, object] = {f"{key}, ms": value * 1000 for key, value in found.items()}
     figures |= {f"x {key}": found[key] / found["facerec"] for key in ("face_recognition", "facenet-pytorch")}
     figures |= {f"{key}, faces": count for key, count in said.items()}
-    size = "{} x {}".format(*Image.open(file).size)
     record(
         f"photo → names, {size}, {given['persons']} persons, {given['threads']} thread", figures, "ahead of both"
     )
