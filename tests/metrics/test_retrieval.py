@@ -9,6 +9,7 @@ from torch import Tensor
 
 from facerec.errors import DataError
 from facerec.metrics import retrieval_metrics, retrieval_per_query
+from facerec.metrics.retrieval import largest
 
 NAMES = ("mean_average_precision_at_r", "precision_at_1", "r_precision")
 
@@ -47,6 +48,28 @@ def test_equals_the_peer_with_ties_lone_identities_and_unequal_counts(
     np.testing.assert_allclose(
         retrieval_metrics(vectors, numbers), _peer(vectors, numbers, _stable_neighbours), atol=1e-6
     )
+
+
+@pytest.mark.parametrize("dim", [2, 4])
+def test_equals_the_peer_with_ties_where_columns_are_looked_at_in_stretches(dim: int) -> None:
+    random = np.random.default_rng(dim)
+    labels = torch.from_numpy(random.integers(0, 400, 2011))  # 5 of a person, 1 to 14
+    vectors = torch.from_numpy(random.integers(-3, 4, (2011, dim))).float()
+    np.testing.assert_allclose(
+        retrieval_metrics(vectors, labels), _peer(vectors, labels, _stable_neighbours), atol=1e-6
+    )
+
+
+@given(st.integers(1, 3000), st.integers(1, 12), st.integers(1, 10**6), st.integers(0, 2**31))
+@settings(deadline=None, max_examples=100)
+def test_the_largest_are_those_of_topk(length: int, k: int, values: int, seed: int) -> None:
+    k = min(k, length)
+    row = torch.from_numpy(np.random.default_rng(seed).integers(0, values, (3, length))).float()
+    row[:, 0] = -torch.inf
+    found, columns = largest(row, k)
+    assert torch.equal(found, row.topk(k, dim=1).values)
+    assert torch.equal(row.gather(1, columns), found)
+    assert all(len(set(line)) == k for line in columns.tolist())
 
 
 @pytest.mark.parametrize("seed", range(3))
