@@ -68,6 +68,8 @@ def _open(file: Path) -> Any:
 
 def _export(folder: Path, file: Path) -> None:
     log.info("%s: writing it for ONNX Runtime, once", folder)
+    for name in ("onnxscript", "onnx_ir"):  # they tell of every step
+        logging.getLogger(name).setLevel(logging.WARNING)
     half = file.with_suffix(".part")
     crops = torch.zeros(2, 3, 112, 112, dtype=torch.uint8)
     shapes = {"crops": {0: torch.export.Dim("n", max=2**16)}}
