@@ -93,9 +93,9 @@ def test_the_whole_story(page: Page) -> None:
 
     page.locator("button.tag.unknown").first.click()
     shoot(page, "4-naming")
-    page.get_by_label("Name", exact=True).fill("Bob")
+    page.get_by_label("Name", exact=True).fill("Bea")
     page.keyboard.press("Enter")
-    expect(page.locator("#status")).to_contain_text("Bob is enrolled")
+    expect(page.locator("#status")).to_contain_text("Bea is enrolled")
     expect(page.locator("#status")).to_contain_text("2 known, 1 unknown")
     shoot(page, "5-named")
 
@@ -107,10 +107,10 @@ def test_the_whole_story(page: Page) -> None:
     shoot(page, "6-erasing")
     dialog.get_by_role("button", name="Erase for good").click()
     expect(page.locator("#status")).to_contain_text("Ann is erased, with 2 samples.")
-    page.get_by_role("button", name="Rename Bob").click()
-    page.get_by_label("New name").fill("Bobby")
+    page.get_by_role("button", name="Rename Bea").click()
+    page.get_by_label("New name").fill("Beate")
     page.get_by_role("dialog").get_by_role("button", name="Rename").click()
-    expect(page.locator("#status")).to_contain_text("Bob is called Bobby now.")
+    expect(page.locator("#status")).to_contain_text("Bea is called Beate now.")
 
     page.goto("/")
     page.get_by_label("Choose photos").set_input_files([picture])
