@@ -50,22 +50,11 @@ def evaluate(cfg: DictConfig) -> None:
 
 
 def _embed_shard(cfg: DictConfig, folder: Path, fingerprint: str, images: "FaceImages") -> None:
-    from facerec.data import open_crops
     from facerec.evaluation import embed_parts
     from facerec.shard import Shard
 
-    cache = Path(cfg.data.cache_dir)
-    embed_parts(
-        _kind(folder).load(folder),
-        fingerprint,
-        images,
-        open_crops(images, cache, cfg.data.decode_workers),
-        part=cfg.part,
-        cache=cache,
-        batch_size=cfg.data.batch_size,
-        device=cfg.device,
-        shard=Shard.parse(cfg.shard),
-    )
+    shard = Shard.parse(cfg.shard)
+    embed_parts(**_embedding(cfg, folder, fingerprint, images), shard=shard)
     log.info("shard %s of the embeddings is written; after the last one the same without shard", cfg.shard)
 
 
@@ -92,28 +81,31 @@ def _check_unseen(cfg: DictConfig, folder: Path, images: "FaceImages") -> int:
 
 
 def _measure(cfg: DictConfig, folder: Path, fingerprint: str, images: "FaceImages") -> "Evaluated":
-    from facerec.data import open_crops
     from facerec.evaluation import Lfw, evaluate_model
 
     attributes = Path(cfg.attributes) if cfg.attributes else None
     lfw = None
     if cfg.lfw.pairs:
         lfw = Lfw([Path(file) for file in cfg.lfw.pairs], Path(cfg.lfw.root or "."), instantiate(cfg.finder))
+    given = _embedding(cfg, folder, fingerprint, images)
+    return evaluate_model(**given, attributes=attributes, lfw=lfw, resamples=cfg.resamples, seed=cfg.seed)
+
+
+def _embedding(cfg: DictConfig, folder: Path, fingerprint: str, images: "FaceImages") -> dict[str, Any]:
+    """What embedding needs, alone or before measuring."""
+    from facerec.data import open_crops
+
     cache = Path(cfg.data.cache_dir)
-    return evaluate_model(
-        _kind(folder).load(folder),
-        fingerprint,
-        images,
-        open_crops(images, cache, cfg.data.decode_workers),
-        part=cfg.part,
-        attributes=attributes,
-        lfw=lfw,
-        resamples=cfg.resamples,
-        seed=cfg.seed,
-        cache=cache,
-        batch_size=cfg.data.batch_size,
-        device=cfg.device,
-    )
+    return {
+        "model": _kind(folder).load(folder),
+        "fingerprint": fingerprint,
+        "images": images,
+        "crops": open_crops(images, cache, cfg.data.decode_workers),
+        "part": cfg.part,
+        "cache": cache,
+        "batch_size": cfg.data.batch_size,
+        "device": cfg.device,
+    }
 
 
 def _write(cfg: DictConfig, out: Path, folder: Path, evaluated: "Evaluated") -> None:

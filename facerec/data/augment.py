@@ -69,7 +69,7 @@ class Augment(nn.Module):
         scale, x, y, gain, light = (2 * drawn[2:7] - 1).unbind()
         pixels = crops.float()
         if self.zoom or self.shift:
-            pixels = _resample(pixels, flipped, 1 / (1 + self.zoom * scale), self.shift * x, self.shift * y)
+            pixels = resample(pixels, flipped, 1 / (1 + self.zoom * scale), self.shift * x, self.shift * y)
         elif self.flip:
             pixels = torch.where(flipped[:, None, None, None], pixels.flip(3), pixels)
         if self.brightness or self.contrast:
@@ -79,7 +79,7 @@ class Augment(nn.Module):
         return pixels.round_().to(torch.uint8)
 
 
-def _resample(pixels: Tensor, flipped: Tensor, scale: Tensor, x: Tensor, y: Tensor) -> Tensor:
+def resample(pixels: Tensor, flipped: Tensor, scale: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """Bilinear, about the middle; `x` and `y` are shares of the side, and beyond the edge lies what is at it."""
     # nothing turns, so there is no need for affine_grid, which takes twice as long as the sampling itself
     columns = torch.where(flipped, -scale, scale)[:, None] * _axis(pixels, 3) + 2 * x[:, None]

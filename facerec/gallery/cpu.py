@@ -10,6 +10,8 @@ from filelock import FileLock
 from torch import Tensor
 
 from facerec import model
+from facerec.atomic import replace_file
+from facerec.crop import CROP_SIZE
 from facerec.embedding import check_crops
 from facerec.errors import ModelError
 
@@ -20,7 +22,7 @@ _BATCH = 64
 class CpuEmbedder:
     """Maps crops to unit vectors, on as many cores as PyTorch may use.
 
-    The network is written as ONNX once, into `cache/FINGERPRINT.onnx`, which takes some 20 seconds for three
+    The network is written as ONNX once, into `cache/onnx/FINGERPRINT.onnx`, which takes some 20 seconds for three
     ResNets; after that it is there in less than one.
 
     Args:
@@ -32,9 +34,9 @@ class CpuEmbedder:
     """
 
     def __init__(self, folder: Path, cache: Path) -> None:
-        file = cache / f"{model.fingerprint(folder)}.onnx"
+        file = cache / "onnx" / f"{model.fingerprint(folder)}.onnx"
         try:
-            cache.mkdir(parents=True, exist_ok=True)
+            file.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(file.with_suffix(".lock")):  # a second process waits here, then finds the file
                 if not file.exists():
                     _export(folder, file)
@@ -70,20 +72,13 @@ def _export(folder: Path, file: Path) -> None:
     log.info("%s: writing it for ONNX Runtime, once", folder)
     for name in ("onnxscript", "onnx_ir"):  # they tell of every step
         logging.getLogger(name).setLevel(logging.WARNING)
-    half = file.with_suffix(".part")
-    crops = torch.zeros(2, 3, 112, 112, dtype=torch.uint8)
-    shapes = {"crops": {0: torch.export.Dim("n", max=2**16)}}
-    try:
-        torch.onnx.export(
-            model.load(folder),
-            (crops,),
-            half,
-            input_names=["crops"],
-            output_names=["vectors"],
-            dynamic_shapes=shapes,
-            external_data=False,
-            verbose=False,
-        )
-        half.replace(file)
-    finally:
-        half.unlink(missing_ok=True)
+    program = torch.onnx.export(
+        model.load(folder),
+        (torch.zeros(2, 3, CROP_SIZE, CROP_SIZE, dtype=torch.uint8),),
+        input_names=["crops"],
+        output_names=["vectors"],
+        dynamic_shapes={"crops": {0: torch.export.Dim("n", max=2**16)}},
+        verbose=False,
+    )
+    assert program  # there is none only for exporters of old
+    replace_file(file, program.model_proto.SerializeToString())

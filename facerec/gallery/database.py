@@ -14,7 +14,7 @@ from facerec.errors import GalleryError
 
 T = TypeVar("T")
 _PATIENCE = 30.0  # seconds that a server may be away
-_EXTENSION_LOCK = 5_280_103  # any number that nobody else locks
+MAKING_LOCK = 0x6661636572656300  # any number that other users of the database don't lock
 
 
 class Database:
@@ -89,7 +89,7 @@ class Database:
         found = connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone()
         if not found:
             with connection.transaction():  # IF NOT EXISTS alone fails where two do it at once
-                connection.execute("SELECT pg_advisory_xact_lock(%s)", [_EXTENSION_LOCK])
+                connection.execute("SELECT pg_advisory_xact_lock(%s)", [MAKING_LOCK])
                 connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
         register_vector(connection)
         return connection

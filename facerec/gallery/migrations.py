@@ -7,10 +7,8 @@ from psycopg import Connection, sql
 
 from facerec.errors import GalleryError
 from facerec.gallery.codes import BITS
-from facerec.gallery.database import Database
+from facerec.gallery.database import MAKING_LOCK, Database
 from facerec.gallery.space import Space
-
-_LOCK = 0x6661636572656300  # any number that other users of the database don't lock
 
 
 def migrate(database: Database, space: Space | None) -> tuple[str, int]:
@@ -28,7 +26,7 @@ def migrate(database: Database, space: Space | None) -> tuple[str, int]:
     """
 
     def work(connection: Connection[Any]) -> tuple[str, int]:
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [MAKING_LOCK])
         if connection.execute("SELECT to_regclass('migration')").fetchone() == (None,):
             connection.execute("CREATE TABLE migration (number integer PRIMARY KEY, name text NOT NULL)")
         applied = {row[0] for row in connection.execute("SELECT number FROM migration")}

@@ -3,6 +3,7 @@ import torch
 from torch import Tensor
 
 from facerec.data import Augment
+from facerec.data.augment import resample
 from facerec.errors import ConfigError
 
 
@@ -44,6 +45,18 @@ def test_flip_mirrors_whole_crops(crops: Tensor) -> None:
 def test_resampling_by_nothing_is_exact_and_flips(crops: Tensor) -> None:
     nearly = Augment(flip=1.0, zoom=1e-7)(crops, _seeded())
     assert (nearly.int() - crops.flip(3).int()).abs().max() <= 1
+
+
+def test_resampling_is_that_of_an_affine_grid(crops: Tensor) -> None:
+    scale, x, y = torch.empty(3, 16).uniform_(-0.2, 0.2, generator=_seeded())
+    scale, flipped, zero = 1 + scale, torch.arange(16) % 2 == 1, torch.zeros(16)
+    side = torch.where(flipped, -scale, scale)
+    # grid coordinates run over [-1, 1], so a share of the side counts double
+    theta = torch.stack([side, zero, 2 * x, zero, scale, 2 * y], 1).view(16, 2, 3).double()
+    grid = torch.nn.functional.affine_grid(theta, [16, 3, 112, 112], align_corners=False)
+    wanted = torch.nn.functional.grid_sample(crops.double(), grid, padding_mode="border", align_corners=False)
+    found = resample(crops.float(), flipped, scale, x, y)
+    torch.testing.assert_close(found.double(), wanted, atol=5e-3, rtol=0)
 
 
 def test_shift_stays_within_its_bound() -> None:
