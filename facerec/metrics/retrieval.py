@@ -6,9 +6,8 @@ import torch
 from torch import Tensor
 
 from facerec.errors import DataError
-from facerec.metrics.similarity import require_finite, similarity_blocks
-
-_NARROW = 8  # stretches narrower than this are not worth the trouble
+from facerec.metrics.ranks import wrong_before
+from facerec.metrics.similarity import require_finite
 
 
 class PerQuery(NamedTuple):
@@ -28,89 +27,50 @@ class RetrievalValues(NamedTuple):
     r_precision: float
 
 
-def retrieval_per_query(embeddings: Tensor, labels: Tensor, *, chunk: int | None = None) -> PerQuery:
+def retrieval_per_query(embeddings: Tensor, labels: Tensor, *, block: int | None = None) -> PerQuery:
     """Rank all other samples for each sample (Musgrave et al., arXiv 2003.08505).
 
     With R the number of other samples of the query's identity and P(i) the precision among the first i,
     MAP@R = 1/R · Σ_{i ≤ R} P(i)·rel(i), R-precision = P(R), P@1 = rel(1). The query itself is left out.
-    Identities with a single sample are no queries but stay among the ranked. Equal similarities rank in
-    the order of rows.
+    Identities with a single sample are no queries but stay among the ranked. Of equal similarities those to
+    other identities rank first: what a model can't tell apart is no success.
 
     Args:
         embeddings: `float [N, d]`; similarity is the dot product.
         labels: `int64 [N]`.
-        chunk: queries ranked at a time; by default what fills 64 MiB.
+        block: samples compared at a time, a multiple of 8; by default 1,024 on a CPU and 8,192 elsewhere.
 
     Raises:
         DataError: an embedding is not finite, or no identity has two samples.
     """
     require_finite(embeddings)
-    _, identity, counts = torch.unique(labels, return_inverse=True, return_counts=True)
-    relevant = counts[identity] - 1
-    rows = relevant.nonzero().squeeze(1)
-    if not len(rows):
-        raise DataError(f"no identity among {len(counts)} has two samples, so nothing can be retrieved")
-    k = int(relevant.max())
-    places = torch.arange(1, k + 1)
-    values, start = [], 0
-    for similarity in similarity_blocks(embeddings[rows], embeddings, chunk):
-        queries = rows[start : start + len(similarity)]
-        start += len(similarity)
-        similarity.scatter_(1, queries[:, None], -torch.inf)
-        # the rest is small, and float64 is not on every device
-        same = (identity[_nearest(similarity, k)] == identity[queries, None]).cpu()
-        r = relevant[queries, None].cpu()
-        hits = (same & (places <= r)).double()
-        precision = hits.cumsum(dim=1) / places
-        values.append(torch.stack([(precision * hits).sum(1) / r[:, 0], hits[:, 0], hits.sum(1) / r[:, 0]]))
-    return PerQuery(rows.cpu(), *torch.cat(values, dim=1))
+    order = labels.argsort(stable=True)
+    _, sizes = torch.unique_consecutive(labels[order], return_counts=True)
+    if sizes.max() < 2:
+        raise DataError(f"no identity among {len(sizes)} has two samples, so nothing can be retrieved")
+    relevant = (sizes - 1).repeat_interleave(sizes).cpu()  # the rest is small, and float64 is not on every device
+    values = torch.zeros(len(labels), 3, dtype=torch.float64)
+    at = 0
+    for wrong in wrong_before(embeddings[order], sizes, block):
+        r = relevant[at : at + len(wrong), None]
+        place = torch.arange(wrong.shape[1])
+        rank = place + wrong.cpu()  # of each right sample, from 0
+        hits = (rank < r).double()
+        precision = (hits * (place + 1) / (rank + 1)).sum(dim=1)
+        first = (rank[:, 0] == 0).double()
+        values[at : at + len(wrong)] = torch.stack([precision, first, hits.sum(dim=1)], dim=1)
+        values[at : at + len(wrong), ::2] /= r
+        at += len(wrong)
+    rows, queries = order.cpu()[relevant > 0].sort()
+    return PerQuery(rows, *values[relevant > 0][queries].T)
 
 
-def retrieval_metrics(embeddings: Tensor, labels: Tensor, *, chunk: int | None = None) -> RetrievalValues:
+def retrieval_metrics(embeddings: Tensor, labels: Tensor, *, block: int | None = None) -> RetrievalValues:
     """Means over the queries of `retrieval_per_query`, which see.
 
     >>> vectors = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.8, 0.6], [0.0, 1.0]])
     >>> retrieval_metrics(vectors, torch.tensor([0, 0, 1, 1]))
     RetrievalValues(map_at_r=0.75, precision_at_1=0.75, r_precision=0.75)
     """
-    found = retrieval_per_query(embeddings, labels, chunk=chunk)
+    found = retrieval_per_query(embeddings, labels, block=block)
     return RetrievalValues(*(float(values.mean()) for values in found[1:]))
-
-
-def _nearest(similarity: Tensor, k: int) -> Tensor:
-    """Columns of each row's k largest values, `int64 [rows, k]`, largest first; equals by column."""
-    values, nearest = largest(similarity, k + 1)
-    nearest = nearest[:, :k].sort(dim=1).values
-    # topk takes any of the equals at its edge: where the next value is the same, the choice is made again
-    cut = values[:, k - 1] == values[:, k]
-    if cut.any():
-        nearest[cut] = _first_of_equals(similarity[cut], values[cut, k - 1 : k], k)
-    by_value = similarity.gather(1, nearest).argsort(dim=1, descending=True, stable=True)
-    return nearest.gather(1, by_value)
-
-
-def largest(similarity: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """`topk`, looking only into the k stretches of columns with the largest maxima: it can't be elsewhere.
-
-    Of equals at the edge other ones may be chosen.
-    """
-    length = similarity.shape[1]
-    # about as many stretches as columns in those that are looked into; a power of 2 is read fastest
-    width = 1 << (length // k).bit_length() // 2
-    if width < _NARROW:
-        return similarity.topk(k, dim=1)
-    rest = length % width
-    stretches = similarity[:, rest:].unflatten(1, (-1, width))
-    chosen = stretches.amax(dim=2).topk(k, dim=1).indices.sort(dim=1).values
-    columns = (rest + chosen[:, :, None] * width + torch.arange(width, device=similarity.device)).flatten(1)
-    columns = torch.cat([torch.arange(rest, device=similarity.device).expand(len(columns), -1), columns], dim=1)
-    values, places = similarity.gather(1, columns).topk(k, dim=1)
-    return values, columns.gather(1, places)
-
-
-def _first_of_equals(similarity: Tensor, edge: Tensor, k: int) -> Tensor:
-    """Columns of all values above the k-th, `edge`, and of its first equals: k a row, in column order."""
-    above, equal = similarity > edge, similarity == edge
-    room = k - above.sum(dim=1, keepdim=True)
-    chosen = above | (equal & (equal.cumsum(dim=1, dtype=torch.int32) <= room))
-    return chosen.nonzero()[:, 1].view(-1, k)

@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from unittest import mock
+
 import numpy as np
 import pytest
 import torch
@@ -8,21 +11,24 @@ from pytorch_metric_learning.utils.inference import CustomKNN
 from torch import Tensor
 
 from facerec.errors import DataError
-from facerec.metrics import retrieval_metrics, retrieval_per_query
-from facerec.metrics.retrieval import largest
+from facerec.metrics import ranks, retrieval_metrics, retrieval_per_query
 
 NAMES = ("mean_average_precision_at_r", "precision_at_1", "r_precision")
 
 
-def _stable_neighbours(
-    query: Tensor, k: int, reference: Tensor, ref_includes_query: bool = False
-) -> tuple[Tensor, Tensor]:
-    """All-pairs ranking in float64 for the peer's calculator, equals in the order of rows."""
-    similarity = query.double() @ reference.double().T
-    if ref_includes_query:
-        similarity.fill_diagonal_(-torch.inf)
-    order = similarity.argsort(dim=1, descending=True, stable=True)[:, :k]
-    return -similarity.gather(1, order), order
+def _wrong_first(labels: Tensor) -> Callable[..., tuple[Tensor, Tensor]]:
+    """All-pairs ranking of whole numbers for the peer's calculator; of equals, other identities first."""
+
+    def neighbours(
+        query: Tensor, k: int, reference: Tensor, ref_includes_query: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        similarity = query.double() @ reference.double().T - 0.5 * (labels[:, None] == labels)
+        if ref_includes_query:
+            similarity.fill_diagonal_(-torch.inf)
+        order = similarity.argsort(dim=1, descending=True, stable=True)[:, :k]
+        return -similarity.gather(1, order), order
+
+    return neighbours
 
 
 def _peer(embeddings: Tensor, labels: Tensor, neighbours: object = None) -> list[float]:
@@ -46,30 +52,30 @@ def test_equals_the_peer_with_ties_lone_identities_and_unequal_counts(
     vectors = torch.from_numpy(np.random.default_rng(seed).integers(-2, 3, (len(labels), dim))).float()
     numbers = torch.tensor(labels)
     np.testing.assert_allclose(
-        retrieval_metrics(vectors, numbers), _peer(vectors, numbers, _stable_neighbours), atol=1e-6
+        retrieval_metrics(vectors, numbers), _peer(vectors, numbers, _wrong_first(numbers)), atol=1e-6
     )
 
 
-@pytest.mark.parametrize("dim", [2, 4])
-def test_equals_the_peer_with_ties_where_columns_are_looked_at_in_stretches(dim: int) -> None:
+@pytest.mark.parametrize("dim", [2, 4, 9])
+@pytest.mark.parametrize("limit", [{}, {"_PLACES": 900}, {"_HELD": 50}, {"_DENSE": 0}])
+def test_equals_the_peer_with_ties_over_tiles_groups_and_sorted_rows(
+    dim: int, limit: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in limit.items():
+        monkeypatch.setattr(ranks, name, value)
     random = np.random.default_rng(dim)
     labels = torch.from_numpy(random.integers(0, 400, 2011))  # 5 of a person, 1 to 14
     vectors = torch.from_numpy(random.integers(-3, 4, (2011, dim))).float()
     np.testing.assert_allclose(
-        retrieval_metrics(vectors, labels), _peer(vectors, labels, _stable_neighbours), atol=1e-6
+        retrieval_metrics(vectors, labels, block=256), _peer(vectors, labels, _wrong_first(labels)), atol=1e-6
     )
 
 
-@given(st.integers(1, 3000), st.integers(1, 12), st.integers(1, 10**6), st.integers(0, 2**31))
-@settings(deadline=None, max_examples=100)
-def test_the_largest_are_those_of_topk(length: int, k: int, values: int, seed: int) -> None:
-    k = min(k, length)
-    row = torch.from_numpy(np.random.default_rng(seed).integers(0, values, (3, length))).float()
-    row[:, 0] = -torch.inf
-    found, columns = largest(row, k)
-    assert torch.equal(found, row.topk(k, dim=1).values)
-    assert torch.equal(row.gather(1, columns), found)
-    assert all(len(set(line)) == k for line in columns.tolist())
+@pytest.mark.parametrize("count", [30, 999, 3000])
+def test_a_model_that_maps_all_to_one_point_retrieves_nothing(count: int) -> None:
+    one = torch.nn.functional.normalize(torch.randn(1, 128, generator=torch.Generator().manual_seed(count)))
+    vectors = one.repeat(count, 1)  # rounded similarities, equal all the same
+    assert retrieval_metrics(vectors, torch.arange(count) // 3) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -99,7 +105,7 @@ def _by_the_formula(embeddings: np.ndarray, labels: np.ndarray) -> np.ndarray:
     rows = []
     for query in range(len(labels)):
         others = [row for row in range(len(labels)) if row != query]
-        others.sort(key=lambda row: (-float(embeddings[query] @ embeddings[row]), row))
+        others.sort(key=lambda row: (-float(embeddings[query] @ embeddings[row]), labels[row] == labels[query]))
         hits = [bool(labels[row] == labels[query]) for row in others]
         r = sum(hits)
         if r:
@@ -108,13 +114,21 @@ def _by_the_formula(embeddings: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.array(rows, dtype=float)
 
 
-@given(st.lists(st.integers(0, 4), min_size=5, max_size=25), st.integers(1, 7), st.integers(0, 2**31))
-@settings(deadline=None, max_examples=60)
-def test_each_query_follows_the_formula_whatever_the_chunk(labels: list[int], chunk: int, seed: int) -> None:
+@given(
+    st.lists(st.integers(0, 4), min_size=5, max_size=90),
+    st.sampled_from([8, 16, 24, 64]),
+    st.sampled_from([0, 1]),
+    st.integers(0, 2**31),
+)
+@settings(deadline=None, max_examples=100)
+def test_each_query_follows_the_formula_by_tiles_and_by_sorting(
+    labels: list[int], block: int, dense: int, seed: int
+) -> None:
     if len(set(labels)) == len(labels):
         labels[0] = labels[1]
     vectors = np.random.default_rng(seed).integers(-1, 2, (len(labels), 2)).astype(np.float32)
-    found = retrieval_per_query(torch.from_numpy(vectors), torch.tensor(labels), chunk=chunk)
+    with mock.patch.object(ranks, "_DENSE", dense):  # 0: always by sorting, 1: never
+        found = retrieval_per_query(torch.from_numpy(vectors), torch.tensor(labels), block=block)
     np.testing.assert_allclose(torch.stack(found[1:], 1), _by_the_formula(vectors, np.array(labels)), atol=1e-12)
 
 
