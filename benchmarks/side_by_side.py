@@ -1,6 +1,7 @@
 """Medians of interleaved runs, and the table that `make bench` writes."""
 
 import json
+import multiprocessing
 import os
 import platform
 import statistics
@@ -8,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,34 @@ def seconds(contenders: Mapping[str, Callable[[], Any]], rounds: int, warm: bool
             call()
             found[name].append(time.perf_counter() - start)
     return {name: statistics.median(times) for name, times in found.items()}
+
+
+def seconds_apart(makers: Mapping[str, Callable[[], Callable[[], Any]]], rounds: int) -> dict[str, float]:
+    """The same for contenders that set up the process they run in: each is made, and called in turn, in its own."""
+    context = multiprocessing.get_context("spawn")
+    lines = {}
+    for name, make in makers.items():
+        lines[name], other = context.Pipe()
+        context.Process(target=_serve, args=(other, make), daemon=True).start()
+        lines[name].recv()
+    found: dict[str, list[float]] = {name: [] for name in makers}
+    for _ in range(rounds):
+        for name, line in lines.items():
+            line.send(True)
+            found[name].append(line.recv())
+    for line in lines.values():
+        line.send(False)
+    return {name: statistics.median(times) for name, times in found.items()}
+
+
+def _serve(line: Connection, make: Callable[[], Callable[[], Any]]) -> None:
+    call = make()
+    call()
+    line.send(0.0)
+    while line.recv():
+        start = time.perf_counter()
+        call()
+        line.send(time.perf_counter() - start)
 
 
 def record(what: str, figures: Mapping[str, Any], to_reach: str) -> None:

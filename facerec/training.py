@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from facerec.errors import ModelError
 from facerec.launched import as_one_run
+from facerec.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from pytorch_lightning import Callback
@@ -99,6 +100,8 @@ def _fit(
     parameters: Any = OmegaConf.to_container(cfg, resolve=True)
     for logger in trainer.loggers:
         logger.log_hyperparams(parameters)
+    if trainer.strategy.root_device.type == "cpu":
+        keep_freed_memory()
     with as_one_run(cfg, run):
         trainer.fit(learner, data, ckpt_path=cfg.ckpt_path)
 

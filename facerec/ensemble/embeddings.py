@@ -18,6 +18,7 @@ from facerec.atomic import replace_file
 from facerec.device import find_device
 from facerec.embedding import CropModel
 from facerec.errors import DataError
+from facerec.memory import keep_freed_memory
 from facerec.shard import WHOLE, Shard
 
 if TYPE_CHECKING:
@@ -119,6 +120,8 @@ def embed_members(
         shard: which of the parts to embed.
     """
     place = find_device(device)
+    if place.type == "cpu":
+        keep_freed_memory()
     file = Path(str(crops.filename)).name
     found = {}
     for name, embedder in embedders.items():

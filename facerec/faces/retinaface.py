@@ -9,6 +9,7 @@ from torch import Tensor
 from facerec.faces.anchors import MEAN_BGR, decode
 from facerec.faces.face import Face
 from facerec.faces.views import Detections, Search
+from facerec.onnx_session import open_session
 
 
 class RetinaFaceFinder:
@@ -26,12 +27,9 @@ class RetinaFaceFinder:
     """
 
     def __init__(self, smallest: int, min_score: float, batch_size: int, turns: bool) -> None:
-        import onnxruntime
         from retinaface.weights import WEIGHTS
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        self.session = onnxruntime.InferenceSession(WEIGHTS, options, providers=["CPUExecutionProvider"])
+        self.session = open_session(WEIGHTS)
         self.min_score = min_score
         self.search = Search(
             side=640,

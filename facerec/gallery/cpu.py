@@ -2,7 +2,6 @@
 
 import logging
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from facerec.atomic import replace_file
 from facerec.crop import CROP_SIZE
 from facerec.embedding import check_crops
 from facerec.errors import ModelError
+from facerec.onnx_session import open_session
 
 log = logging.getLogger(__name__)
 _BATCH = 64
@@ -41,11 +41,11 @@ class CpuEmbedder:
                 if not file.exists():
                     _export(folder, file)
                 try:
-                    self._session = _open(file)
+                    self._session = open_session(file)
                 except Exception as error:  # onnxruntime's own errors share no base
                     log.warning("%s is damaged (%s): made again", file, error)
                     _export(folder, file)
-                    self._session = _open(file)
+                    self._session = open_session(file)
         except OSError as error:
             raise ModelError(f"{file}: can't be written ({error}); free space or set cache_dir") from error
 
@@ -58,14 +58,6 @@ class CpuEmbedder:
         check_crops(crops)
         parts = [self._session.run(None, {"crops": part.numpy()})[0] for part in crops.cpu().split(_BATCH)]
         return torch.from_numpy(np.concatenate(parts))
-
-
-def _open(file: Path) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
 
 
 def _export(folder: Path, file: Path) -> None:

@@ -25,6 +25,7 @@ from facerec import model
 from facerec.atomic import replace_file
 from facerec.embedding import CropModel, check_crops
 from facerec.errors import ModelError
+from facerec.onnx_session import open_session
 
 _KEYS: dict[str, type | tuple[type, ...]] = {
     "weights": str,
@@ -46,14 +47,12 @@ class Peer(CropModel):
     """
 
     def __init__(self, path: Path) -> None:
-        import onnxruntime
-
         super().__init__()
         self.register_buffer("place", torch.empty(0), persistent=False)  # onnxruntime keeps the weights
         self._path, self._terms = path, _read_contract(path)
         weights = path.parent / self._terms["weights"]
         try:
-            self._session = onnxruntime.InferenceSession(str(weights), providers=["CPUExecutionProvider"])
+            self._session = open_session(weights)
         except Exception as error:  # onnxruntime's own errors share no base
             raise ModelError(f"{weights}: is missing or no ONNX model ({error})") from error
         self._input, self._output = self._session.get_inputs()[0], self._session.get_outputs()[0].name
