@@ -33,7 +33,7 @@ def wrong_before(vectors: Tensor, sizes: Tensor, block: int | None = None) -> It
         complete, and no other one comes to be below R.
     """
     vectors = vectors.to(torch.promote_types(vectors.dtype, torch.float32))
-    if (sizes.double() ** 2).sum() > _DENSE * len(vectors) ** 2:
+    if (sizes.float() ** 2).sum() > _DENSE * len(vectors) ** 2:
         yield from _by_sorting(vectors, sizes)
     else:
         yield from _by_tiles(vectors, sizes, block)
