@@ -8,6 +8,8 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from importlib.metadata import version
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -40,29 +42,26 @@ def seconds(contenders: Mapping[str, Callable[[], Any]], rounds: int, warm: bool
 def seconds_apart(makers: Mapping[str, Callable[[], Callable[[], Any]]], rounds: int) -> dict[str, float]:
     """The same for contenders that set up the process they run in: each is made, and called in turn, in its own."""
     context = multiprocessing.get_context("spawn")
-    lines = {}
+    contenders = {}
     for name, make in makers.items():
-        lines[name], other = context.Pipe()
+        line, other = context.Pipe()
         context.Process(target=_serve, args=(other, make), daemon=True).start()
-        lines[name].recv()
-    found: dict[str, list[float]] = {name: [] for name in makers}
-    for _ in range(rounds):
-        for name, line in lines.items():
-            line.send(True)
-            found[name].append(line.recv())
-    for line in lines.values():
-        line.send(False)
-    return {name: statistics.median(times) for name, times in found.items()}
+        contenders[name] = partial(_ask, line)
+    return seconds(contenders, rounds)
+
+
+def _ask(line: Connection) -> None:
+    line.send(None)
+    line.recv()
 
 
 def _serve(line: Connection, make: Callable[[], Callable[[], Any]]) -> None:
     call = make()
-    call()
-    line.send(0.0)
-    while line.recv():
-        start = time.perf_counter()
-        call()
-        line.send(time.perf_counter() - start)
+    with suppress(EOFError):  # nobody asks any more
+        while True:
+            line.recv()
+            call()
+            line.send(None)
 
 
 def record(what: str, figures: Mapping[str, Any], to_reach: str) -> None:

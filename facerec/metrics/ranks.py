@@ -25,7 +25,7 @@ def wrong_before(vectors: Tensor, sizes: Tensor, block: int | None = None) -> It
 
     Args:
         vectors: `float [N, d]`, sorted by identity; similarity is the dot product.
-        sizes: `int64 [I]`, how many samples each identity has, in their order.
+        sizes: `int64 [I]`, how many samples each identity has, in their order; 2 or more of one of them.
         block: rows and columns of a tile, a multiple of 8; by default 1,024 on a CPU and 8,192 elsewhere.
 
     Yields:
@@ -63,7 +63,7 @@ def _by_tiles(vectors: Tensor, sizes: Tensor, block: int | None) -> Iterator[Ten
     name = own.tolist()  # for questions that should not wait for a GPU
     relevant = (sizes - 1).repeat_interleave(sizes)
     buffer = vectors.new_empty(block * block)
-    rows = max(_STRETCH, _PLACES // max(1, places) // _STRETCH * _STRETCH)
+    rows = max(_STRETCH, _PLACES // places // _STRETCH * _STRETCH)
     for start, end in _spans(0, len(vectors), rows):
         right = _right(vectors, own, relevant, start, end, places)
         wrong = torch.zeros(end - start, places + 1, dtype=torch.int32, device=vectors.device)
@@ -71,6 +71,7 @@ def _by_tiles(vectors: Tensor, sizes: Tensor, block: int | None) -> Iterator[Ten
         for top, bottom in _growing(start, end, block):
             columns = [*_spans(0, start, block), *_spans(top, end, block), *_spans(end, len(vectors), block)]
             found: list[tuple[Tensor, Tensor]] = []
+            held = 0
             for left, to in columns:
                 tile = buffer[: (bottom - top) * (to - left)].view(bottom - top, to - left)
                 torch.mm(vectors[top:bottom], vectors[left:to].T, out=tile)
@@ -81,10 +82,14 @@ def _by_tiles(vectors: Tensor, sizes: Tensor, block: int | None) -> Iterator[Ten
                 across = torch.full_like(tile[0], torch.inf)
                 if start <= left < end and to > bottom:
                     across[max(0, bottom - left) :] = limits[max(bottom, left) - start : to - start]
-                found += _reaching(tile, limits[top - start : bottom - start], across, top - start, left - start)
-                if to == len(vectors) or sum(len(rows) for rows, _ in found) > _HELD:
+                for part in _reaching(
+                    tile, limits[top - start : bottom - start], across, top - start, left - start
+                ):
+                    found.append(part)
+                    held += len(part[0])
+                if to == len(vectors) or held > _HELD:
                     _count(wrong, right, *(torch.cat(parts) for parts in zip(*found, strict=True)))
-                    found.clear()
+                    found, held = [], 0
             rest = slice(bottom - start, None)  # earlier rows have seen all
             limits[rest] = _limits(right[rest], wrong[rest], relevant[bottom:end])
         yield wrong[: count - start, :places].cumsum(dim=1, dtype=torch.int32)
@@ -107,10 +112,8 @@ def _right(vectors: Tensor, own: Tensor, relevant: Tensor, start: int, end: int,
     parts = []
     for top, bottom in _spans(start, end, 512):
         left, to = int(own[top]), int(own[bottom - 1] + relevant[bottom - 1]) + 1
-        # autocast leaves calls with `out` alone: they keep the precision of their arguments
-        similarity = vectors.new_empty(bottom - top, to - left)
-        torch.mm(vectors[top:bottom], vectors[left:to].T, out=similarity)
         rows = slice(top, bottom)
+        [similarity] = similarity_blocks(vectors[rows], vectors[left:to], bottom - top)
         parts.append(_right_of(similarity, left, own[rows], relevant[rows], top, places))
     return torch.cat(parts)
 
@@ -127,8 +130,6 @@ def _right_of(similarity: Tensor, left: int, own: Tensor, relevant: Tensor, top:
 
 def _limits(right: Tensor, wrong: Tensor, relevant: Tensor) -> Tensor:
     """The similarity of the last right sample that can be among the R nearest, or else infinity: `[rows]`."""
-    if not right.shape[1]:
-        return right.new_full((len(right),), torch.inf)
     place = torch.arange(right.shape[1], device=right.device)
     before = wrong[:, :-1].cumsum(dim=1, dtype=torch.int32)
     matter = (place + before < relevant[:, None]).sum(dim=1, keepdim=True)
@@ -155,7 +156,7 @@ def _count(wrong: Tensor, right: Tensor, rows: Tensor, values: Tensor) -> None:
     step = 1 << places.bit_length()
     while step := step >> 1:
         probe = low + step
-        at = (rows * places + probe - 1).clamp_(max=max(0, len(flat) - 1))
+        at = (rows * places + probe - 1).clamp_(max=len(flat) - 1)
         low += step * ((probe <= places) & (flat[at] > values))
     one = torch.ones(1, dtype=torch.int32, device=wrong.device)
     wrong.view(-1).index_add_(0, rows * (places + 1) + low, one.expand(len(rows)))

@@ -49,20 +49,18 @@ def retrieval_per_query(embeddings: Tensor, labels: Tensor, *, block: int | None
     if sizes.max() < 2:
         raise DataError(f"no identity among {len(sizes)} has two samples, so nothing can be retrieved")
     relevant = (sizes - 1).repeat_interleave(sizes).cpu()  # the rest is small, and float64 is not on every device
-    values = torch.zeros(len(labels), 3, dtype=torch.float64)
-    at = 0
+    parts, at = [], 0
     for wrong in wrong_before(embeddings[order], sizes, block):
-        r = relevant[at : at + len(wrong), None]
+        r = relevant[at : at + len(wrong)]
+        at += len(wrong)
         place = torch.arange(wrong.shape[1])
         rank = place + wrong.cpu()  # of each right sample, from 0
-        hits = (rank < r).double()
+        hits = (rank < r[:, None]).double()
         precision = (hits * (place + 1) / (rank + 1)).sum(dim=1)
         first = (rank[:, 0] == 0).double()
-        values[at : at + len(wrong)] = torch.stack([precision, first, hits.sum(dim=1)], dim=1)
-        values[at : at + len(wrong), ::2] /= r
-        at += len(wrong)
+        parts.append(torch.stack([precision / r, first, hits.sum(dim=1) / r]))
     rows, queries = order.cpu()[relevant > 0].sort()
-    return PerQuery(rows, *values[relevant > 0][queries].T)
+    return PerQuery(rows, *torch.cat(parts, dim=1)[:, relevant > 0][:, queries])
 
 
 def retrieval_metrics(embeddings: Tensor, labels: Tensor, *, block: int | None = None) -> RetrievalValues:
