@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pytorch_lightning import Trainer
 
-from facerec.data import Augment
+from facerec.data import Augment, FaceData, orl
+from facerec.errors import ConfigError
 from facerec.report.curves import read_metrics
 from facerec.synced_norm import SyncedBatchNorm
 
@@ -73,6 +75,18 @@ def test_what_can_not_be_divided_is_refused(
 ) -> None:
     assert run("train", *tiny, *overrides, "hydra.run.dir=refused") == 1
     assert message in "".join(capsys.readouterr())
+
+
+def test_a_part_with_fewer_images_than_processes_is_refused(tmp_path: Path) -> None:
+    data = FaceData(
+        orl(), Augment(), batch_size=2, num_workers=0, decode_workers=0, cache_dir=str(tmp_path), seed=0
+    )
+    counts = [len(data.part(part)) for part in ("seen", "val", "test")]
+    data.trainer = Trainer(devices=min(counts), accelerator="cpu", strategy="ddp", logger=False)
+    data.setup("fit")
+    data.trainer = Trainer(devices=min(counts) + 1, accelerator="cpu", strategy="ddp", logger=False)
+    with pytest.raises(ConfigError, match=f"holds {min(counts)} images, too few for {min(counts) + 1} proc"):
+        data.setup("fit")
 
 
 def test_shares_of_a_batch_are_augmented_as_the_whole() -> None:

@@ -93,6 +93,19 @@ class FaceData(pl.LightningDataModule):
         """The images of "train", "seen", "val" or "test"."""
         return CropDataset(self.crops, self._labels, self.images.rows(name))
 
+    def setup(self, stage: str) -> None:
+        """Refuse more processes than a part can be divided over, before anything is trained.
+
+        Raises:
+            ConfigError: a part has images, but not one for each process.
+        """
+        for part in ("seen", "val", "test"):
+            if 0 < (count := len(self.part(part))) < self._world_size:
+                raise ConfigError(
+                    f"trainer.devices: part '{part}' of dataset {self.images.name} holds {count} images, too few "
+                    f"for {self._world_size} processes"
+                )
+
     def train_dataloader(self) -> DataLoader[Batch]:
         """Shuffle by (seed, epoch) alone, so that a resumed run meets the same batches.
 
