@@ -61,7 +61,8 @@ bench: study
 	$(BIN)/python benchmarks/retrieval.py samples=160000
 	$(BIN)/python benchmarks/pairs.py
 	$(BIN)/python benchmarks/embedding.py
-	$(BIN)/python benchmarks/photo.py model=outputs/orl/ensemble/model
+	for threads in 1 2; do \
+		$(BIN)/python benchmarks/photo.py model=outputs/orl/ensemble/model threads=$$threads || exit; done
 	for depth in 18 34 50; do for stem in imagenet face; do \
 		batch=$$(case $$depth$$stem in 50face) echo 32;; *) echo 128;; esac); \
 		$(BIN)/python benchmarks/training.py depth=$$depth stem=$$stem batch=$$batch || exit; done; done
