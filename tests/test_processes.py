@@ -77,7 +77,7 @@ def test_what_can_not_be_divided_is_refused(
     assert message in "".join(capsys.readouterr())
 
 
-def test_a_part_with_fewer_images_than_processes_is_refused(tmp_path: Path) -> None:
+def test_more_processes_than_images_are_refused(tmp_path: Path) -> None:
     data = FaceData(
         orl(), Augment(), batch_size=2, num_workers=0, decode_workers=0, cache_dir=str(tmp_path), seed=0
     )
@@ -86,6 +86,9 @@ def test_a_part_with_fewer_images_than_processes_is_refused(tmp_path: Path) -> N
     data.setup("fit")
     data.trainer = Trainer(devices=min(counts) + 1, accelerator="cpu", strategy="ddp", logger=False)
     with pytest.raises(ConfigError, match=f"holds {min(counts)} images, too few for {min(counts) + 1} proc"):
+        data.setup("fit")
+    data.trainer = Trainer(devices=len(data.part("train")), accelerator="cpu", strategy="ddp", logger=False)
+    with pytest.raises(ConfigError, match=r"data\.batch_size is 2 in each of"):
         data.setup("fit")
 
 

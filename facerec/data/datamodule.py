@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler, S
 
 from facerec.data.augment import Augment
 from facerec.data.cache import as_is, open_crops
-from facerec.data.images import FaceImages
+from facerec.data.images import PARTS, FaceImages
 from facerec.data.statistics import ChannelStatistics, cached_channel_statistics
 from facerec.errors import ConfigError
 
@@ -94,16 +94,24 @@ class FaceData(pl.LightningDataModule):
         return CropDataset(self.crops, self._labels, self.images.rows(name))
 
     def setup(self, stage: str) -> None:
-        """Refuse more processes than a part can be divided over, before anything is trained.
+        """Refuse more processes than the images can be divided over, before anything is trained.
 
         Raises:
-            ConfigError: a part has images, but not one for each process.
+            ConfigError: all processes together want a larger batch than there are training images, or another
+                part has images, but not one for each process.
         """
+        processes, name = self._world_size, self.images.name
+        count = {part: len(self.images.rows(part)) for part in PARTS}
+        if self.batch_size * processes > count["train"]:
+            raise ConfigError(
+                f"data.batch_size is {self.batch_size} in each of {processes} processes, but dataset "
+                f"{name} has {count['train']} training images"
+            )
         for part in ("seen", "val", "test"):
-            if 0 < (count := len(self.part(part))) < self._world_size:
+            if 0 < count[part] < processes:
                 raise ConfigError(
-                    f"trainer.devices: part '{part}' of dataset {self.images.name} holds {count} images, too few "
-                    f"for {self._world_size} processes"
+                    f"trainer.devices: part '{part}' of dataset {name} holds {count[part]} images, too few for "
+                    f"{processes} processes"
                 )
 
     def train_dataloader(self) -> DataLoader[Batch]:
@@ -112,16 +120,8 @@ class FaceData(pl.LightningDataModule):
         Processes take turns in one order and none repeats an image: step by step they hold together the batch
         that one process with a batch as large as all of theirs would. The rest of an epoch that fills no batch
         is left out, and is another one each epoch.
-
-        Raises:
-            ConfigError: all processes together want a larger batch than there are images.
         """
         dataset = self.part("train")
-        if self.batch_size * self._world_size > len(dataset):
-            raise ConfigError(
-                f"data.batch_size is {self.batch_size} in each of {self._world_size} processes, but dataset "
-                f"{self.images.name} has {len(dataset)} training images"
-            )
         # with one process, too: Lightning tells this sampler the epoch
         sampler: Sampler[int] = DistributedSampler(
             dataset, self._world_size, self._rank, shuffle=True, seed=self.seed, drop_last=True
