@@ -52,6 +52,7 @@ def run_job(config_name: str, task: Callable[[DictConfig], Any]) -> None:
 @contextmanager
 def wandb_finished() -> Iterator[None]:
     """Whatever happens inside, the W&B run that it may have started ends with it, so that jobs never share one."""
+    os.environ.setdefault("WANDB_QUIET", "true")  # a job ends with our table, not with W&B's summary
     try:
         yield
     finally:
