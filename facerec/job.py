@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from facerec.errors import ConfigError, FacerecError
+from facerec.layout import evaluation_dir
 from facerec.sweep import job_name
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ _PACKAGE = Path(__file__).parent
 CONFIG_DIR = next(folder for folder in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if folder.is_dir())
 
 OmegaConf.register_new_resolver("job_name", job_name, replace=True)
+OmegaConf.register_new_resolver("evaluation_dir", evaluation_dir, replace=True)
 
 
 def run_job(config_name: str, task: Callable[[DictConfig], Any]) -> None:

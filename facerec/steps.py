@@ -30,7 +30,9 @@ def up_to_date(folder: Path, inputs: Mapping[str, Any]) -> bool:
     found = read_inputs(folder)
     if found is None:
         return False
-    changed = [key for key, value in json.loads(json.dumps(inputs)).items() if key not in found or found[key] != value]
+    changed = [
+        key for key, value in json.loads(json.dumps(inputs)).items() if key not in found or found[key] != value
+    ]
     if "version" in changed:
         before = found.get("version", "an earlier version")
         log.info("%s: made by facerec %s, this is %s: done again", folder, before, inputs["version"])

@@ -53,23 +53,34 @@ def files_fingerprint(files: Sequence[Path], cache: Path) -> str:
         DataError: a file can't be read, or `cache` can't be written.
     """
     try:
-        stats = [(os.path.abspath(file), *_times(file)) for file in files]  # noqa: PTH100  # a million paths
+        stats = [(file.absolute(), *_times(file)) for file in files]
         known = cache / f"files-{_hash(repr(entry).encode() for entry in stats)}.txt"
         if known.exists() and len(found := known.read_text()) == 16:
             return found
         with ThreadPoolExecutor() as pool:
-            contents = tqdm(pool.map(_content, files), "reading files", len(files), leave=False, delay=2, unit="file")
-            found = _hash(b"%s %s\n" % (_name(file), content) for file, content in zip(files, contents, strict=True))
+            read = tqdm(pool.map(_content, files), "read files", len(files), leave=False, delay=2, unit="file")
+            found = _hash(b"%s %s\n" % (_name(file), content) for file, content in zip(files, read, strict=True))
     except OSError as error:
         raise DataError(f"{error.filename} can't be read ({error.strerror})") from error
     try:
         cache.mkdir(parents=True, exist_ok=True)
         replace_file(known, found.encode())
     except OSError as error:
-        raise DataError(
-            f"data.cache_dir: {cache} can't be written ({error.strerror}); free space there or choose another folder"
-        ) from error
+        cure = "free space there or choose another folder"
+        raise DataError(f"data.cache_dir: {cache} can't be written ({error.strerror}); {cure}") from error
     return found
+
+
+def list_fingerprint(file: Path) -> str:
+    """Name of a list and 16 hex digits over its content.
+
+    Raises:
+        DataError: it can't be read.
+    """
+    try:
+        return f"{file.name} {_content(file)[:16].decode()}"
+    except OSError as error:
+        raise DataError(f"{file} can't be read ({error.strerror})") from error
 
 
 def dated_fingerprint(images: FaceImages) -> str:
