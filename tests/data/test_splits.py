@@ -100,9 +100,7 @@ def test_a_folder_too_small_is_told_its_split_and_its_own_keys(
 
 
 def test_orl_is_told_the_keys_of_orl() -> None:
-    with pytest.raises(
-        DataError, match=r"validation: 0 \(0 images\).*dataset\.val_identities, dataset"
-    ):
+    with pytest.raises(DataError, match=r"validation: 0 \(0 images\).*dataset\.val_identities, dataset"):
         orl(val_identities=0)
     with pytest.raises(DataError, match=r"training: 1 \(10 images\).*dataset\.val_identities, dataset"):
         orl(val_identities=29)
