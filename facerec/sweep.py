@@ -111,7 +111,7 @@ def write_best(folder: Path, cfg: DictConfig) -> dict[str, float]:
     found = {}
     for file in sorted(folder.glob(f"*/{INPUTS}")):
         job = read_inputs(file.parent)
-        if job and _on_data_of(job, wanted, images):
+        if job and "config" in job and _on_data_of(job, wanted, images):
             found[file.parent.name] = float(json.loads((file.parent / "metrics.json").read_text())[OBJECTIVE])
     values = dict(sorted(found.items(), key=lambda item: item[1], reverse=True))
     if values:
