@@ -14,8 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from facerec.errors import ConfigError, FacerecError
+from facerec.job_name import job_name
 from facerec.layout import evaluation_dir
-from facerec.sweep import job_name
 
 log = logging.getLogger(__name__)
 

@@ -15,9 +15,10 @@ from omegaconf import DictConfig
 
 from facerec.errors import ConfigError, ModelError
 from facerec.job import run_job, wandb_finished
+from facerec.job_name import finished, job_inputs
 from facerec.launched import processes_ended
 from facerec.steps import INPUTS, finish, read_inputs
-from facerec.sweep import OBJECTIVE, finished, job_inputs
+from facerec.sweep import OBJECTIVE
 from facerec.training import instantiate, run_training
 
 if TYPE_CHECKING:

@@ -54,7 +54,7 @@ def test_charts_show_names_as_they_are() -> None:
     for draw in (draw_roc, draw_histograms):
         figure = draw({NAME: pairs})
         assert as_data_uri(figure)
-        shown = {text.get_text().replace("\\$", "$") for text in figure.findobj(Text)}  # type: ignore[arg-type]
+        shown = {text.get_text().replace("\\$", "$") for text in figure.findobj(Text)}
         assert NAME in shown
 
 

@@ -13,11 +13,15 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
+from facerec import Embedder
+from facerec.backbones import ResNet
 from facerec.data import folder, orl
 from facerec.data.fingerprint import data_fingerprint, dated_fingerprint
 from facerec.errors import ConfigError
 from facerec.job import CONFIG_DIR
-from facerec.sweep import best_run, job_name, write_best
+from facerec.job_name import job_name
+from facerec.model import save
+from facerec.sweep import best_run, write_best
 
 SWEEP = Path("outputs/faces/resnet18")
 EXPERIMENT = ("--multirun", "experiment=resnet18", "study=faces", "optimizer.lr=1e-3")
@@ -164,7 +168,7 @@ def _finished(name: str, value: float, data: str) -> None:
 
 
 def test_the_best_job_is_written_with_its_reason(in_folder: Path) -> None:
-    cfg = OmegaConf.create({"dataset": {"_target_": "facerec.data.orl"}, "data": {"cache_dir": "cache"}})
+    cfg = DictConfig({"dataset": {"_target_": "facerec.data.orl"}, "data": {"cache_dir": "cache"}})
     assert write_best(SWEEP, cfg) == {}
     with pytest.raises(ConfigError, match=r"resnet18 has no best\.json; run its sweep first: .* study=faces"):
         best_run(SWEEP)
@@ -179,15 +183,17 @@ def test_the_best_job_is_written_with_its_reason(in_folder: Path) -> None:
     assert best["job"] == "b"
     assert best["reason"] == "highest val/MAP@R of 3 finished jobs: 0.7500, next 0.5000 (a)"
     assert best_run(SWEEP) == SWEEP / "b"
-    assert (
-        write_best(SWEEP, OmegaConf.merge(cfg, {"dataset": {"_target_": "facerec.data.folder", "root": "none"}}))
-        == {}
-    )
+    cfg.dataset = {"_target_": "facerec.data.folder", "root": "none"}
+    assert write_best(SWEEP, cfg) == {}
 
 
 def _config(*overrides: str) -> DictConfig:
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
         return compose("train", list(overrides), return_hydra_config=True)
+
+
+def _embedder() -> Embedder:
+    return Embedder(ResNet(18, embedding_dim=8, stem="imagenet"), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
 
 def test_jobs_share_a_folder_only_if_they_are_the_same_job(in_folder: Path, people: Path) -> None:
@@ -197,7 +203,11 @@ def test_jobs_share_a_folder_only_if_they_are_the_same_job(in_folder: Path, peop
         assert job_name(_root_=_config(same)) == name
     for other in ("seed=1", "loss.m=0.1", "trainer.max_epochs=3", "dataset.seen_share=0.1", "backbone=resnet34"):
         assert job_name(_root_=_config(other)) != name
-    for unopened in ("dataset=folder", "dataset.val_identities=99"):  # which is for the job to say
+    save("start", _embedder(), statistics={}, origin={})
+    started = job_name(_root_=_config("init_from=start"))
+    save("start", _embedder(), statistics={}, origin={})
+    assert len({name, started, job_name(_root_=_config("init_from=start"))}) == 3
+    for unopened in ("init_from=nowhere", "dataset=folder", "dataset.val_identities=99"):  # for the job to say
         assert job_name(_root_=_config(unopened)) == job_name(_root_=_config(unopened)) != name
 
 
