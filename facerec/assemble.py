@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 
 def assemble(cfg: DictConfig) -> None:
     """Embed the training identities with each member, find pair statistics and weights, write the ensemble."""
-    from facerec import model
-    from facerec.data.cache import fingerprint
+    from facerec import __version__, model
+    from facerec.data.fingerprint import data_fingerprint
     from facerec.report import show_weights
     from facerec.study import check_same_identities, find_members, open_images
 
@@ -41,7 +41,8 @@ def assemble(cfg: DictConfig) -> None:
     trained_on = check_same_identities(members, images)
     fingerprints = {name: model.fingerprint(folder) for name, folder in members.items()}
     weighting = OmegaConf.to_container(cfg.weighting, resolve=True)
-    inputs = {"members": fingerprints, "weighting": weighting, "part": cfg.part, "data": fingerprint(images)}
+    inputs = {"version": __version__, "members": fingerprints, "weighting": weighting, "part": cfg.part}
+    inputs["data"] = data_fingerprint(images, Path(cfg.data.cache_dir))
     if cfg.shard:
         _embed(cfg, embedders, fingerprints, images, Shard.parse(cfg.shard))
         log.info("shard %s of the embeddings is written; after the last one the same without shard", cfg.shard)
@@ -51,10 +52,29 @@ def assemble(cfg: DictConfig) -> None:
     else:
         found, ensemble = _combine(cfg, embedders, fingerprints, images)
         origin = {"members": {name: str(folder) for name, folder in members.items()}, "dataset": images.name}
+        kept = _thresholds(out / "model", ensemble)
         begin(out)  # only now: an error up to here leaves what was there, and valid
-        model.save(out / "model", ensemble, statistics={"ensemble": found, "trained_on": trained_on}, origin=origin)
+        statistics = {"ensemble": found, "trained_on": trained_on, **kept}
+        model.save(out / "model", ensemble, statistics=statistics, origin=origin)
         finish(out, inputs)
     show_weights(model.read_statistics(out / "model")["ensemble"], out / "model")
+
+
+def _thresholds(folder: Path, ensemble: "Ensemble") -> dict[str, Any]:
+    """What evaluation stored with the model at `folder`, if its vectors are those of this ensemble."""
+    import torch
+
+    from facerec import load
+    from facerec.model import read_statistics
+
+    try:
+        before, statistics = load(folder).state_dict(), read_statistics(folder)
+    except ModelError:  # there is none, or none that can be used
+        return {}
+    ours = ensemble.state_dict()
+    if before.keys() != ours.keys() or not all(torch.equal(before[name], ours[name].cpu()) for name in ours):
+        return {}
+    return {key: statistics[key] for key in ("thresholds", "calibration", "evaluated_on") if key in statistics}
 
 
 def _load(name: str, folder: Path) -> "Embedder":

@@ -2,9 +2,10 @@
 
 import json
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
@@ -19,34 +20,60 @@ if TYPE_CHECKING:
     from facerec.evaluation import Evaluated
 
 log = logging.getLogger(__name__)
-_DECISIVE = ["part", "allow_seen", "attributes", "lfw", "resamples", "seed"]
 
 
 def evaluate(cfg: DictConfig) -> None:
     """Measure, write metrics and report, and store thresholds and calibration with the model."""
-    from facerec.data.cache import fingerprint
-    from facerec.report.evaluation import show_evaluation
+    from facerec.report.evaluation import log_evaluation, show_evaluation
     from facerec.study import open_images
 
     out = Path(HydraConfig.get().runtime.output_dir)
     folder = Path(cfg.model)
     folder = folder / "model" if (folder / "model").is_dir() else folder
     images = open_images(cfg.get("dataset"), next(iter(_member_runs(folder).values())) / "model")
-    inputs = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.masked_copy(cfg, _DECISIVE), resolve=True))
-    inputs |= {"model": _kind(folder).fingerprint(folder), "data": fingerprint(images)}
+    fingerprint = _kind(folder).fingerprint(folder)
     if cfg.shard:
-        _embed_shard(cfg, folder, inputs["model"], images)
+        _embed_shard(cfg, folder, fingerprint, images)
         return
+    unseen = _check_unseen(cfg, folder, images)
+    inputs = _inputs(cfg, folder, fingerprint, images)
     if up_to_date(out, inputs):
         log.info("%s: neither model nor data have changed, so the figures stay as they are", out)
-    else:
-        shared = _check_unseen(cfg, folder, images)
-        evaluated = _measure(cfg, folder, inputs["model"], images)
-        evaluated.results.update(model=str(folder), fingerprint=inputs["model"], shared_identities=shared)
-        begin(out)
-        _write(cfg, out, folder, evaluated)
-        finish(out, inputs)
-    show_evaluation(json.loads((out / "metrics.json").read_text()), out)
+        results = json.loads((out / "metrics.json").read_text())
+        show_evaluation(results, out, _keep_thresholds(cfg, folder, results, out))
+        return
+    evaluated = _measure(cfg, folder, fingerprint, images)
+    results = evaluated.results
+    results.update(model=str(folder), fingerprint=fingerprint, data=inputs["data"], **unseen)
+    begin(out)
+    _write(out, folder, evaluated)
+    show_evaluation(results, out, _keep_thresholds(cfg, folder, results, out))
+    with wandb_finished():
+        if logger := instantiate(cfg.logger):
+            log_evaluation(results, logger, out / "report.html")
+    finish(out, inputs)
+
+
+def _inputs(cfg: DictConfig, folder: Path, fingerprint: str, images: "FaceImages") -> dict[str, Any]:
+    """All that decides the figures."""
+    from facerec import __version__
+    from facerec.data.fingerprint import data_fingerprint, files_fingerprint, list_fingerprint
+    from facerec.evaluation import find_pictures, read_pairs
+
+    cache, attributes, pairs = Path(cfg.data.cache_dir), cfg.attributes, [Path(file) for file in cfg.lfw.pairs]
+    pictures = find_pictures(read_pairs(pairs), Path(cfg.lfw.root or "."))[0] if pairs else {}
+    statistics = _kind(folder).read_statistics(folder)
+    return {
+        "version": __version__,
+        **{key: cfg[key] for key in ("part", "allow_seen", "resamples", "seed")},
+        "model": fingerprint,
+        "statistics": {key: statistics.get(key) for key in ("ensemble", "trained_on")},
+        "data": data_fingerprint(images, cache),
+        "attributes": list_fingerprint(Path(attributes)) if attributes else None,
+        "lfw.pairs": [list_fingerprint(file) for file in pairs],
+        "lfw.root": files_fingerprint(list(pictures.values()), cache) if pairs else None,
+        "finder": OmegaConf.to_container(cfg.finder, resolve=True) if pairs else None,
+    }
 
 
 def _embed_shard(cfg: DictConfig, folder: Path, fingerprint: str, images: "FaceImages") -> None:
@@ -58,26 +85,29 @@ def _embed_shard(cfg: DictConfig, folder: Path, fingerprint: str, images: "FaceI
     log.info("shard %s of the embeddings is written; after the last one the same without shard", cfg.shard)
 
 
-def _check_unseen(cfg: DictConfig, folder: Path, images: "FaceImages") -> int:
-    """How many of the identities the model was trained on."""
-    from facerec.study import trained_on
-
+def _check_unseen(cfg: DictConfig, folder: Path, images: "FaceImages") -> dict[str, Any]:
+    """On which data set the model was trained, and how many of the identities it saw there; None if not known."""
     if cfg.part not in ("test", "train"):
         raise ConfigError(f"part must be test or train, not {cfg.part}: val identities calibrate the probabilities")
     for part in ("val", cfg.part):
         if not len(images.rows(part)):
-            raise DataError(f"dataset {images.name} has no {part} images; set people aside (dataset.{part}_share)")
-    if folder.is_file():
-        log.warning("%s: a peer does not say whom it was trained on, so that is not checked", folder)
-        return 0
+            raise DataError(f"dataset {images.name} has no {part} images; {images.split_by} decides how many")
+    trained_on = _kind(folder).read_statistics(folder).get("trained_on")
+    if not trained_on:
+        log.warning("%s: does not say whom it was trained on, so that is not checked", folder)
+        return {"trained_on": None, "shared_identities": None}
+    if trained_on["dataset"] != images.name:  # the same person may have another name there
+        return {"trained_on": trained_on["dataset"], "shared_identities": None}
     asked = images.identity_digests("val", cfg.part)
-    shared = len(set(asked) & set(trained_on("model", folder)["identities"]))
+    shared = len(set(asked) & set(trained_on["identities"]))
     if shared and not cfg.allow_seen:
         raise DataError(
             f"dataset {images.name}: the model was trained on {shared} of the {len(asked)} identities it would be "
             "measured on; choose others, or allow_seen=true, and the report will say so"
         )
-    return shared
+    if shared and cfg.store_thresholds:
+        raise ConfigError("store_thresholds: thresholds of people that the model was trained on are too low")
+    return {"trained_on": trained_on["dataset"], "shared_identities": shared}
 
 
 def _measure(cfg: DictConfig, folder: Path, fingerprint: str, images: "FaceImages") -> "Evaluated":
@@ -108,24 +138,32 @@ def _embedding(cfg: DictConfig, folder: Path, fingerprint: str, images: "FaceIma
     }
 
 
-def _write(cfg: DictConfig, out: Path, folder: Path, evaluated: "Evaluated") -> None:
+def _write(out: Path, folder: Path, evaluated: "Evaluated") -> None:
+    from facerec.atomic import replace_file
     from facerec.evaluation import as_csv
-    from facerec.report.evaluation import log_evaluation, write_evaluation
+    from facerec.report.evaluation import write_evaluation
 
-    results, statistics = evaluated.results, _kind(folder).read_statistics(folder)
-    results["ensemble"] = statistics.get("ensemble")
-    (out / "metrics.json").write_text(json.dumps(results, indent=1, allow_nan=False) + "\n")
-    (out / "metrics.csv").write_text(as_csv(results))
+    results = evaluated.results
+    results["ensemble"] = _kind(folder).read_statistics(folder).get("ensemble")
+    replace_file(out / "metrics.json", (json.dumps(results, indent=1, allow_nan=False) + "\n").encode())
+    replace_file(out / "metrics.csv", as_csv(results).encode(errors="replace"))
     write_evaluation(out / "report.html", evaluated, _member_runs(folder))
-    with wandb_finished():
-        if logger := instantiate(cfg.logger):
-            log_evaluation(results, logger, out / "report.html")
+
+
+def _keep_thresholds(cfg: DictConfig, folder: Path, results: Mapping[str, Any], out: Path) -> str:
+    """Store thresholds and calibration with the model if they are its to take; says in the report whose it has."""
+    from facerec.evaluation import describe_thresholds, takes_thresholds, with_thresholds
+    from facerec.report import state_thresholds
+
+    statistics = _kind(folder).read_statistics(folder)
+    if takes_thresholds(statistics, results, cfg.store_thresholds):
+        statistics = with_thresholds(statistics, results)
+        _kind(folder).write_statistics(folder, statistics)
     if results["shared_identities"]:
         log.warning("the identities are not unseen, so no threshold is stored with the model")
-    else:
-        decisions = {key: results[key] for key in ("thresholds", "calibration")}
-        source = {"dataset": results["dataset"], "part": results["part"], "identities": results["identities"]}
-        _kind(folder).write_statistics(folder, {**statistics, **decisions, "evaluated_on": source})
+    said: str = describe_thresholds(statistics, results)
+    state_thresholds(out / "report.html", said)
+    return said
 
 
 def _kind(folder: Path) -> ModuleType:

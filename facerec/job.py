@@ -17,7 +17,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from facerec.errors import ConfigError, FacerecError
-from facerec.sweep import job_name
+from facerec.job_name import job_name
+from facerec.layout import evaluation_dir
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ _PACKAGE = Path(__file__).parent
 CONFIG_DIR = next(folder for folder in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if folder.is_dir())
 
 OmegaConf.register_new_resolver("job_name", job_name, replace=True)
+OmegaConf.register_new_resolver("evaluation_dir", evaluation_dir, replace=True)
 
 _OPTIONAL = {"callbacks", "logger"}  # groups that `GROUP=null` switches off
 _NAMES = {"person", "name", "to", "note"}
@@ -84,6 +86,7 @@ def literal(argument: str, multirun: bool = False) -> str:
 @contextmanager
 def wandb_finished() -> Iterator[None]:
     """Whatever happens inside, the W&B run that it may have started ends with it, so that jobs never share one."""
+    os.environ.setdefault("WANDB_QUIET", "true")  # a job ends with our table, not with W&B's summary
     try:
         yield
     finally:

@@ -103,7 +103,7 @@ def _summarise(rows: Iterable["Row"], out: Path) -> None:
     table.add_row("crops", str(kept.total()))
     for reason, count in Counter(row["reason"].partition(":")[0] for row in rows if row["reason"]).most_common():
         table.add_row(f"refused: {reason}", str(count))
-    Console(width=100).print(table)
+    Console(width=100, markup=False, emoji=False).print(table)
     log.info("crops: %s, manifest: %s", out / "crops", out / "manifest")
     for row in [row for row in rows if row["reason"] and row["reason"].startswith("unreadable")][:20]:
         log.warning("%s: %s", row["source"], row["reason"])

@@ -49,7 +49,7 @@ def search(cfg: DictConfig) -> None:
             _show(study, folder)
     except Timeout as error:
         raise ConfigError(f"{folder}: another search is at work there; wait for it") from error
-    write_best(folder, cfg.dataset)
+    write_best(folder, cfg)
     if failed := [problem for problem in problems if problem]:
         listed = "".join(f"\n  {problem}" for problem in failed)
         raise FacerecError(f"{len(failed)} trials failed; the same command tries others in their place:{listed}")
@@ -112,7 +112,7 @@ def _show(study: "optuna.Study", folder: Path) -> None:
     for trial in study.trials:
         value = "-" if trial.value is None else f"{trial.value:.4f}"
         table.add_row(str(trial.number), trial.user_attrs.get("job", "-"), trial.state.name.lower(), value)
-    Console(width=110).print(table)
+    Console(width=110, markup=False, emoji=False).print(table)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Sweeps that go on: failed jobs stop no others, finished ones are not done again, the best is written down."""
 
-import hashlib
 import json
 import logging
 import math
@@ -17,16 +16,14 @@ from rich.table import Table
 
 from facerec.atomic import replace_file
 from facerec.errors import ConfigError, FacerecError
-from facerec.steps import INPUTS
+from facerec.job_name import UNREADABLE, data_of, on_data_of, open_images_of
+from facerec.steps import INPUTS, read_inputs
 
 log = logging.getLogger(__name__)
 
 BEST = "best.json"
 OBJECTIVE = "val/MAP@R"
 _OUTCOME = "outcome.json"
-# what runs are called, where and how they are logged, and how fast they go
-_INDECISIVE = ("hydra", "hparams_search", "study", "logger", "callbacks", "ckpt_path")
-_INDECISIVE_DATA = ("cache_dir", "decode_workers", "num_workers")
 
 
 class SweepSummary(Callback):
@@ -57,14 +54,14 @@ class SweepSummary(Callback):
             # or Hydra would end the multirun without its summary
             job_return.status, job_return.return_value = JobStatus.COMPLETED, math.nan
         outcome = json.dumps({"multirun": self.multirun, "problem": problem})
-        (Path(config.hydra.runtime.output_dir) / _OUTCOME).write_text(outcome)
+        replace_file(Path(config.hydra.runtime.output_dir) / _OUTCOME, outcome.encode())
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Look at what the jobs left."""
         folder = Path(config.hydra.sweep.dir)
         outcomes = {file.parent.name: json.loads(file.read_text()) for file in sorted(folder.glob(f"*/{_OUTCOME}"))}
         problems = {name: of["problem"] for name, of in outcomes.items() if of["multirun"] == self.multirun}
-        values = write_best(folder, config.dataset)
+        values = write_best(folder, config)
         _show({name: "failed" if problem else values.get(name) for name, problem in problems.items()}, folder)
         if failed := {name: problem for name, problem in problems.items() if problem}:
             log.error(
@@ -91,16 +88,25 @@ def best_run(folder: Path) -> Path:
     return folder / str(json.loads((folder / BEST).read_text())["job"])
 
 
-def write_best(folder: Path, dataset: DictConfig) -> dict[str, float]:
+def write_best(folder: Path, cfg: DictConfig) -> dict[str, float]:
     """Write the best finished job under `folder` to `best.json`, with its reason; nothing if none is finished.
 
     Returns:
-        Finished job → its validation MAP@R, best first, of the jobs on this data set: others can't be compared.
+        Finished job → its validation MAP@R, best first, of the jobs on the data of `cfg`: others can't be compared.
     """
+    try:
+        images = open_images_of(cfg)
+        wanted = {
+            "config": {"dataset": OmegaConf.to_container(cfg.dataset, resolve=True)},
+            "data": data_of(cfg, images),
+        }
+    except UNREADABLE:
+        return {}  # so no job was finished on them
     found = {}
-    for inputs in sorted(folder.glob(f"*/{INPUTS}")):
-        if json.loads(inputs.read_text())["config"]["dataset"] == OmegaConf.to_container(dataset, resolve=True):
-            found[inputs.parent.name] = float(json.loads((inputs.parent / "metrics.json").read_text())[OBJECTIVE])
+    for file in sorted(folder.glob(f"*/{INPUTS}")):
+        job = read_inputs(file.parent)
+        if job and "config" in job and on_data_of(job, wanted, images):
+            found[file.parent.name] = float(json.loads((file.parent / "metrics.json").read_text())[OBJECTIVE])
     values = dict(sorted(found.items(), key=lambda item: item[1], reverse=True))
     if values:
         best, *others = values
@@ -113,28 +119,8 @@ def write_best(folder: Path, dataset: DictConfig) -> dict[str, float]:
     return values
 
 
-def job_name(*, _root_: DictConfig) -> str:
-    """Folder of a job in a sweep: loss, learning rate, and a hash over all that decides what comes out.
-
-    Registered as the resolver `${job_name:}`. Jobs share a folder only if they are the same job.
-    """
-    digest = hashlib.sha256(json.dumps(decisive(_root_), sort_keys=True).encode()).hexdigest()[:8]
-    return f"{_root_.hydra.runtime.choices.loss}-lr{_root_.optimizer.lr:g}-{digest}"
-
-
-def decisive(cfg: DictConfig) -> dict[str, Any]:
-    """What of a run's configuration decides its metrics, resolved."""
-    plain: dict[str, Any] = {
-        str(key): OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
-        for key, value in cfg.items()
-        if key not in _INDECISIVE
-    }
-    plain["data"] = {key: value for key, value in plain["data"].items() if key not in _INDECISIVE_DATA}
-    return plain
-
-
 def _show(outcomes: dict[str, Any], folder: Path) -> None:
     table = Table("job", OBJECTIVE, title=f"Jobs under {folder}", title_justify="left")
     for name, value in sorted(outcomes.items(), key=lambda item: -item[1] if isinstance(item[1], float) else 1.0):
         table.add_row(name, f"{value:.4f}" if isinstance(value, float) else value or "-")
-    Console(width=110).print(table)
+    Console(width=110, markup=False, emoji=False).print(table)

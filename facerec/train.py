@@ -3,7 +3,6 @@
 import json
 import logging
 import math
-import os
 import shutil
 import zipfile
 from collections.abc import Sequence
@@ -16,9 +15,10 @@ from omegaconf import DictConfig
 
 from facerec.errors import ConfigError, ModelError
 from facerec.job import run_job, wandb_finished
+from facerec.job_name import finished, job_inputs
 from facerec.launched import processes_ended
-from facerec.steps import INPUTS, finish, up_to_date
-from facerec.sweep import OBJECTIVE, decisive
+from facerec.steps import INPUTS, finish, read_inputs
+from facerec.sweep import OBJECTIVE
 from facerec.training import instantiate, run_training
 
 if TYPE_CHECKING:
@@ -32,18 +32,15 @@ def train(cfg: DictConfig, callbacks: Sequence["Callback"] = ()) -> float:
 
     In a multirun, a finished run is left as it is and an unfinished one goes on.
     """
-    from facerec.data.cache import fingerprint
-
     run = Path(HydraConfig.get().runtime.output_dir)
     images = instantiate(cfg.dataset)
-    inputs = {"config": decisive(cfg), "data": fingerprint(images)}
+    inputs = job_inputs(cfg, images)
     if HydraConfig.get().mode == RunMode.MULTIRUN:
-        if up_to_date(run, inputs):
-            log.info("%s: finished before", run)
+        if finished(run, inputs, images):
+            _say_finished(run)
             return float(json.loads((run / "metrics.json").read_text())[OBJECTIVE])
         _go_on(cfg, run)
     _check(cfg, run)
-    os.environ.setdefault("WANDB_QUIET", "true")  # the run ends with our table, not with W&B's summary
     with wandb_finished(), processes_ended():
         metrics = run_training(cfg, run, images, callbacks)
     if metrics:
@@ -51,10 +48,20 @@ def train(cfg: DictConfig, callbacks: Sequence["Callback"] = ()) -> float:
     return metrics.get(OBJECTIVE, math.nan)
 
 
+def _say_finished(run: Path) -> None:
+    from facerec import __version__
+    from facerec.model import read_origin
+
+    maker = read_origin(run / "model").get("facerec")
+    by = "" if maker == __version__ else f" by facerec {maker}, this is {__version__}; it is kept"
+    log.info("%s: finished before%s", run, by)
+
+
 def _go_on(cfg: DictConfig, run: Path) -> None:
     """Let the job of a sweep go on where it stopped, if it had come to a checkpoint."""
-    if (run / INPUTS).exists():
+    if read_inputs(run) and (run / "model").exists():
         raise ConfigError(f"{run} was finished with other images or values; move it away to train again")
+    (run / INPUTS).unlink(missing_ok=True)  # of a job that lost its model, or damaged
     checkpoints = run / "checkpoints"
     whole = [file for file in (checkpoints / "last.ckpt", checkpoints / "best.ckpt") if zipfile.is_zipfile(file)]
     if cfg.ckpt_path is None and whole:

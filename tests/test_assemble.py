@@ -85,6 +85,26 @@ def test_a_study_becomes_one_model_which_is_made_again_only_when_something_chang
     assert made() != second
 
 
+def test_another_version_makes_it_again_and_the_same_vectors_keep_their_thresholds(
+    run: Callable[..., int],
+    members: list[Path],
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    decisions = {"thresholds": [{"far": 0.01, "threshold": 0.5}], "evaluated_on": {"dataset": "orl"}}
+    replace_file(
+        OUT / "model/statistics.json", json.dumps({**read_statistics(OUT / "model"), **decisions}).encode()
+    )
+    monkeypatch.setattr("facerec.__version__", "9.9", raising=False)
+    assert run("assemble", "study=faces") == 0
+    assert "this is 9.9: done again" in capfd.readouterr().out
+    assert decisions.items() <= read_statistics(OUT / "model").items()
+    _change_bias(members[1], 0.1)
+    assert run("assemble", "study=faces") == 0
+    assert "made with other values of members: done again" in capfd.readouterr().out
+    assert not decisions.keys() & read_statistics(OUT / "model").keys()
+
+
 def test_members_may_be_any_runs_or_models(run: Callable[..., int], members: list[Path]) -> None:
     given = f"members=[{members[0].parent},{members[2]}]"
     assert run("assemble", given, "weighting=logistic", "hydra.run.dir=outputs/pair") == 0

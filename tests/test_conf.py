@@ -104,6 +104,6 @@ def test_jobs_alone_import_hydra() -> None:
         for file in package.rglob("*.py")
         if "import hydra" in (text := file.read_text()) or "from hydra" in text
     }
-    assert importers - {"job.py", "sweep.py", "study.py", "training.py", "launched.py"} <= {
+    assert importers - {"job.py", "job_name.py", "sweep.py", "study.py", "training.py", "launched.py"} <= {
         f"{job}.py" for job in JOBS
     }

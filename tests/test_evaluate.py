@@ -1,18 +1,25 @@
 import csv
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from hydra import compose, initialize_config_dir
 
 from facerec import load
 from facerec.atomic import replace_file
-from facerec.data import folder
+from facerec.data import FaceImages, folder
 from facerec.data.cache import open_crops
+from facerec.evaluate import _inputs
+from facerec.job import CONFIG_DIR
 from facerec.metrics import retrieval_metrics
 from facerec.model import read_statistics
 
@@ -137,6 +144,126 @@ def test_what_it_refuses(
     _spoil(MODEL)
     assert run("evaluate", "study=faces", *QUICK) == 1
     assert "member resnet34: embeddings are not finite" in " ".join("".join(capfd.readouterr()).split())
+
+
+def test_a_model_decides_with_the_thresholds_of_its_first_set_until_told_otherwise(
+    run: Callable[..., int], study: Path, people: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    model = next(study.glob("resnet18/*/model"))
+    other = Path("other [red] $x$")
+    shutil.copytree(people, other, ignore=shutil.ignore_patterns("s[34]"))
+    of_other = ["dataset=folder", f"dataset.root='{other}'", "dataset.test_share=0.4"]
+    a, b = model.parent / "evaluation", model.parent / "evaluation" / other
+    title = rf"people of other \[red\] \$x\$ \(test\), trained on another data set \({people.name}\)"
+
+    def evaluated(*overrides: str) -> str:
+        assert run("evaluate", f"model={model}", *overrides, *QUICK) == 0
+        return capfd.readouterr().out
+
+    def thresholds(folder: Path) -> Any:
+        return json.loads((folder / "metrics.json").read_text())["thresholds"]
+
+    def stored() -> Any:
+        return read_statistics(model)["thresholds"]
+
+    said = evaluated()
+    assert f"2 people of {people.name} (test), never seen in training" in said
+    assert "The model decides with these thresholds" in said
+    assert stored() == thresholds(a)
+    page = (a / "report.html").read_text()
+    assert "none of whom it has seen in training" in page
+    assert 'class="wide"><h3>Similarities' not in page
+
+    said = evaluated(*of_other)
+    assert re.search(title, said)
+    assert f"thresholds measured on 2 people of {people.name} (test); store_thresholds=true gives" in said
+    assert thresholds(b) != thresholds(a) == stored()
+    page = (b / "report.html").read_text()
+    assert f"trained on another data set, {people.name}: they may be among its people" in page
+    assert f"The model decides with thresholds measured on 2 people of {people.name} (test)" in page
+
+    assert "have changed, so the figures stay" in evaluated()
+    assert stored() == thresholds(a)
+    said = evaluated(*of_other, "store_thresholds=true")
+    assert "have changed, so the figures stay" in said
+    assert "The model decides with these thresholds" in said
+    assert stored() == thresholds(b)
+    assert "The model decides with these thresholds" in (b / "report.html").read_text()
+
+    assert "measured on 4 people of other [red] $x$ (test); store_thresholds=true gives" in evaluated()
+    assert stored() == thresholds(b)
+    assert "measured on 4 people of other [red] $x$ (test)" in (a / "report.html").read_text()
+    evaluated(*of_other, "seed=1")  # the same set again
+    assert stored() == thresholds(b)
+    assert read_statistics(model)["evaluated_on"]["dataset"] == str(other)
+
+    statistics = {key: value for key, value in read_statistics(model).items() if key != "trained_on"}
+    replace_file(model / "statistics.json", json.dumps(statistics).encode())
+    assert "training people unknown" in evaluated()
+    assert "whom the model was trained on is not known" in (a / "report.html").read_text()
+
+
+def test_all_that_decides_the_figures_decides_their_freshness(
+    run: Callable[..., int], study: Path, people: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = Path("lfw/s1")
+    pictures.mkdir(parents=True)
+    for number in (1, 2):
+        shutil.copy(people / f"s1/{number}.pgm", pictures / f"s1_{number:04d}.pgm")
+    lists = {"pairs.txt": "1 1\ns1 1 2\ns1 1 s2 1\n", "attributes.txt": "1\nGood\n1.pgm 1\n"}
+    for name, text in lists.items():
+        Path(name).write_text(text)
+    images = folder(str(people))
+    given = ["lfw.root=lfw", "lfw.pairs=[pairs.txt]", "attributes=attributes.txt"]
+
+    def inputs(*overrides: str, images: FaceImages = images) -> dict[str, Any]:
+        with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+            cfg = compose("evaluate", ["study=faces", *given, *overrides])
+        return _inputs(cfg, MODEL, "0" * 64, images)
+
+    def changed(*overrides: str, images: FaceImages = images) -> set[str]:
+        now = inputs(*overrides, images=images)
+        return {key for key in now if now[key] != before[key]}
+
+    before = inputs()
+    for file in (*pictures.iterdir(), *map(Path, lists)):
+        os.utime(file, (1, 1))
+    assert changed("device=cpu", "data.batch_size=7", "logger=csv", "store_thresholds=true") == set()
+    assert changed("finder.smallest=16") == changed("finder=none") == {"finder"}
+    assert changed("seed=7") == {"seed"}
+    assert changed(images=replace(images, identities=np.char.add(images.identities, "x"))) == {"data"}
+    Path("pairs.txt").write_text(lists["pairs.txt"].replace("s2 1", "s2 2"))
+    assert changed() == {"lfw.pairs"}
+    Path("attributes.txt").write_text(lists["attributes.txt"].replace("1.pgm 1", "1.pgm -1"))
+    assert changed() == {"lfw.pairs", "attributes"}
+    shutil.copy(pictures / "s1_0001.pgm", pictures / "s1_0002.pgm")
+    monkeypatch.setattr("facerec.__version__", "9.9", raising=False)
+    assert changed() == {"lfw.pairs", "attributes", "lfw.root", "version"}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "place"),
+    [
+        ([], "outputs/study/evaluation"),
+        (["study=faces"], "outputs/faces/evaluation"),
+        (["study=faces", "dataset=orl"], "outputs/faces/evaluation"),
+        (["model=run"], "run/evaluation"),
+        (["model=run/model"], "run/evaluation"),
+        (["model=run/model", "dataset=orl"], "run/evaluation/orl"),
+        (["model=run", "dataset=folder", "dataset.root=/data/My people/"], "run/evaluation/My people"),
+        (["model=run", "dataset=folder"], "run/evaluation/folder"),
+        (["model=peer.yaml", "dataset=orl"], "outputs/evaluation/peer/orl"),
+        (["model=some/other"], "outputs/evaluation/other"),
+        (["model=antelope", "dataset=celeba", "dataset.root=/data/wild"], "outputs/evaluation/antelope/celeba"),
+    ],
+)
+def test_where_an_evaluation_lies(in_folder: Path, overrides: list[str], place: str) -> None:
+    for made in ("run/model", "some/other"):
+        Path(made).mkdir(parents=True)
+    Path("peer.yaml").touch()
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        cfg = compose("evaluate", overrides, return_hydra_config=True)
+    assert Path(cfg.hydra.run.dir).absolute() == in_folder / place
 
 
 def test_seen_identities_are_measured_only_on_request_and_give_no_thresholds(

@@ -1,8 +1,5 @@
 """Decoded crops in one memory-mapped file, made once for a list of files and a crop contract."""
 
-import dataclasses
-import hashlib
-import json
 import logging
 import os
 from collections.abc import Iterator
@@ -15,8 +12,9 @@ from filelock import FileLock
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from facerec.crop import CROP_SIZE, CropContract
+from facerec.crop import CROP_SIZE
 from facerec.data.decode import crop_file
+from facerec.data.fingerprint import crops_fingerprint, listed
 from facerec.data.images import FaceImages
 from facerec.errors import DataError
 
@@ -25,23 +23,6 @@ log = logging.getLogger(__name__)
 Crops = np.memmap[tuple[int, ...], np.dtype[np.uint8]]
 _SHAPE = (3, CROP_SIZE, CROP_SIZE)
 _BATCH = 64
-
-
-def fingerprint(images: FaceImages) -> str:
-    """16 hex digits over what decides the crops: files (name, size, time), landmarks, crop contract.
-
-    Raises:
-        DataError: files are missing; all of them are counted, the first ones named.
-    """
-    if missing := [file for file in images.files if not file.is_file()]:
-        raise DataError(f"dataset {images.name}: {_listed(missing, 'files are missing')}")
-    digest = hashlib.sha256(json.dumps(dataclasses.asdict(CropContract())).encode())
-    for file in images.files:
-        status = file.stat()
-        digest.update(f"{file.parent.name}/{file.name} {status.st_size} {status.st_mtime_ns}\n".encode())
-    if images.landmarks is not None:
-        digest.update(images.landmarks.tobytes())
-    return digest.hexdigest()[:16]
 
 
 def open_crops(images: FaceImages, folder: Path, num_workers: int) -> Crops:
@@ -59,7 +40,7 @@ def open_crops(images: FaceImages, folder: Path, num_workers: int) -> Crops:
         DataError: files are missing or can't be decoded (all of them counted, the first ones named), or
             the disk is too full. No half-written cache stays behind.
     """
-    path = folder / f"crops-{fingerprint(images)}.npy"
+    path = folder / f"crops-{crops_fingerprint(images, folder)}.npy"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):  # a second run waits here, then finds the file
         if not path.exists():
@@ -83,7 +64,7 @@ def _write(images: FaceImages, path: Path, num_workers: int) -> None:
                 stream.write(crops.numpy().tobytes())
                 damaged += errors
         if damaged:
-            raise DataError(f"dataset {images.name}: {_listed(damaged, 'files can not be decoded')}")
+            raise DataError(f"dataset {images.name}: {listed(damaged, 'files can not be decoded')}")
         half.replace(path)
     except OSError as error:
         raise DataError(
@@ -122,8 +103,3 @@ def as_is(batch: Any) -> Any:
 
 def _decoded(images: FaceImages, num_workers: int) -> Iterator[tuple[torch.Tensor, list[str]]]:
     yield from DataLoader(_Decoder(images), _BATCH, num_workers=num_workers, collate_fn=as_is)
-
-
-def _listed(entries: list[Path] | list[str], problem: str) -> str:
-    shown = "".join(f"\n  {entry}" for entry in entries[:10])
-    return f"{len(entries)} {problem}:{shown}" + ("\n  …" if len(entries) > 10 else "")

@@ -61,7 +61,9 @@ def celeba(
     names, identities, landmarks = names[first], identities[first], landmarks[first]
     parts = np.array([_PARTITIONS[str(number)] for number in partitions[first]])
 
+    split_by = "list_eval_partition.txt"
     if not (parts == "val").any():
+        split_by += ", dataset.val_share"
         train = np.unique(identities[parts == "train"])
         chosen = choose_identities(train, round(val_share * len(train)))
         parts[np.isin(identities, chosen)] = "val"
@@ -82,6 +84,7 @@ def celeba(
         identities[kept],
         parts[kept],
         landmarks[kept],
+        split_by,
     )
 
 
@@ -136,7 +139,7 @@ def _read_root(root: Path) -> _Table:
 def _read_columns(file: Path, columns: int, header_lines: int = 0) -> dict[str, list[str]]:
     """File name → the values behind it, for each line."""
     table: dict[str, list[str]] = {}
-    for number, line in enumerate(file.read_text().splitlines()[header_lines:], header_lines + 1):
+    for number, line in enumerate(file.read_text("utf-8-sig").splitlines()[header_lines:], header_lines + 1):
         fields = line.split()
         if fields and (len(fields) != columns + 1 or not all(field.lstrip("-").isdigit() for field in fields[1:])):
             raise DataError(

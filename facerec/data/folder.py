@@ -32,4 +32,5 @@ def folder(root: str, val_share: float = 0.15, test_share: float = 0.15, seen_sh
     names = np.array([f"{file.parent.name}/{file.name}" for file in files])
     people = len(np.unique(identities))
     val, test = max(2, round(val_share * people)), round(test_share * people)
-    return FaceImages(base.name, files, identities, assign_parts(identities, names, val, test, seen_share))
+    parts = assign_parts(identities, names, val, test, seen_share)
+    return FaceImages(base.name, files, identities, parts, split_by="dataset.val_share, dataset.test_share")

@@ -1,6 +1,7 @@
 """The table that every data set is: which image files there are, whose they are, and what they are for."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ class FaceImages:
             "test": images of identities that are in no other part.
         landmarks: `float32 [N, 5, 2]`, x and y in pixels of the file, or None where the crop is the centre
             square.
+        split_by: what of the data set decides how many identities are set aside, for messages.
 
     Raises:
         DataError: fewer than two training identities, no identity to validate on, or an identity in parts
@@ -36,6 +38,7 @@ class FaceImages:
     identities: NDArray[np.str_]
     parts: NDArray[np.str_]
     landmarks: NDArray[np.float32] | None = None
+    split_by: str = "its split"
 
     def __post_init__(self) -> None:
         """Refuse a table that no experiment can run on."""
@@ -44,12 +47,14 @@ class FaceImages:
         if shared:
             raise DataError(f"dataset {self.name}: {len(shared)} identities are in several parts: {shared[:5]}")
         if len(self._identities_of("train")) < 2:
-            raise DataError(f"dataset {self.name}: training needs images of at least two identities")
+            raise DataError(
+                f"dataset {self.name}: training needs images of at least two identities. {self._split()}"
+            )
         counts = np.unique(self.identities[self.rows("val")], return_counts=True)[1]
         if len(counts) < 2 or counts.max() < 2:
             raise DataError(
-                f"dataset {self.name}: validation needs two identities or more, at least one with two images, "
-                f"but has {len(counts)}; add people, or set aside more of them (dataset.val_identities)"
+                f"dataset {self.name}: validation needs two identities or more, at least one of them with two "
+                f"images. {self._split()}"
             )
 
     def rows(self, part: str) -> NDArray[np.int64]:
@@ -72,7 +77,16 @@ class FaceImages:
     def identity_digests(self, *parts: str) -> list[str]:
         """One digest for each identity of the parts, sorted: says whether data sets share people, not whom."""
         names = sorted(self._identities_of(*parts))
-        return sorted(hashlib.sha256(f"{self.name}/{name}".encode()).hexdigest()[:16] for name in names)
+        return sorted(hashlib.sha256(os.fsencode(f"{self.name}/{name}")).hexdigest()[:16] for name in names)
+
+    def _split(self) -> str:
+        """How many identities and images each part has, and what changes that."""
+        parts = {"training": ("train", "seen"), "validation": ("val",), "test": ("test",)}
+        counts = [
+            f"{name}: {len(self._identities_of(*of))} ({np.isin(self.parts, of).sum()} images)"
+            for name, of in parts.items()
+        ]
+        return f"Identities for {', '.join(counts)}. Add people or images, or change {self.split_by}"
 
     def _identities_of(self, *parts: str) -> set[str]:
         return set(self.identities[np.isin(self.parts, parts)].tolist())

@@ -38,4 +38,5 @@ def orl(val_identities: int = 6, test_identities: int = 10, seen_share: float = 
     with Path(__file__).with_name("orl_landmarks.csv").open(newline="") as lines:
         points = {photo: values for photo, *values in csv.reader(lines)}
     landmarks = np.array([points[name] for name in names], dtype=np.float32).reshape(-1, 5, 2)
-    return FaceImages("orl", files, identities, parts, landmarks)
+    split_by = "dataset.val_identities, dataset.test_identities"
+    return FaceImages("orl", files, identities, parts, landmarks, split_by)

@@ -1,6 +1,7 @@
 """Deterministic splits: the same names always fall on the same side, on any machine and in any order."""
 
 import hashlib
+import os
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 def _shuffled(names: NDArray[np.str_]) -> NDArray[np.int64]:
     """Order of the names by their SHA-256: random-looking, yet a function of the names alone."""
-    digests = [hashlib.sha256(str(name).encode()).digest() for name in names]
+    digests = [hashlib.sha256(os.fsencode(str(name))).digest() for name in names]
     return np.array(sorted(range(len(names)), key=digests.__getitem__), dtype=np.int64)
 
 

@@ -7,6 +7,7 @@ from facerec.evaluation.model import Evaluated, embed_parts, evaluate_model
 from facerec.evaluation.results import as_csv
 from facerec.evaluation.slices import by_attribute, by_images_per_identity
 from facerec.evaluation.systems import make_systems
+from facerec.evaluation.thresholds import describe_thresholds, takes_thresholds, with_thresholds
 
 __all__ = [
     "FARS",
@@ -19,6 +20,7 @@ __all__ = [
     "by_attribute",
     "by_images_per_identity",
     "compare",
+    "describe_thresholds",
     "embed_parts",
     "evaluate_model",
     "find_pictures",
@@ -29,4 +31,6 @@ __all__ = [
     "pair_columns",
     "read_pairs",
     "slice_figures",
+    "takes_thresholds",
+    "with_thresholds",
 ]

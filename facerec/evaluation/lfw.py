@@ -51,7 +51,7 @@ def read_pairs(files: Sequence[Path]) -> list[Pair]:
     pairs: list[Pair] = []
     for file in files:
         try:
-            lines = [line.split() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+            lines = [line.split() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
         except (OSError, ValueError) as error:
             raise DataError(f"lfw.pairs: {file} can't be read ({error})") from error
         header, *rows = lines or [[]]

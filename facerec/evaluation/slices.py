@@ -36,12 +36,12 @@ def by_attribute(file: Path, names: list[str]) -> dict[str, NDArray[np.bool_]]:
         DataError: the file is missing or not of that format, or lacks images; names line or image.
     """
     try:
-        _, header, *lines = file.read_text().splitlines()
+        _, header, *lines = file.read_text("utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         raise DataError(f"attributes: {file} can't be read as an attribute file ({error})") from error
     attributes, table = header.split(), {}
     for number, line in enumerate(lines, 3):
-        name, *values = line.split()
+        name, *values = line.split() or [""]
         if len(values) != len(attributes) or not set(values) <= {"1", "-1", "0"}:
             raise DataError(f"{file}, line {number}: expected a file name and {len(attributes)} values of 1 or -1")
         table[name] = values

@@ -16,17 +16,17 @@ from facerec.report.plots import draw_histograms, draw_reliability, draw_roc, dr
 _COLUMNS = ("MAP@R", "P@1", "R-precision", "A@1/unseen", "TAR@FAR=0.001", "EER")
 
 
-def show_evaluation(results: Mapping[str, Any], folder: Path) -> None:
+def show_evaluation(results: Mapping[str, Any], folder: Path, thresholds: str) -> None:
     """Print the figures of every system, and where everything else lies.
 
     Args:
         results: the content of `metrics.json`.
         folder: of the evaluation.
+        thresholds: on which set those of the model were measured.
     """
     lfw = (results["lfw"] or {}).get("systems", {})
     columns = (*_COLUMNS, "LFW") if lfw else _COLUMNS
-    unseen = "measured on people of the training set" if results["shared_identities"] else "never seen in training"
-    title = f"{results['identities']} people of {results['dataset']} ({results['part']}), {unseen}"
+    title = f"{results['identities']} people of {results['dataset']} ({results['part']}), {_seen(results)}"
     table = Table("", *columns, title=title, title_justify="left")
     for column in table.columns[1:]:
         column.justify = "right"
@@ -35,13 +35,22 @@ def show_evaluation(results: Mapping[str, Any], folder: Path) -> None:
         values += [lfw[name]["mean"]] if lfw else []
         style = "bold" if name == "ensemble" else None
         table.add_row(name, *(f"{value:.4f}" for value in values), style=style)
-    console = Console(width=120)
+    console = Console(width=120, markup=False, emoji=False)
     console.print(table)
     for title, figures in results["differences"].items():
         of = figures["MAP@R"]
         interval = f"{of['value']:+.4f} MAP@R, 95 % interval {of['low']:+.4f} … {of['high']:+.4f}"
         console.print(f"{title}: {interval}", highlight=False)
+    console.print(thresholds, highlight=False, soft_wrap=True)
     console.print(f"report: {folder / 'report.html'}", highlight=False, soft_wrap=True)
+
+
+def _seen(results: Mapping[str, Any]) -> str:
+    if results["trained_on"] is None:
+        return "training people unknown"
+    if results["shared_identities"] is None:
+        return f"trained on another data set ({results['trained_on']})"
+    return "measured on people of the training set" if results["shared_identities"] else "never seen in training"
 
 
 def write_evaluation(file: Path, evaluated: Evaluated, runs: Mapping[str, Path]) -> None:
@@ -95,7 +104,7 @@ def _charts(evaluated: Evaluated, runs: Mapping[str, Path]) -> list[Chart]:
             "Similarities",
             "The less the two kinds of pair overlap, the better. Each kind has area 1.",
             draw_histograms(pairs),
-            wide=True,
+            wide=len(pairs) > 1,
         ),
     ]
     if evaluated.similarities:

@@ -2,16 +2,19 @@
 
 import base64
 import io
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import escape
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from facerec.atomic import replace_file
 from facerec.report.plots import as_data_uri
 
 
@@ -64,8 +67,26 @@ def write_report(
         for heading, pairs in hardest.items()
     }
     drawn = [chart._asdict() | {"uri": as_data_uri(chart.figure)} for chart in charts]
-    page = environment.get_template("page.html.j2").render(results=results, charts=drawn, hardest=pictures)
-    file.write_text(page, encoding="utf-8")
+    page = environment.get_template("page.html.j2").render(
+        results=results, unseen=_unseen(results), charts=drawn, hardest=pictures
+    )
+    replace_file(file, page.encode(errors="replace"))
+
+
+def state_thresholds(file: Path, sentence: str) -> None:
+    """Let the page say whose thresholds the model decides with, which another evaluation may have changed."""
+    page = file.read_text(encoding="utf-8")
+    said = f'<p id="thresholds">{escape(sentence)}</p>'
+    replace_file(file, re.sub('<p id="thresholds">.*?</p>', lambda _: said, page).encode(errors="replace"))
+
+
+def _unseen(results: Mapping[str, Any]) -> str:
+    """What is known of whether the model has seen these people; of those it has, the page warns."""
+    if results["trained_on"] is None:
+        return "; whom the model was trained on is not known, so it may have seen them"
+    if results["shared_identities"] is None:
+        return f"; it was trained on another data set, {results['trained_on']}: they may be among its people"
+    return "" if results["shared_identities"] else ", none of whom it has seen in training"
 
 
 def _figure(found: Mapping[str, float | None] | None, signed: bool = False) -> Mapping[str, str]:

@@ -32,7 +32,7 @@ def draw_roc(pairs: Mapping[str, PairHistograms]) -> Figure:
         if name in pairs:
             curve = roc(pairs[name])
             width = 2.4 if name == "ensemble" else 1.5
-            axes.step(curve.far, curve.tar, where="post", label=name, color=colour, linewidth=width)
+            axes.step(curve.far, curve.tar, where="post", label=_literal(name), color=colour, linewidth=width)
     fewest = min(1 / of.impostor.sum() for of in pairs.values())
     axes.set(xscale="log", xlim=(fewest, 1), ylim=(0, 1.01), xlabel="false accept rate", ylabel="true accept rate")
     axes.grid(alpha=0.25, which="both")
@@ -44,14 +44,15 @@ def draw_histograms(pairs: Mapping[str, PairHistograms]) -> Figure:
     """Similarities of genuine and of impostor pairs, one panel a system, each kind to area 1."""
     columns = min(3, len(pairs))
     rows = -(-len(pairs) // columns)
-    figure = Figure(figsize=(3.6 * columns, 2.5 * rows), layout="constrained")
+    size = (3.6 * columns, 2.5 * rows) if len(pairs) > 1 else (7, 4.6)
+    figure = Figure(figsize=size, layout="constrained")
     panels = np.atleast_1d(figure.subplots(rows, columns, sharex=True)).ravel()
     edges = np.linspace(-1, 1, 101)
     for axes, (name, of) in zip(panels, pairs.items(), strict=False):
         for counts, colour, kind in ((of.impostor, _IMPOSTOR, "impostor"), (of.genuine, _GENUINE, "genuine")):
             density, _ = np.histogram(GRID, edges, weights=counts.astype(float), density=True)
             axes.stairs(density, edges, fill=True, alpha=0.55, color=colour, label=kind)
-        axes.set(title=name, yticks=[])
+        axes.set(title=_literal(name), yticks=[])
         _tidy(axes)
     for axes in panels[len(pairs) :]:
         axes.remove()
@@ -65,7 +66,7 @@ def draw_scatter(genuine: NDArray[Any], impostor: NDArray[Any], names: Sequence[
     figure, axes = _panel((5.4, 4.8))
     for points, colour, kind in ((impostor, _IMPOSTOR, "impostor"), (genuine, _GENUINE, "genuine")):
         axes.scatter(points[:, 0], points[:, 1], s=5, alpha=0.3, color=colour, label=kind, linewidths=0)
-    axes.set(xlabel=f"similarity under {names[0]}", ylabel=f"similarity under {names[1]}")
+    axes.set(xlabel=f"similarity under {_literal(names[0])}", ylabel=f"similarity under {_literal(names[1])}")
     axes.axline((0, 0), slope=1, color="#999999", linewidth=0.8, linestyle=":")
     axes.grid(alpha=0.25)
     axes.legend(frameon=False, markerscale=3)
@@ -99,7 +100,7 @@ def draw_training(runs: Mapping[str, Path]) -> Figure | None:
         for name, colour in colours(list(curves)).items():
             if points := sorted(curves.get(name, {}).get(metric, {}).items()):
                 marker = "." if len(points) < 50 else ""
-                axes.plot(*zip(*points, strict=True), label=name, color=colour, marker=marker)
+                axes.plot(*zip(*points, strict=True), label=_literal(name), color=colour, marker=marker)
         axes.set(xlabel="step", ylabel=label)
         axes.grid(alpha=0.25)
         _tidy(axes)
@@ -112,6 +113,11 @@ def as_data_uri(figure: Figure) -> str:
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=140)
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
+
+
+def _literal(name: str) -> str:
+    """The name of a model as it is, though dollars surround formulas in matplotlib."""
+    return name.replace("$", r"\$")
 
 
 def _panel(size: tuple[float, float]) -> tuple[Figure, Axes]:

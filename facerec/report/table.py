@@ -30,7 +30,7 @@ def show_table(values: Mapping[str, float], loggers: Iterable[Logger], run: Path
         column.justify = "right"
     for row in rows:
         table.add_row(*row)
-    console = Console(width=110)
+    console = Console(width=110, markup=False, emoji=False)
     console.print(table)
     console.print(f"model: {run / 'model'}\ncurves: {run / 'curves.png'}", highlight=False, soft_wrap=True)
     for logger in loggers:
@@ -57,6 +57,6 @@ def show_weights(found: Mapping[str, Any], folder: Path) -> None:
         cells = [found["pairs"][part][kind] for part in parts for kind in ("genuine", "impostor")]
         pairs = [f"{of['mean'][k]:.3f} ± {of['covariance'][k][k] ** 0.5:.3f}" for of in cells]
         table.add_row(name, f"{found['weights'][k]:.4f}", *pairs)
-    console = Console(width=140)
+    console = Console(width=140, markup=False, emoji=False)
     console.print(table)
     console.print(f"model: {folder}", highlight=False, soft_wrap=True)

@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from facerec.data import folder, orl
 from facerec.data.images import FaceImages
 from facerec.data.splits import assign_parts, choose_identities, hold_out
 from facerec.errors import DataError
@@ -74,3 +77,30 @@ def test_labels_number_training_identities_first() -> None:
 def test_tables_no_experiment_can_run_on(identities: list[str], parts: list[str], message: str) -> None:
     with pytest.raises(DataError, match=message):
         _images(identities, parts)
+
+
+@pytest.mark.parametrize(
+    ("people", "each", "problem", "split"),
+    [
+        (4, 5, "training needs", "training: 1 (5 images), validation: 2 (10 images), test: 1 (5 images)"),
+        (9, 1, "validation needs", "training: 6 (6 images), validation: 2 (2 images), test: 1 (1 images)"),
+    ],
+)
+def test_a_folder_too_small_is_told_its_split_and_its_own_keys(
+    tmp_path: Path, people: int, each: int, problem: str, split: str
+) -> None:
+    for person in range(people):
+        (tmp_path / f"p{person}").mkdir()
+        for number in range(each):
+            (tmp_path / f"p{person}/{number}.jpg").touch()
+    with pytest.raises(DataError, match=problem) as caught:
+        folder(str(tmp_path))
+    assert split in str(caught.value)
+    assert "dataset.val_share, dataset.test_share" in str(caught.value)
+
+
+def test_orl_is_told_the_keys_of_orl() -> None:
+    with pytest.raises(DataError, match=r"validation: 0 \(0 images\).*dataset\.val_identities, dataset"):
+        orl(val_identities=0)
+    with pytest.raises(DataError, match=r"training: 1 \(10 images\).*dataset\.val_identities, dataset"):
+        orl(val_identities=29)

@@ -1,0 +1,124 @@
+"""What tells data from other data: its content, wherever it lies and whenever it was written."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from facerec.atomic import replace_file
+from facerec.crop import CropContract
+from facerec.data.images import FaceImages
+from facerec.errors import DataError
+
+
+def data_fingerprint(images: FaceImages, cache: Path) -> str:
+    """16 hex digits over all of a data set that decides what comes out of it: crops, identities, split.
+
+    Raises:
+        DataError: as `crops_fingerprint`.
+    """
+    digest = hashlib.sha256(os.fsencode(f"{crops_fingerprint(images, cache)} {images.name}\n"))
+    for identity, part in zip(images.identities.tolist(), images.parts.tolist(), strict=True):
+        digest.update(os.fsencode(f"{part} {identity}\n"))
+    return digest.hexdigest()[:16]
+
+
+def crops_fingerprint(images: FaceImages, cache: Path) -> str:
+    """16 hex digits over what decides the crops: files (name, content), landmarks, crop contract.
+
+    Args:
+        images: the data set.
+        cache: where found digests are remembered; made if missing.
+
+    Raises:
+        DataError: files are missing, all of them counted and the first ones named, or can't be read.
+    """
+    if missing := [file for file in images.files if not file.is_file()]:
+        raise DataError(f"dataset {images.name}: {listed(missing, 'files are missing')}")
+    return _digest(images, files_fingerprint(images.files, cache).encode())
+
+
+def files_fingerprint(files: Sequence[Path], cache: Path) -> str:
+    """16 hex digits over the names (`FOLDER/FILE`) and contents of the files, in order.
+
+    They are read once: the answer is remembered in `cache` as that of files of these paths, sizes and times.
+
+    Raises:
+        DataError: a file can't be read, or `cache` can't be written.
+    """
+    try:
+        stats = [(file.absolute(), *_times(file)) for file in files]
+        known = cache / f"files-{_hash(repr(entry).encode() for entry in stats)}.txt"
+        if known.exists() and len(found := known.read_text()) == 16:
+            return found
+        with ThreadPoolExecutor() as pool:
+            read = tqdm(pool.map(_content, files), "read files", len(files), leave=False, delay=2, unit="file")
+            found = _hash(b"%s %s\n" % (_name(file), content) for file, content in zip(files, read, strict=True))
+    except OSError as error:
+        raise DataError(f"{error.filename} can't be read ({error.strerror})") from error
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        replace_file(known, found.encode())
+    except OSError as error:
+        cure = "free space there or choose another folder"
+        raise DataError(f"data.cache_dir: {cache} can't be written ({error.strerror}); {cure}") from error
+    return found
+
+
+def list_fingerprint(file: Path) -> str:
+    """Name of a list and 16 hex digits over its content.
+
+    Raises:
+        DataError: it can't be read.
+    """
+    try:
+        return f"{file.name} {_content(file)[:16].decode()}"
+    except OSError as error:
+        raise DataError(f"{file} can't be read ({error.strerror})") from error
+
+
+def dated_fingerprint(images: FaceImages) -> str:
+    """What older jobs wrote down of their data: times of the files instead of their contents."""
+    stats = [(_name(file), *_times(file)) for file in images.files]
+    return _digest(images, b"".join(b"%s %d %d\n" % (name, size, written) for name, size, written, _ in stats))
+
+
+def listed(entries: Sequence[Any], problem: str) -> str:
+    """How many they are, with the first ten, a line each."""
+    shown = "".join(f"\n  {entry}" for entry in entries[:10])
+    return f"{len(entries)} {problem}:{shown}" + ("\n  …" if len(entries) > 10 else "")
+
+
+def _digest(images: FaceImages, files: bytes) -> str:
+    digest = hashlib.sha256(json.dumps(asdict(CropContract())).encode())
+    digest.update(files)
+    if images.landmarks is not None:
+        digest.update(images.landmarks.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _hash(entries: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for entry in entries:
+        digest.update(entry)
+    return digest.hexdigest()[:16]
+
+
+def _times(file: Path) -> tuple[int, int, int]:
+    status = file.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _name(file: Path) -> bytes:
+    return os.fsencode(f"{file.parent.name}/{file.name}")
+
+
+def _content(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest().encode()
