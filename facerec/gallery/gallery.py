@@ -157,7 +157,7 @@ class Gallery:
                 person = enrolment.find_person(connection, name)
             except UnknownPersonError:
                 return None, []
-            return person, enrolment.similarities(connection, person, vectors)
+            return person, enrolment.similarities(connection, person, list(vectors))
 
         person, near = self._database.run(work)
         own = self._rule(1, far, "pair", threshold).threshold
@@ -271,12 +271,18 @@ class Gallery:
         Doing it again, or going on after it was stopped, adds nothing twice.
 
         Raises:
-            GalleryError: the file is missing, damaged or of another model, or a crop is enrolled as somebody else.
+            GalleryError: the file is missing, damaged or of another model, a crop is enrolled as somebody else, or
+                a name can't be one.
         """
-        return sum(
-            self.enroll(name, samples, note=note or None).new
-            for name, note, samples in transfer.read(Path(file), self.space.model)
-        )
+        new = 0
+        for name, note, samples in transfer.read(Path(file), self.space.model):
+            try:
+                new += self.enroll(name, samples, note=note or None).new
+            except GalleryError as error:
+                raise type(error)(
+                    f"{file}: {printable(name)}: {error}; {new} samples of the persons before are enrolled"
+                ) from error
+        return new
 
     def rebuild(self, space: Space, embed: Embed) -> int:
         """Embed the kept crops with another model, whose gallery this is from then on; returns how many.
