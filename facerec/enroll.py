@@ -80,6 +80,7 @@ def _enroll(gallery: "Gallery", ledger: "Ledger", file: Path, sample: "Sample", 
         ledger.enroll(file, gallery.enroll(name, [sample]))
     except TakenError as error:
         ledger.refuse(file, str(error))
+        return
     if unlike:
         ledger.warn(file, unlike)
     if doubt and doubt.looks_like:
