@@ -258,6 +258,21 @@ def test_a_bad_name_or_file_does_not_end_the_album(
     assert [one.source for one in gallery.show("Bob")[1]] == ["caf\ufffd\ufffd.png"]
 
 
+def test_the_status_says_whether_something_was_refused(
+    run: Callable[..., int], gallery: Gallery, album: Path, model_folder: Path
+) -> None:
+    def status(photos: Path, person: str) -> int:
+        given = (f"model={model_folder}", f"gallery.url={gallery.place}", "finder=none")
+        return run("enroll", f"photos={photos}", f"person={person}", *given)
+
+    bob = album / "enroll" / "Bob"
+    assert status(bob, "Bob [/b]") == 3
+    assert status(bob / "1.png", "Bob [/b]") == 0
+    assert status(bob / "broken.jpg", "Bob [/b]") == 1
+    assert status(bob / "1.png", "Bob\n") == 1
+    assert [one.name for one in gallery.persons()] == ["Bob [/b]"]
+
+
 def test_one_person_in_two_spellings(
     job: Job, gallery: Gallery, album: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
