@@ -41,8 +41,9 @@ _PATHS = {
 def run_job(config_name: str, task: Callable[[DictConfig], Any]) -> None:
     """Compose `conf/CONFIG_NAME.yaml` with the command line and run the task under Hydra.
 
-    Errors a user can mend end the process with status 1 and their message, which also goes to the run's
-    log; HYDRA_FULL_ERROR=1 shows their traceback. Any other error keeps its traceback.
+    Errors a user can mend end the process with their status, which is 1 unless their class says otherwise, and
+    their message, which also goes to the run's log; HYDRA_FULL_ERROR=1 shows their traceback. Any other error
+    keeps its traceback.
     """
 
     def checked(cfg: DictConfig) -> Any:
@@ -59,7 +60,8 @@ def run_job(config_name: str, task: Callable[[DictConfig], Any]) -> None:
         if before == "1":
             raise
         log.error("%s", _explained(error))
-        sys.exit(1)
+        cause = _cause(error)
+        sys.exit(cause.status if isinstance(cause, FacerecError) else 1)
     finally:
         os.environ["HYDRA_FULL_ERROR"] = before or "0"
 

@@ -166,3 +166,8 @@ def _exclusive(path: Path) -> Iterator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def is_made(folder: Path) -> bool:
+    """Whether a server was made in the folder; changes nothing there."""
+    return (folder / "postgres").exists()

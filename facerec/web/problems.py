@@ -31,15 +31,19 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
         status: of HTTP.
         detail: one sentence for people: what, and the cure. Never the content of a photo.
         headers: such as Retry-After.
+        kind: where a program is to tell it from others of that status.
     """
 
-    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, detail: str, headers: Mapping[str, str] | None = None, kind: str = "about:blank"
+    ) -> None:
         super().__init__(detail)
-        self.status, self.detail, self.headers = status, detail, dict(headers or {})
+        self.status, self.detail, self.headers, self.kind = status, detail, dict(headers or {}), kind
 
     def response(self) -> JSONResponse:
         """It as an answer."""
-        content = ProblemDetail(title=HTTPStatus(self.status).phrase, status=self.status, detail=self.detail)
+        title = HTTPStatus(self.status).phrase
+        content = ProblemDetail(type=self.kind, title=title, status=self.status, detail=self.detail)
         return JSONResponse(
             content.model_dump(), self.status, headers=self.headers, media_type="application/problem+json"
         )

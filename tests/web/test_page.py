@@ -1,5 +1,6 @@
 """The page as people use it, in Debian's Chromium; screenshots lie in outputs/web."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,9 +8,9 @@ from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Dialog, FilePayload, Page, expect, sync_playwright
 
-from tests.web.conftest import ANN, BOB, CLEO, Running, group, photo
+from tests.web.conftest import ANN, BOB, CLEO, Running, enroll, group, photo
 
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
@@ -42,10 +43,14 @@ def page(browser: Browser, service: Running, request: pytest.FixtureRequest) -> 
         base_url=service.url, viewport={"width": width, "height": height}, color_scheme=scheme
     )
     opened, complaints = context.new_page(), list[str]()
-    # a photo that is none is asked for on purpose
+    # a photo that is none, or somebody else's, is asked for on purpose
     opened.on(
         "console",
-        lambda said: complaints.append(said.text) if said.type == "error" and " 415 " not in said.text else None,
+        lambda said: (
+            complaints.append(said.text)
+            if said.type == "error" and not re.search(" (409|415) ", said.text)
+            else None
+        ),
     )
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.on("request", lambda asked: complaints.append(asked.url) if _foreign(asked.url, service) else None)
@@ -116,6 +121,33 @@ def test_the_whole_story(page: Page) -> None:
     page.get_by_label("Choose photos").set_input_files([picture])
     expect(page.locator("#status")).to_contain_text("3 faces found, 1 known, 2 unknown")
     expect(page.locator(".faces strong").filter(has_text="Ann")).to_have_count(0)
+
+
+def test_a_face_that_is_not_like_the_person_is_asked_about(page: Page, service: Running) -> None:
+    enroll(service.client, "Ann", photo(ANN, 1)).raise_for_status()
+    asked: list[str] = []
+
+    def answer(box: Dialog) -> None:
+        asked.append(box.message)
+        box.dismiss() if len(asked) == 1 else box.accept()
+
+    page.on("dialog", answer)
+    page.goto("/people")
+    page.locator("#add-name").fill("Ann")
+    page.get_by_label("Photos of this person").set_input_files([jpeg("bob.jpg", photo(BOB, 1))])
+    page.get_by_role("button", name="Enrol").click()
+    expect(page.locator("#status")).to_contain_text("the face in bob.jpg does not look like the Ann you have")
+    assert [one["samples"] for one in service.client.get("/api/v1/persons").json()] == [1]
+
+    page.goto("/")
+    page.get_by_label("Choose photos").set_input_files([jpeg("bob.jpg", photo(BOB, 1))])
+    page.get_by_role("button", name="Name face 1").click()
+    page.get_by_label("Name", exact=True).fill("Ann")
+    page.keyboard.press("Enter")
+    expect(page.locator("#status")).to_contain_text("Ann is enrolled")
+    assert [one["samples"] for one in service.client.get("/api/v1/persons").json()] == [2]
+    question = "Wait: the face in bob.jpg does not look like the Ann you have. Enrol it all the same?"
+    assert asked == [question, question]
 
 
 def test_keyboard_many_photos_threshold_paste_and_camera(page: Page) -> None:
