@@ -47,7 +47,7 @@ def split(text: str) -> list[tuple[str, str]]:
             pieces.append((file, left[:count]))
         left = left[count:]
     if missing:
-        log.warning("%s: no font here has %s, drawn as boxes; install one, such as Noto's", text, missing)
+        log.warning("%s: no font here has %s, drawn as boxes; install one, such as fonts-noto", text, missing)
     if not features.check("raqm") and any(_is_shaped(letter) for letter in text):
         log.warning(
             "%s: letters are drawn one by one, unshaped; install FriBiDi, which Pillow shapes them with", text

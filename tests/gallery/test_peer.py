@@ -70,8 +70,7 @@ def write_network(
     weights = [numpy_helper.from_array(matrix, "matrix"), numpy_helper.from_array(kept, "kept")]
     graph = helper.make_graph(nodes, "net", given, made, weights)
     network = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
-    apart = {"save_as_external_data": True, "location": external, "size_threshold": 0} if external else {}
-    onnx.save(network, str(file), **apart)
+    onnx.save(network, str(file), save_as_external_data=bool(external), location=external, size_threshold=0)
 
 
 def matrix(seed: int = 0) -> Matrix:
@@ -225,7 +224,7 @@ def test_a_face_without_a_vector_is_refused_alone(tmp_path: Path, caplog: pytest
         def find(self, photos: Sequence[torch.Tensor]) -> list[list[Face]]:
             points = similar_points()
             left = Face(np.array([0, 0, 118, 118], np.float32), points, 0.9)
-            right = Face(np.array([121, 0, 231, 110], np.float32), points + np.float32([122, 0]), 0.8)
+            right = Face(np.array([121, 0, 231, 110], np.float32), points + np.array([122, 0], np.float32), 0.8)
             return [[left, right] for _ in photos]
 
     seen = see([Path(f"{n}.jpg") for n in "abc"], photos, Halves(), embed, min_size=1, min_score=0)
