@@ -13,7 +13,7 @@ from torch import Tensor
 from torchvision.io import write_png
 
 from facerec.errors import ConfigError, DataError
-from facerec.faces import IMAGE_SUFFIXES, Face, Finder, align, read_photo, refuse, sharpness
+from facerec.faces import FORMATS, Face, Finder, align, pick_photos, read_photo, refuse, sharpness
 from facerec.shard import Shard
 
 UNKNOWN = "unknown"
@@ -95,7 +95,9 @@ class Preparation:
 
 
 def list_photos(root: Path, shard: str) -> list[str]:
-    """Paths of the pictures below a folder, as seen from it, sorted; of `n` shards the `i`-th, for `i/n` from 0.
+    """Paths of the photos below a folder, as seen from it, sorted; of `n` shards the `i`-th, for `i/n` from 0.
+
+    See `facerec.faces.pick_photos` for what is passed over.
 
     Raises:
         ConfigError: there is no such folder or no picture in it, or the shard is not `i/n` with 0 <= i < n.
@@ -103,10 +105,9 @@ def list_photos(root: Path, shard: str) -> list[str]:
     share = Shard.parse(shard)
     if not root.is_dir():
         raise ConfigError(f"photos: there is no folder {root}")
-    files = (file for file in root.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
-    sources = sorted(file.relative_to(root).as_posix() for file in files)
+    sources = sorted(file.relative_to(root).as_posix() for file in pick_photos(root.rglob("*"), root))
     if not sources:
-        raise ConfigError(f"photos: no pictures below {root} ({', '.join(sorted(IMAGE_SUFFIXES))})")
+        raise ConfigError(f"photos: no pictures below {root} ({FORMATS})")
     return sources[share.first :: share.step]
 
 

@@ -58,7 +58,8 @@ def _write(images: FaceImages, path: Path, num_workers: int) -> None:
             header = {"descr": "|u1", "fortran_order": False, "shape": (count, *_SHAPE)}
             np.lib.format.write_array_header_1_0(stream, header)
             # reserved at once, so that a disk that is too full says so now and not in the middle
-            os.posix_fallocate(stream.fileno(), 0, stream.tell() + count * int(np.prod(_SHAPE)))
+            if hasattr(os, "posix_fallocate"):  # which macOS lacks
+                os.posix_fallocate(stream.fileno(), 0, stream.tell() + count * int(np.prod(_SHAPE)))
             damaged: list[str] = []
             for crops, errors in tqdm(_decoded(images, num_workers), "decode", -(-count // _BATCH), unit="batch"):
                 stream.write(crops.numpy().tobytes())

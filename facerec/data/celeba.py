@@ -139,7 +139,11 @@ def _read_root(root: Path) -> _Table:
 def _read_columns(file: Path, columns: int, header_lines: int = 0) -> dict[str, list[str]]:
     """File name → the values behind it, for each line."""
     table: dict[str, list[str]] = {}
-    for number, line in enumerate(file.read_text("utf-8-sig").splitlines()[header_lines:], header_lines + 1):
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{file}: can't be read ({error}); is the copy complete?") from error
+    for number, line in enumerate(lines[header_lines:], header_lines + 1):
         fields = line.split()
         if fields and (len(fields) != columns + 1 or not all(field.lstrip("-").isdigit() for field in fields[1:])):
             raise DataError(

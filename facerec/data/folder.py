@@ -7,7 +7,8 @@ import numpy as np
 from facerec.data.images import FaceImages
 from facerec.data.splits import assign_parts
 from facerec.errors import DataError
-from facerec.faces.photo import IMAGE_SUFFIXES
+from facerec.faces.listing import pick_photos
+from facerec.faces.photo import FORMATS
 
 
 def folder(root: str, val_share: float = 0.15, test_share: float = 0.15, seen_share: float = 0.1) -> FaceImages:
@@ -25,9 +26,9 @@ def folder(root: str, val_share: float = 0.15, test_share: float = 0.15, seen_sh
     base = Path(root).expanduser().resolve()
     if not base.is_dir():
         raise DataError(f"dataset.root: there is no folder {base}")
-    files = sorted(file for file in base.glob("*/*") if file.suffix.lower() in IMAGE_SUFFIXES)
+    files = pick_photos(base.glob("*/*"), base)
     if not files:
-        raise DataError(f"dataset.root: no pictures in {base}/PERSON/ ({', '.join(sorted(IMAGE_SUFFIXES))})")
+        raise DataError(f"dataset.root: no pictures in {base}/PERSON/ ({FORMATS})")
     identities = np.array([file.parent.name for file in files])
     names = np.array([f"{file.parent.name}/{file.name}" for file in files])
     people = len(np.unique(identities))

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from glob import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from tqdm import tqdm
 from facerec.embedding import CropModel
 from facerec.errors import DataError
 from facerec.evaluation.systems import make_systems
-from facerec.faces import Finder, align, choose, read_photo
+from facerec.faces import Finder, align, choose, is_photo, read_photo
 from facerec.metrics import fold_accuracy
 
 log = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ def find_pictures(pairs: Sequence[Pair], root: Path) -> tuple[dict[str, Path], l
     names = sorted({name for pair in pairs for name in (pair.left, pair.right)})
     found = {}
     for name in names:
-        files = sorted((root / name).parent.glob(f"{Path(name).name}.*"))
+        files = sorted(filter(is_photo, (root / name).parent.glob(f"{escape(Path(name).name)}.*")))
         if files:
             found[name] = files[0]
     missing = [name for name in names if name not in found]

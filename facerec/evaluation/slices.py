@@ -36,7 +36,7 @@ def by_attribute(file: Path, names: list[str]) -> dict[str, NDArray[np.bool_]]:
         DataError: the file is missing or not of that format, or lacks images; names line or image.
     """
     try:
-        _, header, *lines = file.read_text("utf-8-sig").splitlines()
+        _, header, *lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         raise DataError(f"attributes: {file} can't be read as an attribute file ({error})") from error
     attributes, table = header.split(), {}

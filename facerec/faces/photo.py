@@ -4,45 +4,62 @@ With Pillow alone: torchvision's decoders give the same bytes, but damaged PNG f
 """
 
 import io
+import logging
+import struct
+from functools import cache
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
+from PIL.TiffImagePlugin import TiffImageFile
 from torch import Tensor
 
 from facerec.errors import DataError
 
-HEIF_SUFFIXES = {".heic", ".heif"}
-IMAGE_SUFFIXES = HEIF_SUFFIXES | {
-    *(".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".pgm", ".ppm", ".tif", ".tiff", ".avif")
-}
+log = logging.getLogger(__name__)
+
+FORMATS = "JPEG, PNG, WebP, GIF, BMP, PPM, TIFF, AVIF, HEIC"
 MOST_PIXELS = 2**27  # 134 million, 400 MB decoded: few cameras take more
 
 # Only these are opened: Pillow knows others that start programs (EPS) or that no camera writes.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM", "TIFF", "AVIF")
+_HEIF_SUFFIXES = {".heic", ".heif", ".hif"}
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
+_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_METADATA = {b"tEXt", b"zTXt", b"iTXt", b"iCCP"}
+_NEW_SUBFILE_TYPE = 254  # a TIFF tag; bit 0: this is the small version of another image
 
 
 def read_photo(path: Path | bytes, most_pixels: int = MOST_PIXELS) -> Tensor:
     """Read a picture, upright (EXIF), as `uint8 [3, H, W]`, RGB, 0..255, on the CPU.
 
-    The first frame of an animation; transparent parts become white; 16 bits become 8. The content decides what
-    it is, not the name. HEIC needs the package `pillow-heif`.
+    The first frame of an animation; transparent parts become white; 16 bits become 8; floats may be 0..1, and
+    floats and 32-bit integers 0..255 or 0..65535 where they fill an eighth of it. The content decides what it is,
+    not the name. Metadata never costs the pixels: what can't be read of it is left out. HEIC needs the package
+    `pillow-heif`.
 
     Args:
         path: a file, or the bytes of one.
         most_pixels: that it may have; the default is 134 million.
 
     Raises:
-        DataError: one line with the file's name: missing, empty, truncated, no picture, too many pixels.
+        DataError: one line with the file's name: missing, empty, truncated, no picture, too many pixels, or values
+            of a range that says nothing.
     """
     name = "photo" if isinstance(path, bytes) else str(path)
     try:
         data = path if isinstance(path, bytes) else path.read_bytes()
         if not data:
             raise DataError(f"{name}: the file is empty")
-        return _decode(data, name, most_pixels)
+        try:
+            return _decode(data, name, most_pixels)
+        except ValueError:  # such as Pillow's, of more text or a larger colour profile than it cares to unpack
+            if not data.startswith(_PNG):
+                raise
+            return _decode(_without_metadata(data), name, most_pixels)
     except DataError:
         raise
     except Exception as error:  # decoders that are given damaged files raise anything, down to IndexError
@@ -50,19 +67,42 @@ def read_photo(path: Path | bytes, most_pixels: int = MOST_PIXELS) -> Tensor:
         raise DataError(f"{name}: {reason[0] if reason else type(error).__name__}") from error
 
 
+def is_photo(file: Path) -> bool:
+    """Whether a file is named like a picture, or is one by its content, that `read_photo` is for."""
+    if file.suffix.lower() in _suffixes():
+        return True
+    try:
+        with file.open("rb") as stream:
+            if _is_heif(stream.read(12)):
+                return True
+            _open(stream, str(file)).close()
+    except Exception:  # as `read_photo`
+        return False
+    return True
+
+
+@cache
+def _suffixes() -> set[str]:
+    known = Image.registered_extensions().items()
+    return _HEIF_SUFFIXES | {suffix for suffix, kind in known if kind in _FORMATS}
+
+
 def _decode(data: bytes, name: str, most_pixels: int) -> Tensor:
-    with _open(data, name) as picture:  # reads the header alone
+    with _open(io.BytesIO(data), name) as picture:  # reads the header alone
         width, height = picture.size
         if width * height > most_pixels:
             raise DataError(
                 f"{name}: {width}x{height} pixels are more than {most_pixels:,}; make the picture smaller"
             )
-        return torch.from_numpy(_upright_rgb(picture)).permute(2, 0, 1)
+        return torch.from_numpy(_upright_rgb(picture, name)).permute(2, 0, 1)
 
 
-def _open(data: bytes, name: str) -> Image.Image:
+def _open(stream: IO[bytes], name: str) -> Image.Image:
+    """As `Image.open`, less its own limit of pixels, which would warn below ours."""
+    stream.seek(0)
+    start = stream.read(16)
     formats = list(_FORMATS)
-    if data[4:8] == b"ftyp" and data[8:12] != b"avif":
+    if _is_heif(start):
         try:
             import pillow_heif
         except ImportError as error:
@@ -70,18 +110,71 @@ def _open(data: bytes, name: str) -> Image.Image:
         pillow_heif.register_heif_opener()
         formats.append("HEIF")
     Image.init()  # or Pillow knows five formats alone
+    for kind in formats:
+        factory, accept = Image.OPEN[kind]
+        if accept is None or accept(start) is not True:
+            continue
+        stream.seek(0)
+        try:
+            picture = factory(stream, "")
+        except (SyntaxError, IndexError, TypeError, struct.error):  # Pillow's words for: not of this format
+            continue
+        if isinstance(picture, TiffImageFile) and (
+            start[8:10] == b"CR" or picture.tag_v2.get(_NEW_SUBFILE_TYPE, 0) & 1
+        ):
+            raise DataError(f"{name}: of a camera's raw file only the preview could be read; export it as JPEG")
+        return picture
+    raise DataError(f"{name}: this is no picture that can be read ({FORMATS})")
+
+
+def _is_heif(start: bytes) -> bool:
+    return start[4:8] == b"ftyp" and start[8:12] in _HEIF_BRANDS
+
+
+def _without_metadata(data: bytes) -> bytes:
+    """A PNG file less its texts and colour profile."""
+    kept, place = [_PNG], len(_PNG)
+    while place < len(data):
+        end = place + 12 + int.from_bytes(data[place : place + 4])  # length, type, content, checksum
+        if data[place + 4 : place + 8] not in _PNG_METADATA:
+            kept.append(data[place:end])
+        place = end
+    return b"".join(kept)
+
+
+def _upright_rgb(picture: Image.Image, name: str) -> NDArray[np.uint8]:
+    picture.load()
     try:
-        return Image.open(io.BytesIO(data), formats=formats)
-    except UnidentifiedImageError:
-        raise DataError(f"{name}: this is no picture that can be read") from None
-
-
-def _upright_rgb(picture: Image.Image) -> NDArray[np.uint8]:
-    ImageOps.exif_transpose(picture, in_place=True)
-    if picture.mode.startswith("I"):  # 16 bits; Pillow would clip them to 255
-        grey = np.asarray(picture).astype(np.uint32).clip(0, 65535) >> 8
-        return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
+        ImageOps.exif_transpose(picture, in_place=True)
+    except MemoryError:
+        raise
+    except Exception as error:  # the EXIF is damaged, or can't be written again, after the pixels are turned
+        log.debug("%s: EXIF: %s", name, error)
+    if picture.mode.startswith("I") or picture.mode == "F":  # Pillow would clip them to 255
+        sixteen_bits = picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format == "PPM")
+        grey = _as_bytes(np.asarray(picture), sixteen_bits, name)
+        return np.repeat(grey[..., None], 3, axis=2)
     if picture.has_transparency_data:
         white = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(white, picture.convert("RGBA"))
     return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
+
+
+def _as_bytes(values: NDArray[np.integer | np.floating], sixteen_bits: bool, name: str) -> NDArray[np.uint8]:
+    """Grey values `[H, W]` of another type as bytes.
+
+    Raises:
+        DataError: what is white can't be told from their range.
+    """
+    if sixteen_bits:
+        return (values.astype(np.uint32) >> 8).astype(np.uint8)
+    low, high = float(values.min()), float(values.max())
+    if values.dtype.kind == "f" and low >= 0 and high <= 1:
+        return (values * 255 + 0.5).astype(np.uint8)
+    for white in (255, 65535):
+        if low >= 0 and white / 8 <= high <= white:  # less would be all but black, and is of another range
+            return (values * (256 / (white + 1))).astype(np.uint8)
+    raise DataError(
+        f"{name}: what is white can't be told from its values, {low:g} to {high:g}; save it with floats of 0 to 1, "
+        "or with 8 bits"
+    )

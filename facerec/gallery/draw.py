@@ -1,13 +1,13 @@
 """A photo with its faces framed and named."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from facerec.faces import Face
+from facerec.gallery.fonts import write
 
 _KNOWN, _UNKNOWN = "#2e9e4f", "#c8553d"
 
@@ -24,22 +24,16 @@ def draw(photo: Tensor, faces: Sequence[Face], names: Sequence[str | None], file
     picture = Image.fromarray(photo.permute(1, 2, 0).contiguous().numpy())
     pen = ImageDraw.Draw(picture)
     width = max(2, round(max(picture.size) / 400))
-    font = _font(max(12, round(max(picture.size) / 50)))
+    size = max(12, round(max(picture.size) / 50))
     for face, name in zip(faces, names, strict=True):
         x0, y0, x1, y1 = face.box.tolist()
         colour = _KNOWN if name else _UNKNOWN
         pen.rectangle((x0, y0, x1, y1), outline=colour, width=width)
-        text = name or "unknown"
-        left, top, right, bottom = pen.textbbox((x0, y1), text, font=font)
-        down = min(0, picture.height - bottom - width)  # a name below the picture's edge is moved up
-        pen.rectangle((left - width, top + down - width, right + width, bottom + down + width), fill=colour)
-        pen.text((x0, y1 + down), text, fill="white", font=font)
+        text = write(name or "unknown", size)
+        left, top = round(x0), round(y1) + 2 * width
+        top = min(top, picture.height - text.height - width)  # a name below the picture's edge is moved up
+        right, bottom = left + text.width, top + text.height
+        pen.rectangle((left - width, top - width, right + width, bottom + width), fill=colour)
+        picture.paste(text, (left, top), text)
     file.parent.mkdir(parents=True, exist_ok=True)
     picture.save(file)
-
-
-@lru_cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    from matplotlib.font_manager import findfont  # its DejaVu Sans has more alphabets than Pillow's own
-
-    return ImageFont.truetype(findfont("DejaVu Sans"), size)

@@ -1,5 +1,6 @@
 """Photos → faces, crops and vectors: what enrolling and identifying have in common."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,11 +13,14 @@ from torch import Tensor
 from facerec.crop import CROP_SIZE
 from facerec.device import find_device
 from facerec.errors import ConfigError, DataError
-from facerec.faces import IMAGE_SUFFIXES, Face, Finder, align, choose, read_photo
+from facerec.faces import FORMATS, Face, Finder, align, choose, pick_photos, read_photo
 from facerec.gallery import peer
 from facerec.gallery.cpu import CpuEmbedder
 from facerec.model import load
 
+log = logging.getLogger(__name__)
+
+NO_VECTOR = "the model gives no usable vector"
 Embed = Callable[[Tensor], Tensor]
 
 
@@ -29,7 +33,8 @@ class Seen(NamedTuple):
         faces: those of at least the size and score asked for, best score first.
         crops: `uint8 [N, 3, 112, 112]`, one a face.
         vectors: `float32 [N, d]`.
-        problem: why the photo can't be read, or "".
+        problem: why there is nobody: the photo can't be read, or the model has no vector for any face; or "".
+        without_vector: faces that the model has no vector for; not among the others.
     """
 
     file: Path
@@ -38,6 +43,7 @@ class Seen(NamedTuple):
     crops: Tensor
     vectors: NDArray[np.float32]
     problem: str = ""
+    without_vector: Sequence[Face] = ()
 
 
 def look(
@@ -79,9 +85,9 @@ def see(
     """
     found = iter(finder.find([photo for photo in photos if isinstance(photo, Tensor)]))
     seen = [_see(file, photo, found, min_size, min_score) for file, photo in zip(files, photos, strict=True)]
-    vectors = embed(torch.cat([one.crops for one in seen])).numpy()
-    ends = np.cumsum([len(one.crops) for one in seen])
-    return [one._replace(vectors=its) for one, its in zip(seen, np.split(vectors, ends[:-1]), strict=True)]
+    vectors = embed(torch.cat([one.crops for one in seen]))
+    parts = vectors.split([len(one.crops) for one in seen])
+    return [_with_vectors(one, its) for one, its in zip(seen, parts, strict=True)]
 
 
 def load_embed(path: Path, device: str, cache: Path) -> Embed:
@@ -102,16 +108,16 @@ def load_embed(path: Path, device: str, cache: Path) -> Embed:
 
 
 def list_files(photos: Path) -> list[Path]:
-    """The photo itself, or all pictures in a folder and the folders below, sorted.
+    """The photo itself, or all photos in a folder and the folders below, sorted (see `pick_photos`).
 
     Raises:
         ConfigError: there is no such file or folder, or no picture in it.
     """
     if photos.is_file():
         return [photos]
-    files = sorted(file for file in photos.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
+    files = pick_photos(photos.rglob("*"), photos)
     if not files:
-        raise ConfigError(f"photos: there are no pictures at {photos}")
+        raise ConfigError(f"photos: there are no pictures at {photos} ({FORMATS})")
     return files
 
 
@@ -120,6 +126,22 @@ def _read(file: Path) -> Tensor | str:
         return read_photo(file)
     except DataError as error:
         return str(error).removeprefix(f"{file}: ")
+
+
+def _with_vectors(seen: Seen, vectors: Tensor) -> Seen:
+    good = vectors.isfinite().all(dim=1) & vectors.any(dim=1)  # a foreign network may give NaN, or zero
+    if good.all():
+        return seen._replace(vectors=vectors.numpy())
+    lost = [face for face, its in zip(seen.faces, good, strict=True) if not its]
+    for face in lost:
+        log.warning("%s: %s for the face at %s", seen.file, NO_VECTOR, face.box.round().astype(int).tolist())
+    return seen._replace(
+        faces=[face for face, its in zip(seen.faces, good, strict=True) if its],
+        crops=seen.crops[good],
+        vectors=vectors[good].numpy(),
+        problem="" if good.any() else NO_VECTOR,
+        without_vector=lost,
+    )
 
 
 def _see(file: Path, photo: Tensor | str, found: Iterable[list[Face]], min_size: float, min_score: float) -> Seen:

@@ -32,7 +32,7 @@ def rebuild(connection: Connection[Any], space: Space, embed: Embed) -> int:
         embed: PNG files of crops to unit vectors `float32 [N, d]`.
 
     Raises:
-        GalleryError: a sample has no kept crop.
+        GalleryError: a sample has no kept crop, or gets no usable vector.
     """
     connection.execute("LOCK TABLE gallery, sample")
     missing = connection.execute("SELECT count(*) FROM sample WHERE kept IS NULL").fetchone()
@@ -47,6 +47,15 @@ def rebuild(connection: Connection[Any], space: Space, embed: Embed) -> int:
         part = keys[start : start + _BATCH]
         text = "SELECT kept FROM sample WHERE person_id = %s AND crop = %s"
         vectors = embed([connection.execute(text, key).fetchone()[0] for key in part])  # type: ignore[index]
+        usable = np.abs(np.linalg.norm(vectors, axis=1) - 1) < 1e-3  # also false for nan
+        if not usable.all():
+            name = connection.execute(
+                "SELECT name FROM person WHERE id = %s", [part[usable.argmin()][0]]
+            ).fetchone()
+            raise GalleryError(
+                f"the model gives no usable vector for a crop of {name and name[0]}; nothing was changed: erase "
+                "that person and enrol other photos, or take another model"
+            )
         with connection.cursor() as cursor:
             rows = [(vector, *key) for vector, key in zip(vectors, part, strict=True)]
             cursor.executemany("UPDATE sample SET anew = %s WHERE person_id = %s AND crop = %s", rows)

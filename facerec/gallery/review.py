@@ -5,7 +5,7 @@ import hashlib
 from torchvision.io import encode_png
 
 from facerec.faces import refuse, sharpness
-from facerec.gallery.look import Seen
+from facerec.gallery.look import NO_VECTOR, Seen
 from facerec.gallery.records import Sample
 
 
@@ -27,12 +27,15 @@ def review(
     if not seen.faces:
         return "no face found"
     height, width = seen.photo.shape[1:]
-    row = refuse(seen.faces, "largest", 0, 0, (height, width)).index("")
+    all_faces = [*seen.without_vector, *seen.faces]
+    row = refuse(all_faces, "largest", 0, 0, (height, width)).index("") - len(seen.without_vector)
+    if row < 0:  # the next largest may be somebody else
+        return f"{NO_VECTOR} for the largest face"
     face, crop = seen.faces[row], seen.crops[row]
     if strict:
         sharp = float(sharpness(crop[None]))
-        if len(seen.faces) > 1:
-            return f"{len(seen.faces)} faces"
+        if len(all_faces) > 1:
+            return f"{len(all_faces)} faces"
         if face.size < min_size:
             return f"face of {face.size:.0f} pixels is smaller than {min_size:g}"
         if sharp < min_sharpness:

@@ -1,10 +1,10 @@
 """The PostgreSQL server of a gallery folder: started by the first process, stopped by the last."""
 
-import fcntl
 import hashlib
 import os
 import shlex
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,8 +15,13 @@ import psutil
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import PGconn, Ping
 
+from facerec.clutter import is_clutter
 from facerec.errors import GalleryError
 from facerec.gallery import postgres
+
+if sys.platform != "win32":  # there a gallery is at a URL, and this module is imported all the same
+    import fcntl
+    import pwd
 
 _SETTINGS = {
     "listen_addresses": "",               # a socket in the folder, and no port
@@ -41,11 +46,13 @@ class Server:
     leaves last stops it.
 
     Raises:
-        GalleryError: the folder holds something else, is of another PostgreSQL version, or the server does
-            not start.
+        GalleryError: the folder holds something else, belongs to somebody else, is of another PostgreSQL version,
+            or the server does not start; or the system is Windows.
     """
 
     def __init__(self, folder: Path) -> None:
+        if sys.platform == "win32":
+            raise GalleryError(f"{folder}: on Windows a gallery needs a server; gallery.url=postgresql://…")
         self.folder = folder.resolve()
         self._data = self.folder / "postgres"
         self._check_folder()
@@ -93,16 +100,29 @@ class Server:
 
     def _check_folder(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._check_owner()
         version = self._data / "PG_VERSION"
         if version.exists() and (found := version.read_text().strip()) != str(postgres.VERSION):
             raise GalleryError(
                 f"{self.folder}: was written by PostgreSQL {found}, and this facerec has {postgres.VERSION}; "
                 "export it with the facerec that wrote it and import that here"
             )
-        names = {entry.name for entry in self.folder.iterdir() if not entry.name.startswith(_HALF)}
-        if others := sorted(names - _OURS):
+        names = {entry.name for entry in self.folder.iterdir() if not entry.name.startswith(_HALF)} - _OURS
+        others = sorted(name for name in names if not is_clutter(name))
+        if others and not version.exists():  # what is put into a gallery later does it no harm
             raise GalleryError(f"{self.folder}: is no gallery, it holds {others[0]}; choose another folder")
         postgres.hand_over(self.folder)
+
+    def _check_owner(self) -> None:
+        """PostgreSQL starts for the owner of its files alone, and a copy belongs to whoever copied."""
+        if not self._data.exists():
+            return
+        user = postgres.identity().get("user", os.geteuid())
+        if (owner := self._data.stat().st_uid) != user:
+            there, ours = _user_name(owner), _user_name(user)
+            cure = f"`{'sudo ' * (os.geteuid() != 0)}chown -R {ours} {shlex.quote(str(self.folder))}`"
+            cure = f"run it as {there}, or {cure}" if owner else cure
+            raise GalleryError(f"{self.folder}: its files are {there}'s, and the server runs as {ours}; {cure}")
 
     def _create(self) -> None:
         """Whole or not at all, whenever we are killed; an initdb of a killed process may still be at work."""
@@ -159,6 +179,13 @@ class Server:
             return self.folder
         name = hashlib.sha256(str(self.folder).encode()).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"facerec-{name}"
+
+
+def _user_name(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:  # of another machine, or of a container's host
+        return str(number)
 
 
 @contextmanager

@@ -59,7 +59,7 @@ def read(file: Path, model: str) -> Iterator[Group]:
         GalleryError: the file is missing, damaged, or of another model.
     """
     try:
-        with file.open(encoding="utf-8") as lines:
+        with file.open(encoding="utf-8-sig") as lines:
             heading = json.loads(next(lines, "{}"))
             if heading.get("format") != _FORMAT:
                 raise GalleryError(f"{file}: is no gallery export of format {_FORMAT}")

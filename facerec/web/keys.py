@@ -35,7 +35,7 @@ def read_keys(file: Path) -> list[Key]:
         ConfigError: the file is missing, empty or damaged.
     """
     try:
-        lines = [line.split() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = [line.split() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
         keys = [Key(name, role, bytes.fromhex(digest)) for name, role, digest in lines]
     except (OSError, ValueError) as error:
         raise ConfigError(f"key_file: {file} can't be read ({error}); {_CURE}") from error

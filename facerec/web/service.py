@@ -147,6 +147,7 @@ class Service:
                 return f"there is no face {face}"
             row = slice(face - 1, face)
             seen = seen._replace(faces=seen.faces[row], crops=seen.crops[row], vectors=seen.vectors[row])
+            seen = seen._replace(without_vector=())
         one = self.choice
         sizes = {"min_size": one.strict_size, "min_sharpness": one.strict_sharpness}
         return review(seen, source, strict=one.review == "strict", keep=one.keep_crops, **sizes)

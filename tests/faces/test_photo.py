@@ -1,7 +1,9 @@
 """Pictures as people have them: each is read upright, or refused in one line."""
 
 import io
+import struct
 import tracemalloc
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, PngImagePlugin
 from skimage.data import astronaut
 
 from facerec.errors import DataError
@@ -100,6 +102,79 @@ def test_sixteen_bits_become_eight(kind: str) -> None:
     assert (photo[0].int() - torch.from_numpy((values / 257).astype(np.int32))).abs().max() <= 1
 
 
+@pytest.mark.parametrize(("kind", "white"), [("TIFF", 1), ("TIFF", 255), ("TIFF", 65535), ("PPM", 1)])
+def test_floats_become_eight_bits(kind: str, white: float) -> None:
+    values = np.linspace(0, 1, 64 * 48, dtype=np.float32).reshape(48, 64)
+    photo = read_photo(_bytes(Image.fromarray(values * np.float32(white)), kind))
+    assert (photo[0] - torch.from_numpy(values * 255)).abs().max() <= 1
+    assert not read_photo(_bytes(Image.fromarray(values * 0), kind)).any()
+
+
+@pytest.mark.parametrize("white", [255, 65535])
+def test_long_integers_become_eight_bits(white: int) -> None:
+    values = np.linspace(0, white, 64 * 48).astype(np.int32).reshape(48, 64)
+    photo = read_photo(_bytes(Image.fromarray(values), "TIFF"))
+    assert (photo[0] - torch.from_numpy(values * (255 / white))).abs().max() <= 1
+
+
+@pytest.mark.parametrize("ends", [(0, 3.2), (0, 1000), (-1, 1), (0, 1e6), (0, np.nan), (0, np.inf)])
+def test_values_that_may_mean_anything_are_refused(ends: tuple[float, float]) -> None:
+    values = np.full((48, 64), ends[0], np.float32)
+    values[0] = ends[1]
+    with pytest.raises(DataError, match=r"photo: what is white can't be told from its values, .*; save it with"):
+        read_photo(_bytes(Image.fromarray(values), "TIFF"))
+
+
+def _png(chunk: str) -> bytes:
+    """With 2 MB of text or colour profile, and turned."""
+    text, exif = PngImagePlugin.PngInfo(), Image.Exif()
+    if chunk != "iCCP":
+        text.add_itxt("note", "x" * 2_000_000) if chunk == "iTXt" else text.add_text(
+            "note", "x" * 2_000_000, zip=chunk == "zTXt"
+        )
+    exif[0x0112] = 6
+    profile = {"icc_profile": bytes(3_000_000)} if chunk == "iCCP" else {}
+    return _bytes(Image.new("RGB", (40, 30), COLOUR), "PNG", pnginfo=text, exif=exif, **profile)
+
+
+def _exif(tag: int, kind: int) -> bytes:
+    """As a JPEG holds it: turned by 90 degrees, and -1/0 in the tag."""
+    tags = [(0x0112, 3, struct.pack("<HH", 6, 0)), (tag, kind, struct.pack("<I", 38))]
+    listed = b"".join(struct.pack("<HHI", one, type_, 1) + value for one, type_, value in sorted(tags))
+    return b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + listed + struct.pack("<Iii", 0, -1, 0)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(_png(chunk) for chunk in ("tEXt", "zTXt", "iTXt", "iCCP")),
+        *(
+            _bytes(Image.new("RGB", (40, 30), COLOUR), "JPEG", exif=_exif(tag, kind))
+            for tag in (0x011A, 0x829A, 0x9204)  # resolution, exposure time and bias
+            for kind in (5, 10)  # rational, with a sign and without
+        ),
+    ],
+)
+def test_metadata_never_costs_the_pixels(data: bytes) -> None:
+    photo = read_photo(data)
+    assert photo.shape == (3, 40, 30)
+    assert _apart(photo, COLOUR) < 8
+
+
+def test_exif_that_can_not_be_read_turns_nothing() -> None:
+    for exif in (b"Exif\0\0garbage", b"Exif\0\0II*\0\xff\xff\xff\x7f"):
+        with warnings.catch_warnings(action="ignore"):
+            photo = read_photo(_bytes(Image.new("RGB", (40, 30), COLOUR), "JPEG", exif=exif))
+        assert photo.shape == (3, 30, 40)
+
+
+def test_no_limit_but_ours() -> None:
+    """Pillow warns from 89 million pixels on, and has another word for 179 million."""
+    for height in (6000, 2**14):
+        with warnings.catch_warnings(action="error"), pytest.raises(DataError, match="make the picture smaller"):
+            read_photo(_bytes(Image.new("1", (2**14, height)), "PNG"), most_pixels=1000)
+
+
 def test_first_frame_of_an_animation() -> None:
     frames = [Image.new("RGB", (40, 30), colour) for colour in (COLOUR, (0, 0, 0), (255, 255, 255))]
     for kind in ("GIF", "WEBP", "PNG", "TIFF"):
@@ -132,7 +207,8 @@ def _bomb() -> bytes:
         (_bytes(_photo(), "PNG")[:2000], "photo: "),
         (_bytes(_photo(), "WEBP")[:1000], "photo: "),
         (_bomb(), "make the picture smaller"),
-        (_bytes(Image.new("1", (2**14, 2**14)), "PNG"), "bomb"),
+        (b"\0\0\0\x20ftypisom\0\0\0\0isommp42", "no picture"),
+        (_bytes(_photo(), "TIFF", tiffinfo={254: 1}), "of a camera's raw file only the preview"),
     ],
 )
 def test_refused_in_one_line(data: bytes, reason: str, tmp_path: Path) -> None:

@@ -126,6 +126,17 @@ def test_export_and_import(gallery: Gallery, faces: Faces, tmp_path: Path) -> No
         gallery.load(file)
 
 
+@pytest.mark.parametrize("value", [0, np.nan])
+def test_a_rebuild_without_usable_vectors_changes_nothing(gallery: Gallery, faces: Faces, value: float) -> None:
+    gallery.enroll("Ann", [Sample(faces(0)[0], "a.jpg", kept=b"png")])
+    other = Space("b2" * 32, 2, {})
+    with pytest.raises(GalleryError, match="no usable vector for a crop of Ann; nothing was changed"):
+        gallery.rebuild(other, lambda crops: np.full((len(crops), 2), value, np.float32))
+    [answer] = gallery.identify(faces(0))
+    assert answer.person is not None
+    assert answer.person.name == "Ann"
+
+
 def test_vectors_of_another_model_are_refused(gallery: Gallery, faces: Faces) -> None:
     with pytest.raises(GalleryError, match=f"(?s){'a1' * 32}.*{'b2' * 32}"):
         Gallery.open(gallery.place, Space("b2" * 32, gallery.space.dim, {}))

@@ -54,6 +54,13 @@ def album(tmp_path: Path) -> Path:
         coarse = torch.from_numpy(random.integers(0, 256, (1, 3, 7, 7))).float()
         write_png(torch.nn.functional.interpolate(coarse, (140, 120)).to(torch.uint8)[0], str(file))
     (tmp_path / "enroll" / "Bob" / "broken.jpg").write_bytes(b"no picture")
+    for name in (
+        "@eaDir/Ann.png",
+        "Bob/.ipynb_checkpoints/1-checkpoint.png",
+        "Ann/._1.png",
+    ):  # nobody's, and no photos
+        (tmp_path / "enroll" / name).parent.mkdir(exist_ok=True)
+        shutil.copy(tmp_path / "strangers" / "x.png", tmp_path / "enroll" / name)
     return tmp_path
 
 
@@ -86,10 +93,16 @@ def job(gallery: Gallery, model_folder: Path) -> Job:
 
 
 def test_enrol_and_identify(
-    job: Job, gallery: Gallery, album: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    job: Job,
+    gallery: Gallery,
+    album: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    with pytest.raises(RefusedError, match="1 of 4 photos were refused"):
+    with caplog.at_level(logging.INFO), pytest.raises(RefusedError, match="1 of 4 photos were refused"):
         job(enroll, f"photos={album / 'enroll'}")
+    assert "passed over 0 files that are no pictures and 3 that are hidden or left by other software" in caplog.text
     summary = capsys.readouterr().out
     assert "4 photos, 1 refused; 2 persons, 3 samples now" in summary
     assert summary.count("broken.jpg") == 1

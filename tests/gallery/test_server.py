@@ -1,6 +1,8 @@
 """Servers by URL, replicas, and what can be wrong with a place."""
 
 import os
+import shlex
+import shutil
 import subprocess
 import threading
 import time
@@ -101,6 +103,38 @@ def test_a_folder_of_something_else(folder: Path) -> None:
     with pytest.raises(GalleryError, match=r"is no gallery, it holds holiday\.jpg"):
         Gallery.open(folder, SPACE)
     assert [file.name for file in folder.iterdir()] == ["holiday.jpg"]
+
+
+def test_what_other_software_leaves_in_it_locks_nobody_out(folder: Path, faces: Faces) -> None:
+    folder.mkdir()
+    for name in (".DS_Store", "Thumbs.db", "desktop.ini", "._users"):
+        (folder / name).touch()
+    for name in ("@eaDir", "lost+found"):
+        (folder / name).mkdir()
+    with Gallery.open(folder, SPACE) as gallery:
+        gallery.enroll("Ann", samples(faces(0)))
+    (folder / "notes.txt").write_text("put there by its owner, when it was a gallery")
+    with Gallery.open(folder, SPACE) as gallery:
+        assert gallery.size() == (1, 1)
+
+
+def test_a_copy_that_belongs_to_somebody_else_says_so(folder: Path, faces: Faces) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root may give files away")
+    with Gallery.open(folder, SPACE) as gallery:
+        gallery.enroll("Ann", samples(faces(0)))
+    copy = folder.with_name("a copy")
+    shutil.copytree(folder, copy)  # by root, to whom it belongs then
+    with pytest.raises(GalleryError, match="its files are root's, and the server runs as") as caught:
+        Gallery.open(copy, SPACE)
+    said, _, cure = str(caught.value).partition("; ")
+    assert said.startswith(f"{copy}: ")
+    subprocess.run(shlex.split(cure.strip("`")), check=True)
+    with Gallery.open(copy, SPACE) as gallery:
+        assert gallery.size() == (1, 1)
+    subprocess.run(["chown", "-R", "12345", str(copy)], check=True)  # nobody here has this number
+    with pytest.raises(GalleryError, match=r"its files are 12345's, .*; run it as 12345, or `chown -R"):
+        Gallery.open(copy, SPACE)
 
 
 def test_a_schema_of_a_newer_facerec(gallery: Gallery) -> None:
