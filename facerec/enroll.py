@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from facerec.errors import ConfigError, GalleryError, TakenError
-from facerec.job import run_job
+from facerec.job import going_on, run_job
 
 if TYPE_CHECKING:
     from facerec.gallery import Gallery, Sample
@@ -32,7 +32,14 @@ def enroll(cfg: DictConfig) -> None:
     names = [_name(file, root, cfg.person) for file in files]
     enrolled: Counter[str] = Counter()
     refused: list[tuple[Path, str]] = []
-    with Gallery.open(cfg.gallery.url, folder, read_url=cfg.gallery.read_url) as gallery:
+
+    def _how_to_go_on() -> str:
+        return (
+            f"{enrolled.total()} new samples of {len(enrolled)} persons, of {len(files)} photos, are in the "
+            "gallery; the same command goes on with the rest"
+        )
+
+    with going_on(_how_to_go_on), Gallery.open(cfg.gallery.url, folder, read_url=cfg.gallery.read_url) as gallery:
         measured = cfg.threshold is not None or gallery.space.statistics.get("thresholds")
         if not measured:
             log.warning(

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from facerec.atomic import replace_file
+
 INPUTS = "inputs.json"
 
 
@@ -24,4 +26,4 @@ def begin(folder: Path) -> None:
 
 def finish(folder: Path, inputs: Mapping[str, Any]) -> None:
     """Write down what went into the finished step."""
-    (folder / INPUTS).write_text(json.dumps(inputs, indent=1) + "\n")
+    replace_file(folder / INPUTS, (json.dumps(inputs, indent=1) + "\n").encode())

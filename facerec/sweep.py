@@ -57,13 +57,13 @@ class SweepSummary(Callback):
             # or Hydra would end the multirun without its summary
             job_return.status, job_return.return_value = JobStatus.COMPLETED, math.nan
         outcome = json.dumps({"multirun": self.multirun, "problem": problem})
-        (Path(config.hydra.runtime.output_dir) / _OUTCOME).write_text(outcome)
+        replace_file(Path(config.hydra.runtime.output_dir) / _OUTCOME, outcome.encode())
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Look at what the jobs left."""
         folder = Path(config.hydra.sweep.dir)
-        outcomes = {file.parent.name: json.loads(file.read_text()) for file in sorted(folder.glob(f"*/{_OUTCOME}"))}
-        problems = {name: of["problem"] for name, of in outcomes.items() if of["multirun"] == self.multirun}
+        outcomes = {file.parent.name: _read(file) for file in sorted(folder.glob(f"*/{_OUTCOME}"))}
+        problems = {name: of["problem"] for name, of in outcomes.items() if of.get("multirun") == self.multirun}
         values = write_best(folder, config.dataset)
         _show({name: "failed" if problem else values.get(name) for name, problem in problems.items()}, folder)
         if failed := {name: problem for name, problem in problems.items() if problem}:
@@ -99,8 +99,10 @@ def write_best(folder: Path, dataset: DictConfig) -> dict[str, float]:
     """
     found = {}
     for inputs in sorted(folder.glob(f"*/{INPUTS}")):
-        if json.loads(inputs.read_text())["config"]["dataset"] == OmegaConf.to_container(dataset, resolve=True):
-            found[inputs.parent.name] = float(json.loads((inputs.parent / "metrics.json").read_text())[OBJECTIVE])
+        metrics = _read(inputs.parent / "metrics.json")
+        of = _read(inputs).get("config", {}).get("dataset")
+        if OBJECTIVE in metrics and of == OmegaConf.to_container(dataset, resolve=True):
+            found[inputs.parent.name] = float(metrics[OBJECTIVE])
     values = dict(sorted(found.items(), key=lambda item: item[1], reverse=True))
     if values:
         best, *others = values
@@ -131,6 +133,15 @@ def decisive(cfg: DictConfig) -> dict[str, Any]:
     }
     plain["data"] = {key: value for key, value in plain["data"].items() if key not in _INDECISIVE_DATA}
     return plain
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """What a job wrote; nothing where it was killed meanwhile."""
+    try:
+        return dict(json.loads(file.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        log.warning("%s is left out, it can't be read (%s); its job is to be done again", file, error)
+        return {}
 
 
 def _show(outcomes: dict[str, Any], folder: Path) -> None:
