@@ -6,16 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from uuid import uuid4
 
+from facerec.os_errors import naming
+
 
 def replace_file(path: Path, content: bytes) -> None:
     """Put `content` in the place of the file `path`.
 
-    It is written beside the file's folder and moved in, so that the folder never holds half a file.
+    It is written beside it, as `.FILE.XXXXXXXX.new`, and moved there: the folder may be a disk of its own.
 
     Raises:
         OSError: the disk refuses; what was at `path` is still there.
     """
-    half = path.parent.with_name(f".{path.parent.name}.{uuid4().hex[:8]}.new")
+    half = path.with_name(f".{path.name[:200]}.{uuid4().hex[:8]}.new")
     try:
         _write(half, content)
         half.replace(path)
@@ -49,7 +51,7 @@ def replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
+    with naming(path), path.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

@@ -8,7 +8,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from facerec.errors import ConfigError, GalleryError, RefusedError, TakenError
-from facerec.job import run_job
+from facerec.job import going_on, run_job
 
 if TYPE_CHECKING:
     from facerec.gallery import Gallery, Sample
@@ -35,7 +35,10 @@ def enroll(cfg: DictConfig) -> None:
         raise ConfigError(f"review: must be largest or strict, not {cfg.review}")
     root, folder = Path(cfg.photos).expanduser(), Path(cfg.model)
     ledger = Ledger(root, list_files(root), cfg.person)
-    with Gallery.open(cfg.gallery.url, folder, read_url=cfg.gallery.read_url) as gallery:
+    with (
+        going_on(ledger.how_to_go_on),
+        Gallery.open(cfg.gallery.url, folder, read_url=cfg.gallery.read_url) as gallery,
+    ):
         if cfg.threshold is None and not gallery.measured:
             log.warning(
                 "%s has no thresholds, so new samples are not compared with those enrolled; run `python -m "

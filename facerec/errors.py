@@ -41,5 +41,9 @@ class UnknownPersonError(GalleryError):
     """Nobody of that name or number is enrolled."""
 
 
+class MachineError(FacerecError):
+    """What the operating system refused: a full disk, a place that may not be written, a file that is not there."""
+
+
 class NonFiniteLossError(FacerecError):
     """Training produced a NaN or infinite loss."""

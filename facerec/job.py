@@ -4,21 +4,25 @@ import logging
 import os
 import re
 import shlex
+import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException, OverrideParseException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from facerec.errors import ConfigError, FacerecError
+from facerec.errors import ConfigError, FacerecError, MachineError
 from facerec.job_name import job_name
 from facerec.layout import evaluation_dir
+from facerec.os_errors import describe
 
 log = logging.getLogger(__name__)
 
@@ -42,28 +46,60 @@ def run_job(config_name: str, task: Callable[[DictConfig], Any]) -> None:
     """Compose `conf/CONFIG_NAME.yaml` with the command line and run the task under Hydra.
 
     Errors a user can mend end the process with their status, which is 1 unless their class says otherwise, and
-    their message, which also goes to the run's log; HYDRA_FULL_ERROR=1 shows their traceback. Any other error
-    keeps its traceback.
+    their message, which also goes to the run's log; an interrupt ends it with status 130 and what to do next.
+    HYDRA_FULL_ERROR=1 shows their traceback. Any other error keeps its traceback.
     """
 
     def checked(cfg: DictConfig) -> Any:
         _check_keys(cfg, CONFIG_DIR / f"{config_name}.yaml")
-        return task(cfg)
+        with machine_errors(cfg):
+            return task(cfg)
 
     multirun = not {"-m", "--multirun"}.isdisjoint(sys.argv)
     sys.argv[1:] = [literal(argument, multirun) for argument in sys.argv[1:]]
     before = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra would print and exit before we see the error
+    logging.raiseExceptions = before == "1"  # a log on a full disk has nothing to add to the message
     try:
         hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name=config_name)(checked)()
-    except (FacerecError, HydraException, OmegaConfBaseException) as error:
+    except BrokenPipeError:  # whoever read our output has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+    except (FacerecError, HydraException, OmegaConfBaseException, OSError) as error:
         if before == "1":
             raise
-        log.error("%s", _explained(error))
-        cause = _cause(error)
-        sys.exit(cause.status if isinstance(cause, FacerecError) else 1)
+        log.error("%s", _message(error))
+        sys.exit(next((cause.status for cause in _causes(error) if isinstance(cause, FacerecError)), 1))
+    except KeyboardInterrupt as stop:
+        if before == "1":
+            raise
+        logging.basicConfig(format="%(message)s", level=logging.INFO)  # if it came before Hydra's own
+        log.info("interrupted; %s", _notes(stop) or "the same command goes on, or starts again")
+        sys.exit(128 + signal.SIGINT)
     finally:
         os.environ["HYDRA_FULL_ERROR"] = before or "0"
+        logging.raiseExceptions = True
+
+
+@contextmanager
+def machine_errors(cfg: DictConfig) -> Iterator[None]:
+    """Errors of the operating system as one of ours, which says what is wrong where and which key leads there."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise MachineError("\n".join([describe(error, _places(cfg)), *_notes(error).splitlines()])) from error
+
+
+@contextmanager
+def going_on(how: Callable[[], str]) -> Iterator[None]:
+    """Let an interrupt, or a full disk, say what is finished and how to go on."""
+    try:
+        yield
+    except (KeyboardInterrupt, OSError) as stop:
+        stop.add_note(how())
+        raise
 
 
 def literal(argument: str, multirun: bool = False) -> str:
@@ -122,21 +158,45 @@ def _declared(primary: Path) -> dict[str, Any]:
     return known
 
 
-def _explained(error: BaseException) -> str:
-    if not isinstance(error, OverrideParseException):
-        return str(_cause(error))
-    key, equals, value = error.override.partition("=")
-    if not equals:
-        return f"{error.override}: an argument must be KEY=VALUE; --help lists the keys"
-    spelling = shlex.quote(f"{key}={QuotedString(value, Quote.double).with_quotes()}")
-    return f"{error.override}: the value can't be read; if it is a text, quote it: {spelling}"
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, and those that Hydra wrapped in it while it built an object."""
+    while error is not None:
+        yield error
+        error = error.__cause__
 
 
-def _cause(error: BaseException) -> BaseException:
-    """The error of ours that Hydra wrapped while it built an object, or else the error itself."""
-    inner: BaseException | None = error
-    while inner is not None:
-        if isinstance(inner, FacerecError):
-            return inner
-        inner = inner.__cause__
-    return error
+def _message(error: BaseException) -> str:
+    """What to tell of the error; of one of ours or of the system's that lies inside it, if there is one."""
+    if isinstance(error, OverrideParseException):
+        key, equals, value = error.override.partition("=")
+        if not equals:
+            return f"{error.override}: an argument must be KEY=VALUE; --help lists the keys"
+        spelling = shlex.quote(f"{key}={QuotedString(value, Quote.double).with_quotes()}")
+        return f"{error.override}: the value can't be read; if it is a text, quote it: {spelling}"
+    for cause in _causes(error):
+        if isinstance(cause, FacerecError):
+            return str(cause)
+        if isinstance(cause, OSError):
+            # one that came before or after the job is about the folder that Hydra makes for it
+            key = "hydra.sweep.dir" if {"-m", "--multirun"} & set(sys.argv) else "hydra.run.dir"
+            return describe(cause, {key: "/"})
+    return str(error)
+
+
+def _notes(error: BaseException) -> str:
+    return "\n".join(getattr(error, "__notes__", []))
+
+
+def _places(cfg: DictConfig) -> Mapping[str, str]:
+    """Key → path, for all that could be one."""
+    run = "hydra.run.dir" if HydraConfig.get().mode == RunMode.RUN else "hydra.sweep.dir"
+    places = {run: HydraConfig.get().runtime.output_dir}
+    with suppress(OmegaConfBaseException):
+        leaves: list[tuple[str, Any]] = [("", OmegaConf.to_container(cfg, resolve=True))]
+        while leaves:
+            key, value = leaves.pop()
+            if isinstance(value, dict):
+                leaves += [(f"{key}.{name}" if key else str(name), inner) for name, inner in value.items()]
+            elif isinstance(value, str):
+                places[key] = value
+    return places

@@ -1,5 +1,7 @@
 """The LightningModule: an embedder, a head, and what they learn by."""
 
+import logging
+import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -8,11 +10,12 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import Timer
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 from torchmetrics import MeanMetric
 
 from facerec import processes
@@ -22,6 +25,17 @@ from facerec.errors import ConfigError, ModelError, NonFiniteLossError
 from facerec.losses import Head, HeadOutput, whole
 from facerec.losses.division import parallel
 from facerec.metrics import RetrievalMetrics, SeenAccuracy
+
+log = logging.getLogger(__name__)
+
+# what of a schedule's state is the same all through the training, and the keys that decide it
+_SCHEDULE = {
+    "T_max": "steps of the training (trainer.max_epochs, trainer.max_steps)",
+    "T_0": "steps of the first cycle (scheduler.t_0)",
+    "T_mult": "scheduler.t_mult",
+    "eta_min": "scheduler.eta_min",
+    "base_lrs": "optimizer.lr",
+}
 
 
 class Learner(pl.LightningModule):
@@ -36,7 +50,7 @@ class Learner(pl.LightningModule):
         head: margin classifier over the training identities; thrown away after training.
         images: the data set, for error messages that name files.
         optimizer: called with the parameters of embedder and head.
-        scheduler: called with optimizer, `max_epochs` and `steps_per_epoch`.
+        scheduler: called with optimizer, `steps` and `steps_per_epoch`.
         interval: "step" or "epoch", when the learning rate moves.
         compile: compile the backbone with torch.compile.
         shard: divide the head's classes over the processes.
@@ -69,6 +83,7 @@ class Learner(pl.LightningModule):
             RetrievalMetrics(),
         )
         self._epoch_start, self._prototypes, self._shard = 0.0, Tensor(), shard
+        self._schedule: dict[str, Any] = {}  # of the checkpoint that the training goes on from
 
     def configure_model(self) -> None:
         """Divide the head, now that the processes know each other."""
@@ -79,13 +94,38 @@ class Learner(pl.LightningModule):
             DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(self, names)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Embedder and head are optimised together."""
+        """Embedder and head are optimised together; the schedule is as long as the training.
+
+        Raises:
+            ConfigError: there is nothing to train, or the schedule is not that of the checkpoint.
+        """
+        lengths = ("max_epochs", "max_steps", "limit_train_batches")
+        if nothing := [f"trainer.{key}" for key in lengths if getattr(self.trainer, key) == 0]:
+            raise ConfigError(f"{nothing[0]} is 0, which leaves nothing to train")
+        self.trainer.fit_loop.setup_data()  # or the number of batches is not known yet
+        steps = self.trainer.estimated_stepping_batches
+        steps_per_epoch = math.ceil(self.trainer.num_training_batches / self.trainer.accumulate_grad_batches)
+        if self.interval == "epoch":
+            steps, steps_per_epoch = steps if math.isinf(steps) else math.ceil(steps / steps_per_epoch), 1
         optimizer = self.make_optimizer(self._trained())
-        epochs = self.trainer.max_epochs
-        assert epochs
-        steps = int(self.trainer.estimated_stepping_batches) // epochs if self.interval == "step" else 1
-        scheduler = self.make_scheduler(optimizer, max_epochs=epochs, steps_per_epoch=steps)
+        scheduler = self.make_scheduler(optimizer, steps=steps, steps_per_epoch=steps_per_epoch)
+        self._check_schedule(scheduler)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": self.interval}}
+
+    def _check_schedule(self, scheduler: LRScheduler) -> None:
+        here, there = scheduler.state_dict(), self._schedule
+        if differing := [key for key in _SCHEDULE if there and there.get(key) != here.get(key)]:
+            lines = [f"{_SCHEDULE[key]}: {there.get(key)} there, {here.get(key)} here" for key in differing]
+            raise ConfigError(
+                "ckpt_path: the learning rate of the checkpoint's training follows another schedule, so take its "
+                f"values, or start a new training (init_from=MODEL):{_indented(lines)}"
+            )
+        timed = any(isinstance(callback, Timer) for callback in self.trainer.callbacks)  # type: ignore[attr-defined]
+        if timed and not isinstance(scheduler, LambdaLR):
+            log.warning(
+                "trainer.max_time: the time may run out in the middle of the learning rate's schedule, which is as "
+                "long as trainer.max_epochs and max_steps say; ckpt_path goes on to its end"
+            )
 
     def forward(self, crops: Tensor) -> Tensor:
         """`uint8 [N, 3, 112, 112]` → unit `float32 [N, d]`."""
@@ -177,17 +217,23 @@ class Learner(pl.LightningModule):
         self.test_retrieval.reset()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Write down what was trained, so that another architecture is refused by name."""
-        checkpoint["facerec"] = self._identity()
+        """Write down what was trained and how, so that anything else is refused by name."""
+        checkpoint["facerec"] = self._identity() | self._batches()
         if self.head.division:
             whole.gather(checkpoint)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse the checkpoint of another architecture, head or data set."""
+        """Refuse the checkpoint of another architecture, head or data set, or of other batches.
+
+        Raises:
+            ModelError: names what differs.
+        """
         there, here = checkpoint.get("facerec", {}), self._identity()
+        here |= {key: value for key, value in self._batches().items() if key in there}
         if differing := [key for key in here if there.get(key) != here[key]]:
-            lines = "".join(f"\n  {key}: {there.get(key)} in the checkpoint, {here[key]} here" for key in differing)
-            raise ModelError(f"ckpt_path: the checkpoint is of another run:{lines}")
+            lines = [f"{key}: {there.get(key)} in the checkpoint, {here[key]} here" for key in differing]
+            raise ModelError(f"ckpt_path: the checkpoint is of another run:{_indented(lines)}")
+        self._schedule = next(iter(checkpoint.get("lr_schedulers", [])), {})
         if self.head.division:
             whole.divide(checkpoint, self.head, "head.", self._trained())
 
@@ -208,6 +254,13 @@ class Learner(pl.LightningModule):
             "identities": self.images.num_classes,
         }
 
+    def _batches(self) -> dict[str, int]:
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        return {
+            "data.batch_size * processes": data.batch_size * self.trainer.world_size,
+            "trainer.accumulate_grad_batches": self.trainer.accumulate_grad_batches,
+        }
+
     def _log_all(self, prefix: str, values: dict[str, Any]) -> None:
         for name, value in values.items():
             # equal on all processes, which hold all embeddings by now
@@ -221,3 +274,7 @@ class Learner(pl.LightningModule):
             f"{files[1]}, …). Try a lower optimizer.lr, a larger optimizer.eps, a smaller loss.scale, "
             "trainer.gradient_clip_val=1 or trainer.precision=32-true; the last checkpoint is from before it"
         )
+
+
+def _indented(lines: list[str]) -> str:
+    return "".join(f"\n  {line}" for line in lines)

@@ -48,6 +48,26 @@ def save(
             model lies at `folder`, or the disk refuses.
     """
     folder = Path(folder).resolve()
+    text, weights = check(folder, embedder, origin=origin)
+    files = {_CONTRACT: text, _STATISTICS: _as_json(statistics, folder)}
+    files[_WEIGHTS] = safetensors.torch.save({name: value.cpu().contiguous() for name, value in weights.items()})
+    try:
+        replace_folder(folder, files)
+    except OSError as error:
+        raise ModelError(f"{folder}: can't be written ({error}); free space or choose another folder") from error
+
+
+def check(
+    folder: Path, embedder: Embedder | Ensemble, *, origin: Mapping[str, Any]
+) -> tuple[bytes, dict[str, Tensor]]:
+    """What `save` refuses before it writes, for those who want to know before they train.
+
+    Returns:
+        The contract as YAML, and the weights by name.
+
+    Raises:
+        ModelError: as `save`.
+    """
     embedder = getattr(embedder, "_orig_mod", embedder)
     backbones = [_backbone(one) for one in (embedder.embedders if isinstance(embedder, Ensemble) else [embedder])]
     for backbone in backbones:
@@ -57,19 +77,16 @@ def save(
     contract.check(terms, folder / _CONTRACT)
     weights = {name.replace("_orig_mod.", ""): tensor for name, tensor in embedder.state_dict().items()}
     _check_fit(contract.build(terms, folder / _CONTRACT), weights, folder / _WEIGHTS)
-    try:
-        text = contract.dump(terms)
-    except yaml.YAMLError as error:
-        raise ModelError(f"{folder}: origin must be plain numbers, strings, lists and dicts: {error}") from error
-    files = {_CONTRACT: text.encode(), _STATISTICS: _as_json(statistics, folder)}
-    files[_WEIGHTS] = safetensors.torch.save({name: value.cpu().contiguous() for name, value in weights.items()})
-    try:
-        if folder.exists() and (others := sorted({entry.name for entry in folder.iterdir()} - set(files))):
+    if folder.exists():
+        # `.FILE.XXXXXXXX.new` is what a killed `replace_file` leaves
+        names = {file.name for file in folder.iterdir() if not file.match(".*.new")}
+        if others := sorted(names - {_CONTRACT, _STATISTICS, _WEIGHTS}):
             cure = "move it or choose another folder"
             raise ModelError(f"{folder}: holds {brief(others)}, no part of a model; {cure}")
-        replace_folder(folder, files)
-    except OSError as error:
-        raise ModelError(f"{folder}: can't be written ({error}); free space or choose another folder") from error
+    try:
+        return contract.dump(terms).encode(), weights
+    except yaml.YAMLError as error:
+        raise ModelError(f"{folder}: origin must be plain numbers, strings, lists and dicts: {error}") from error
 
 
 def write_statistics(folder: str | Path, statistics: Mapping[str, Any]) -> None:

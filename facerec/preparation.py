@@ -10,10 +10,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchvision.io import write_png
+from torchvision.io import encode_png
 
 from facerec.errors import ConfigError, DataError
 from facerec.faces import FORMATS, Face, Finder, align, pick_photos, read_photo, refuse, sharpness
+from facerec.os_errors import naming
 from facerec.shard import Shard
 
 UNKNOWN = "unknown"
@@ -89,7 +90,8 @@ class Preparation:
         for index, (row, crop, sharp) in enumerate(zip(kept, crops, sharpness(crops).tolist(), strict=True)):
             file = self.crops / row["person"] / f"{_flat(source)}-{index}.png"
             file.parent.mkdir(parents=True, exist_ok=True)
-            write_png(crop, str(file), compression_level=1)
+            with naming(file):  # torchvision's write_png is silent about a full disk
+                file.write_bytes(encode_png(crop, compression_level=1).numpy().tobytes())
             row |= {"index": index, "crop": file.relative_to(self.crops).as_posix(), "sharpness": round(sharp, 2)}
         return rows
 

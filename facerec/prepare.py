@@ -7,13 +7,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from facerec.atomic import replace_file
 from facerec.errors import ConfigError
-from facerec.job import run_job
+from facerec.job import going_on, run_job
 
 if TYPE_CHECKING:
+    from facerec.manifest import Journal
     from facerec.preparation import Row
 
 log = logging.getLogger(__name__)
@@ -34,7 +37,7 @@ def prepare(cfg: DictConfig) -> None:
     settings = _settings(cfg, root)
     _same_settings(out / "settings.json", settings)
     part = cfg.shard.replace("/", "-of-")
-    with Journal(out / "journal" / f"{part}.jsonl") as journal:
+    with Journal(out / "journal" / f"{part}.jsonl") as journal, going_on(lambda: _how_to_go_on(journal, sources)):
         left = [source for source in sources if source not in journal.rows]
         with tqdm(total=len(sources), initial=len(sources) - len(left), desc="photos", unit="photo") as bar:
             for entries in preparation.run(left):
@@ -45,6 +48,10 @@ def prepare(cfg: DictConfig) -> None:
     kept = [out / "crops" / row["crop"] for row in rows if row["crop"]]
     _contact_sheet(kept, out / f"contact-sheet-{part}.png")
     _summarise(rows, out)
+
+
+def _how_to_go_on(journal: "Journal", sources: list[str]) -> str:
+    return f"{len(journal.rows)} of {len(sources)} photos are done; the same command goes on with the rest"
 
 
 def _settings(cfg: DictConfig, root: Path) -> dict[str, Any]:
@@ -65,17 +72,17 @@ def _settings(cfg: DictConfig, root: Path) -> dict[str, Any]:
 def _same_settings(file: Path, settings: dict[str, Any]) -> None:
     """Write the settings down, or refuse to mix crops of others into the folder."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with file.open("x") as new:
-            new.write(json.dumps(settings, indent=1) + "\n")
-    except FileExistsError:
-        before = json.loads(file.read_text())
-        changed = [key for key in settings if before.get(key) != settings[key]]
-        if changed:
-            raise ConfigError(
-                f"out: {file.parent} holds crops made with other {', '.join(changed)} (see {file.name}); choose "
-                "another folder, or the same settings to go on"
-            ) from None
+    with FileLock(file.with_suffix(".lock")):  # two shards may start at once
+        try:
+            before = json.loads(file.read_text())
+        except (FileNotFoundError, ValueError):  # half a file is from a kill before there was a crop
+            before = settings
+            replace_file(file, (json.dumps(settings, indent=1) + "\n").encode())
+    if changed := [key for key in settings if before.get(key) != settings[key]]:
+        raise ConfigError(
+            f"out: {file.parent} holds crops made with other {', '.join(changed)} (see {file.name}); choose "
+            "another folder, or the same settings to go on"
+        )
 
 
 def _contact_sheet(crops: list[Path], file: Path) -> None:

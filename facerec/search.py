@@ -12,8 +12,8 @@ from omegaconf import DictConfig, open_dict
 from rich.console import Console
 from rich.table import Table
 
-from facerec.errors import ConfigError, FacerecError
-from facerec.job import run_job
+from facerec.errors import ConfigError, FacerecError, MachineError
+from facerec.job import machine_errors, run_job
 from facerec.sweep import OBJECTIVE, write_best
 from facerec.train import train
 
@@ -84,9 +84,12 @@ def _run_trial(study: "optuna.Study", space: dict[str, Any], given: list[str], f
         HydraConfig.instance().set_config(cfg)
         del cfg["hydra"], cfg["hparams_search"]
     try:
-        study.tell(trial, train(cfg, [_pruning(trial)]))
+        with machine_errors(cfg):
+            study.tell(trial, train(cfg, [_pruning(trial)]))
     except optuna.TrialPruned:
         study.tell(trial, state=TrialState.PRUNED)
+    except MachineError:  # of the others no one would fare better
+        raise
     except Exception as error:
         expected = isinstance(error, FacerecError)
         log.error("%s", error, exc_info=None if expected else error)

@@ -59,8 +59,8 @@ class SweepSummary(Callback):
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Look at what the jobs left."""
         folder = Path(config.hydra.sweep.dir)
-        outcomes = {file.parent.name: json.loads(file.read_text()) for file in sorted(folder.glob(f"*/{_OUTCOME}"))}
-        problems = {name: of["problem"] for name, of in outcomes.items() if of["multirun"] == self.multirun}
+        outcomes = {file.parent.name: _read(file) for file in sorted(folder.glob(f"*/{_OUTCOME}"))}
+        problems = {name: of["problem"] for name, of in outcomes.items() if of.get("multirun") == self.multirun}
         values = write_best(folder, config)
         _show({name: "failed" if problem else values.get(name) for name, problem in problems.items()}, folder)
         if failed := {name: problem for name, problem in problems.items() if problem}:
@@ -104,9 +104,9 @@ def write_best(folder: Path, cfg: DictConfig) -> dict[str, float]:
         return {}  # so no job was finished on them
     found = {}
     for file in sorted(folder.glob(f"*/{INPUTS}")):
-        job = read_inputs(file.parent)
-        if job and "config" in job and on_data_of(job, wanted, images):
-            found[file.parent.name] = float(json.loads((file.parent / "metrics.json").read_text())[OBJECTIVE])
+        job, metrics = read_inputs(file.parent), _read(file.with_name("metrics.json"))
+        if job and "config" in job and OBJECTIVE in metrics and on_data_of(job, wanted, images):
+            found[file.parent.name] = float(metrics[OBJECTIVE])
     values = dict(sorted(found.items(), key=lambda item: item[1], reverse=True))
     if values:
         best, *others = values
@@ -117,6 +117,15 @@ def write_best(folder: Path, cfg: DictConfig) -> dict[str, float]:
         replace_file(folder / BEST, content.encode())
         log.info("%s: %s; %s", folder / BEST, best, reason)
     return values
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """What a job wrote; nothing where it was killed meanwhile."""
+    try:
+        return dict(json.loads(file.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        log.warning("%s is left out, it can't be read (%s); its job is to be done again", file, error)
+        return {}
 
 
 def _show(outcomes: dict[str, Any], folder: Path) -> None:

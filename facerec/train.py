@@ -3,7 +3,9 @@
 import json
 import logging
 import math
+import shlex
 import shutil
+import sys
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from facerec.errors import ConfigError, ModelError
-from facerec.job import run_job, wandb_finished
+from facerec.job import going_on, run_job, wandb_finished
 from facerec.job_name import finished, job_inputs
 from facerec.launched import processes_ended
 from facerec.steps import INPUTS, finish, read_inputs
@@ -36,15 +38,17 @@ def train(cfg: DictConfig, callbacks: Sequence["Callback"] = ()) -> float:
     images = instantiate(cfg.dataset)
     inputs = job_inputs(cfg, images)
     if HydraConfig.get().mode == RunMode.MULTIRUN:
+        _forget_damaged(run)
         if finished(run, inputs, images):
             _say_finished(run)
             return float(json.loads((run / "metrics.json").read_text())[OBJECTIVE])
         _go_on(cfg, run)
     _check(cfg, run)
-    with wandb_finished(), processes_ended():
+    with going_on(lambda: _how_to_go_on(run)), wandb_finished(), processes_ended():
         metrics = run_training(cfg, run, images, callbacks)
-    if metrics:
-        finish(run, inputs)
+    if metrics is None:
+        return math.nan
+    finish(run, inputs)
     return metrics.get(OBJECTIVE, math.nan)
 
 
@@ -55,6 +59,29 @@ def _say_finished(run: Path) -> None:
     maker = read_origin(run / "model").get("facerec")
     by = "" if maker == __version__ else f" by facerec {maker}, this is {__version__}; it is kept"
     log.info("%s: finished before%s", run, by)
+
+
+def _forget_damaged(run: Path) -> None:
+    """A job that can't be read as finished counts as unfinished: it was killed while it wrote that down."""
+    for file in (run / INPUTS, run / "metrics.json"):
+        try:
+            if (run / INPUTS).exists():
+                json.loads(file.read_text())
+        except (OSError, ValueError):
+            log.warning("%s is missing or damaged, so this job is done again from its last checkpoint", file)
+            (run / INPUTS).unlink()
+
+
+def _how_to_go_on(run: Path) -> str:
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        return "the same command skips the finished jobs and goes on with this one"
+    checkpoint = run / "checkpoints" / "last.ckpt"
+    if not checkpoint.exists():
+        return "no epoch was finished, so the training has to start again"
+    ours = ("ckpt_path=", "init_from=", "hydra.run.dir=")
+    given = [argument for argument in sys.argv[1:] if not argument.startswith(ours)]
+    command = shlex.join([*given, f"ckpt_path='{checkpoint}'", f"hydra.run.dir='{run}'"])
+    return f"the epochs up to now are in {checkpoint}; go on with\npython -m facerec.train {command}"
 
 
 def _go_on(cfg: DictConfig, run: Path) -> None:
@@ -72,11 +99,15 @@ def _go_on(cfg: DictConfig, run: Path) -> None:
 
 def _check(cfg: DictConfig, run: Path) -> None:
     """Everything that can be refused before work starts."""
-    if (run / "checkpoints").exists() and cfg.ckpt_path is None:
-        raise ConfigError(
-            f"hydra.run.dir: {run} holds another run; resume it with ckpt_path={run}/checkpoints/last.ckpt, or "
-            "choose another folder"
-        )
+    if not 0 <= cfg.seed < 2**32:
+        raise ConfigError(f"seed must lie between 0 and 2³² - 1, not {cfg.seed}")
+    sweep = HydraConfig.get().mode == RunMode.MULTIRUN
+    if sweep and cfg.trainer.get("limit_val_batches") == 0:
+        raise ConfigError(f"trainer.limit_val_batches is 0, but a sweep compares its jobs by {OBJECTIVE}")
+    held = [*run.glob("checkpoints/*.ckpt"), *([] if sweep else run.glob("model/model.yaml"))]
+    if held and cfg.ckpt_path is None:
+        resume = f"resume it with ckpt_path={run}/checkpoints/last.ckpt, or " * held[0].match("*.ckpt")
+        raise ConfigError(f"hydra.run.dir: {run} holds another run; {resume}choose another folder")
     if cfg.ckpt_path is not None and not zipfile.is_zipfile(cfg.ckpt_path):
         raise ModelError(f"ckpt_path: {cfg.ckpt_path} is missing or is no complete checkpoint")
     if cfg.ckpt_path is not None and cfg.init_from is not None:

@@ -2,7 +2,8 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -14,12 +15,14 @@ from hydra.types import RunMode
 from hydra.utils import instantiate as hydra_instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from facerec.errors import ModelError
+from facerec.atomic import replace_file
+from facerec.errors import ConfigError, ModelError
 from facerec.launched import as_one_run
 from facerec.memory import keep_freed_memory
+from facerec.steps import begin
 
 if TYPE_CHECKING:
-    from pytorch_lightning import Callback
+    from pytorch_lightning import Callback, Trainer
     from pytorch_lightning.loggers import Logger
 
     from facerec.data import FaceData, FaceImages
@@ -31,18 +34,38 @@ instantiate = partial(hydra_instantiate, _convert_="all")  # plain lists and dic
 
 def run_training(
     cfg: DictConfig, run: Path, images: "FaceImages", callbacks: Sequence["Callback"] = ()
-) -> dict[str, float]:
-    """Train and measure in the folder `run`; the metrics of the best checkpoint by name, none after a dry run."""
+) -> dict[str, float] | None:
+    """Train and measure in the folder `run`.
+
+    Returns:
+        The metrics of the model by name; nothing after a dry run, or in a process that is not the first.
+    """
     import pytorch_lightning as pl  # heavy imports wait until there is something to do: --help is quick
     from pytorch_lightning.utilities import rank_zero_only
 
     if getattr(rank_zero_only, "rank", 0):  # the first process speaks for all
         logging.getLogger().setLevel(logging.WARNING)
     else:
-        OmegaConf.save(cfg, run / "config.yaml", resolve=True)
+        replace_file(run / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True).encode())
     data = _data(cfg, images)
     pl.seed_everything(cfg.seed, workers=True)  # after decoding, which draws random numbers only where it happens
-    return _fit(cfg, run, _learner(cfg, data), data, callbacks)
+    with _refused_or_interrupted():
+        return _fit(cfg, run, _learner(cfg, data), data, callbacks)
+
+
+@contextmanager
+def _refused_or_interrupted() -> Iterator[None]:
+    """What Lightning refuses as an error of ours; and an interrupt as one, which Lightning turns into an exit."""
+    from pytorch_lightning.utilities.exceptions import MisconfigurationException
+
+    try:
+        yield
+    except MisconfigurationException as error:
+        raise ConfigError(f"trainer: {error}") from error
+    except SystemExit as stop:
+        if isinstance(stop.__context__, KeyboardInterrupt):
+            raise stop.__context__ from None
+        raise
 
 
 def _data(cfg: DictConfig, images: "FaceImages") -> "FaceData":
@@ -76,27 +99,33 @@ def _learner(cfg: DictConfig, data: "FaceData") -> "Learner":
 
 def _fit(
     cfg: DictConfig, run: Path, learner: "Learner", data: "FaceData", more_callbacks: Sequence["Callback"]
-) -> dict[str, float]:
+) -> dict[str, float] | None:
     from pytorch_lightning import Trainer
+    from pytorch_lightning.callbacks import ProgressBar
     from pytorch_lightning.loggers import CSVLogger
 
+    from facerec import model
+    from facerec.checkpoints import WholeCheckpoints
     from facerec.precision import fastest_precision
     from facerec.report import CropGrid, draw_curves, show_table
 
     precision = cfg.trainer.precision
     if precision == "auto":
         precision = fastest_precision(cfg.trainer.accelerator)
-    loggers = [CSVLogger(run, name="csv"), *([_logger(cfg, run)] if cfg.logger else [])]
-    callbacks = {name: instantiate(callback) for name, callback in cfg.callbacks.items()}
+    loggers = [CSVLogger(run, name="csv"), *([_logger(cfg, run)] if cfg.get("logger") else [])]
+    callbacks, switches = _callbacks(cfg)
 
     def make_trainer(**parts: Any) -> Trainer:
         make = instantiate(cfg.trainer, _partial_=True, precision=precision, default_root_dir=str(run))
-        trainer: Trainer = make(**parts)
+        plugins = [*(make.keywords.get("plugins") or []), WholeCheckpoints()]
+        try:
+            trainer: Trainer = make(**parts, **switches, plugins=plugins)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"trainer: {error}") from error
         return trainer
 
-    trainer = make_trainer(
-        logger=loggers, callbacks=[*callbacks.values(), *more_callbacks, CropGrid(run / "crops.png")]
-    )
+    trainer = make_trainer(logger=loggers, callbacks=[*callbacks, *more_callbacks, CropGrid(run / "crops.png")])
+    model.check(run / "model", learner.embedder, origin=_origin(cfg, run, learner, data))
     parameters: Any = OmegaConf.to_container(cfg, resolve=True)
     for logger in trainer.loggers:
         logger.log_hyperparams(parameters)
@@ -106,19 +135,50 @@ def _fit(
         trainer.fit(learner, data, ckpt_path=cfg.ckpt_path)
 
     if trainer.fast_dev_run:  # type: ignore[attr-defined]
-        return {}
-    evaluator = make_trainer(logger=False, callbacks=[callbacks["progress"]])
-    learner.restore(Path(callbacks["checkpoint"].best_model_path))
+        return None
+    evaluator = make_trainer(logger=False, callbacks=[one for one in callbacks if isinstance(one, ProgressBar)])
+    best = _best_checkpoint(trainer)
+    if best:
+        learner.restore(best)
+    else:
+        log.warning("no validation has chosen a best checkpoint, so the model is that of the last step")
     metrics = list(evaluator.validate(learner, data, verbose=False))
     if len(data.images.rows("test")):
         metrics += evaluator.test(learner, data, verbose=False)
     values = {name: value for part in metrics for name, value in part.items()}
     if not trainer.is_global_zero:
-        return {}
+        return None
     _finish(cfg, run, learner, data, values)
     draw_curves(run / "csv", run / "curves.png")
-    show_table(values, trainer.loggers, run)
+    show_table(values, trainer.loggers, run, "Best checkpoint" if best else "Last step")
     return values
+
+
+def _callbacks(cfg: DictConfig) -> tuple[list["Callback"], dict[str, bool]]:
+    """The callbacks, and what tells Lightning whether to add its own.
+
+    `trainer` can switch off checkpoints and the progress bar, or their callbacks can be left out.
+    """
+    from pytorch_lightning.callbacks import Checkpoint, ProgressBar
+
+    callbacks = [instantiate(callback) for callback in (cfg.get("callbacks") or {}).values() if callback]
+    switches = {}
+    for key, kind in (("enable_checkpointing", Checkpoint), ("enable_progress_bar", ProgressBar)):
+        found = [callback for callback in callbacks if isinstance(callback, kind)]
+        switches[key] = bool(found) and cfg.trainer.get(key) is not False
+        if not switches[key]:
+            callbacks = [callback for callback in callbacks if callback not in found]
+    return callbacks, switches
+
+
+def _best_checkpoint(trainer: "Trainer") -> Path | None:
+    """The one that validation chose, if there was a validation."""
+    from pytorch_lightning.callbacks import ModelCheckpoint
+
+    for callback in trainer.checkpoint_callbacks:
+        if isinstance(callback, ModelCheckpoint) and callback.monitor and Path(callback.best_model_path).is_file():
+            return Path(callback.best_model_path)
+    return None
 
 
 def _logger(cfg: DictConfig, run: Path) -> "Logger":
@@ -127,21 +187,26 @@ def _logger(cfg: DictConfig, run: Path) -> "Logger":
     if job.mode != RunMode.MULTIRUN or not cfg.logger["_target_"].endswith("WandbLogger"):
         return cast("Logger", instantiate(cfg.logger))
     name = run / "wandb-id.txt"
-    if not name.exists():
-        name.write_text(uuid4().hex[:8])
+    if not name.exists() or not name.read_text():
+        replace_file(name, uuid4().hex[:8].encode())
     return cast("Logger", instantiate(cfg.logger, id=name.read_text(), resume="allow", group=job.sweep.dir))
 
 
+def _origin(cfg: DictConfig, run: Path, learner: "Learner", data: "FaceData") -> dict[str, Any]:
+    loss = type(learner.head).__name__
+    return {"dataset": data.images.name, "loss": loss, "seed": cfg.seed, "run": str(run)}
+
+
 def _finish(cfg: DictConfig, run: Path, learner: "Learner", data: "FaceData", metrics: dict[str, float]) -> None:
-    """Write what the run was for: its metrics and its model."""
+    """Write what the run was for, its model and its metrics; it counts as finished only when both are there."""
     from facerec import model
 
-    (run / "metrics.json").write_text(json.dumps(metrics, indent=1))
+    begin(run)
     trained_on = {"dataset": data.images.name, "identities": data.images.identity_digests("train", "seen")}
     statistics = {"channels": asdict(data.statistics), "metrics": metrics, "trained_on": trained_on}
-    loss = type(learner.head).__name__
-    origin = {"dataset": data.images.name, "loss": loss, "seed": cfg.seed, "run": str(run)}
+    origin = _origin(cfg, run, learner, data)
     model.save(run / "model", learner.embedder, statistics=statistics, origin=origin)
+    replace_file(run / "metrics.json", json.dumps(metrics, indent=1).encode())
 
 
 def _rounded(values: tuple[float, ...]) -> str:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from omegaconf import DictConfig
 
 from facerec.errors import ConfigError
-from facerec.job import CONFIG_DIR, _check_keys, _explained, literal
+from facerec.job import CONFIG_DIR, _check_keys, _message, literal
 
 
 def _composed(job: str, *arguments: str) -> DictConfig:
@@ -65,7 +65,7 @@ def test_what_hydra_cannot_read_is_one_line_with_a_spelling_that_it_can(argument
     with pytest.raises(OverrideParseException) as caught:
         _composed("train", argument)
 
-    said = _explained(caught.value)
+    said = _message(caught.value)
     assert spelling in said
     assert argument in said
     assert "\n" not in said

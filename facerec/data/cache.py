@@ -64,6 +64,8 @@ def _write(images: FaceImages, path: Path, num_workers: int) -> None:
             for crops, errors in tqdm(_decoded(images, num_workers), "decode", -(-count // _BATCH), unit="batch"):
                 stream.write(crops.numpy().tobytes())
                 damaged += errors
+            stream.flush()
+            os.fsync(stream.fileno())  # or a power cut could leave a file of full size without its crops
         if damaged:
             raise DataError(f"dataset {images.name}: {listed(damaged, 'files can not be decoded')}")
         half.replace(path)

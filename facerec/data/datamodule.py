@@ -58,7 +58,7 @@ class FaceData(pl.LightningDataModule):
         num_workers: processes that read batches; the crop cache is fast enough for 0.
         decode_workers: processes that decode images into the cache.
         cache_dir: where the crop cache and the channel statistics lie.
-        seed: decides the order of training images and the augmentation, by epoch and step.
+        seed: decides the order of training images and the augmentation, by epoch and batch.
     """
 
     def __init__(
@@ -137,12 +137,13 @@ class FaceData(pl.LightningDataModule):
         return self._loader(self._shard("test"))
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Augment training batches on the device, by (seed, step, place in the batch of all processes) alone."""
+        """Augment training batches on the device, by (seed, batch, place in the batch of all processes) alone."""
         assert self.trainer is not None
         if not self.trainer.training:
             return batch
         generator = torch.Generator(batch.crops.device)
-        generator.manual_seed(hash((self.seed, self.trainer.global_step, 0)))
+        count = self.trainer.fit_loop.epoch_loop.total_batch_idx + 1  # batches before this one, in all epochs
+        generator.manual_seed(int(np.random.SeedSequence([self.seed, count]).generate_state(1, np.uint64)[0]))
         share = (self._rank, self._world_size)
         return batch._replace(crops=self.augment(batch.crops, generator, share))
 

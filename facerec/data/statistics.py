@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
+
+from facerec.atomic import replace_file
 
 _CHUNK = 512
 
@@ -49,11 +51,9 @@ def cached_channel_statistics(crops: NDArray[np.uint8], rows: NDArray[np.int64],
     """The same, remembered beside the crop cache `cache` for these rows."""
     key = hashlib.sha256(rows.tobytes()).hexdigest()[:16]
     path = cache.with_name(f"{cache.stem}-statistics-{key}.json")
-    if path.exists():
+    with suppress(FileNotFoundError, ValueError):  # half a file counts as none
         found = json.loads(path.read_text())
         return ChannelStatistics(tuple(found["mean"]), tuple(found["std"]), found["images"])
     statistics = channel_statistics(crops, rows)
-    half = path.with_suffix(f".{os.getpid()}.part")  # two runs may find it at once
-    half.write_text(json.dumps(asdict(statistics), indent=1))
-    half.replace(path)
+    replace_file(path, json.dumps(asdict(statistics), indent=1).encode())
     return statistics

@@ -75,6 +75,10 @@ class Ledger:
         log.warning("%s of %s %s", printable(file.name), self.names[file], doubt)
         self._lines.append(f"warning {printable(file)} of {self.names[file]} {doubt}")
 
+    def how_to_go_on(self) -> str:
+        """What to tell somebody who stops the enrolment."""
+        return f"{self.enrolled} of {self.photos} photos are enrolled; the same command goes on with the rest"
+
     def show(self, place: str, size: Size | None) -> None:
         """Print it all: a row a person, then what the photos were refused for.
 

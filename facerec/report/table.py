@@ -12,20 +12,21 @@ _COLUMNS = ("MAP@R", "P@1", "R-precision", "A@1/unseen", "A@1/seen")
 _ROWS = {"val": "validation identities", "test": "test identities"}
 
 
-def show_table(values: Mapping[str, float], loggers: Iterable[Logger], run: Path) -> None:
+def show_table(values: Mapping[str, float], loggers: Iterable[Logger], run: Path, title: str) -> None:
     """Print a run's metrics and where its model lies; log the same table to W&B.
 
     Args:
-        values: metrics of the best checkpoint, named `val/MAP@R` and so on.
+        values: metrics of the model, named `val/MAP@R` and so on.
         loggers: of the run.
         run: its folder.
+        title: which weights these are the metrics of.
     """
     rows = []
     for part, label in _ROWS.items():
         cells = [values.get(f"{part}/{column}") for column in _COLUMNS]
         if any(cell is not None for cell in cells):
             rows.append([label, *("-" if cell is None else f"{cell:.4f}" for cell in cells)])
-    table = Table("", *_COLUMNS, title="Best checkpoint", title_justify="left")
+    table = Table("", *_COLUMNS, title=title, title_justify="left")
     for column in table.columns[1:]:
         column.justify = "right"
     for row in rows:
@@ -35,7 +36,7 @@ def show_table(values: Mapping[str, float], loggers: Iterable[Logger], run: Path
     console.print(f"model: {run / 'model'}\ncurves: {run / 'curves.png'}", highlight=False, soft_wrap=True)
     for logger in loggers:
         if isinstance(logger, WandbLogger):
-            logger.log_table("best checkpoint", columns=["", *_COLUMNS], data=rows)
+            logger.log_table(title.lower(), columns=["", *_COLUMNS], data=rows)
 
 
 def show_weights(found: Mapping[str, Any], folder: Path) -> None:
