@@ -72,6 +72,14 @@ async def identify(
     return _photo(seen, answers)
 
 
+@router.post("/preview", tags=["photos"], response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})
+async def preview(
+    request: Request, photo: Annotated[UploadFile, File(description="a picture, such as TIFF or HEIC")]
+) -> Response:
+    """The photo as a JPEG that every browser shows, upright as `identify` counts its pixels, if large made smaller."""
+    return Response(await _service(request).preview(await photo.read()), media_type="image/jpeg")
+
+
 @router.post("/samples", tags=["photos"], status_code=201)
 async def enroll(
     request: Request,
@@ -84,7 +92,7 @@ async def enroll(
     if len(photos) > service.limits.photos:
         raise Problem(413, f"more than {service.limits.photos} photos; send them in parts")
     if face is not None and len(photos) > 1:
-        raise Problem(422, "face: counts in one photo, and there are several")
+        raise Problem(422, "face: send one photo with it, not several; or leave it out")
     given = [(photo.filename or "photo", await photo.read()) for photo in photos]
     enrolled, taken = await service.enroll(name, given, face, _who(request))
     said = [
