@@ -90,7 +90,7 @@ def _check_address(host: str, port: int) -> None:
         socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"port: can't listen at {host}:{port} ({reason}); take another, as in port=8001") from error
+        raise ConfigError(f"port: can't listen at {host}:{port}: {reason}; take another, as in port=8001") from error
 
 
 def _choice(cfg: DictConfig) -> "Choice":

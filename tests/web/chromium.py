@@ -55,6 +55,20 @@ def drop(page: Page, *files: Path) -> None:
         devtools.send("Input.dispatchDragEvent", {"type": kind, "x": 200, "y": 200, "data": data})
 
 
+def try_out(page: Page, operation: str, photos: Sequence[FilePayload], status: int, **fields: str) -> None:
+    """Ask on the page of the API, with what it fills in by itself, and `fields`."""
+    method, path = operation.split()
+    block = page.locator(f".opblock-{method.lower()}").filter(has=page.locator(f'[data-path="{path}"]'))
+    block.locator(".opblock-summary-control").click()
+    block.get_by_role("button", name="Try it out").click()
+    for name, value in fields.items():
+        block.get_by_placeholder(name).fill(value)
+    if photos:
+        block.locator("input[type=file]").set_input_files(photos)
+    block.get_by_role("button", name="Execute").click()
+    expect(block.locator(".live-responses-table .response-col_status").last).to_contain_text(str(status))
+
+
 def use_everything(page: Page, party: bytes, ann: Sequence[bytes], folder: Path) -> None:
     """Press every button of an admin's page once, from an empty gallery to an empty one.
 
@@ -97,11 +111,8 @@ def use_everything(page: Page, party: bytes, ann: Sequence[bytes], folder: Path)
     expect(status).to_contain_text("faces found")
 
     page.get_by_role("link", name="API").click()
-    page.locator(".opblock-summary", has_text="/api/v1/identify").click()
-    page.get_by_role("button", name="Try it out").click()
-    page.locator(".opblock-body input[type=file]").set_input_files([jpeg("docs.jpg", party)])
-    page.get_by_role("button", name="Execute").click()
-    expect(page.locator(".live-responses-table .response-col_status").last).to_contain_text("200")
+    try_out(page, "POST /api/v1/identify", [jpeg("docs.jpg", party)], 200)
+    try_out(page, "POST /api/v1/samples", [jpeg("docs.jpg", ann[1])], 201, name="Ann")  # who has it already
 
     page.goto("/people")
     page.get_by_role("button", name="Rename Bea").click()
