@@ -2,7 +2,13 @@
 
 
 class FacerecError(Exception):
-    """Base of every error that a job prints as one message, without a traceback."""
+    """Base of every error that a job prints as one message, without a traceback.
+
+    Attributes:
+        status: that the job ends with.
+    """
+
+    status = 1
 
 
 class ConfigError(FacerecError):
@@ -23,6 +29,12 @@ class GalleryError(FacerecError):
 
 class TakenError(GalleryError):
     """A crop that is enrolled as somebody else, or a name that somebody has."""
+
+
+class RefusedError(GalleryError):
+    """Some photos were refused; the others are enrolled."""
+
+    status = 3
 
 
 class UnknownPersonError(GalleryError):

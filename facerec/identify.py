@@ -1,6 +1,10 @@
 """Who is in a photo? `python -m facerec.identify photos=PHOTO|FOLDER model=MODEL`."""
 
+import base64
+import io
 import json
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +21,10 @@ if TYPE_CHECKING:
 
 
 def identify(cfg: DictConfig) -> None:
-    """A JSON line a face on standard output, a table on standard error, and drawn photos if asked for."""
+    """A JSON line a face on standard output, a table on standard error, and drawn photos if asked for.
+
+    The lines are UTF-8 everywhere; of a path that isn't, `photo_bytes` holds the exact bytes as base64.
+    """
     from rich.console import Console
     from rich.table import Table
 
@@ -25,10 +32,12 @@ def identify(cfg: DictConfig) -> None:
     from facerec.gallery.draw import draw
     from facerec.gallery.look import list_files, load_embed, look
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
     root, folder = Path(cfg.photos).expanduser(), Path(cfg.model)
     files = list_files(root)
     table = Table("photo", "face", "who", "similarity", "probability", title="Who is who", title_justify="left")
-    with Gallery.open(cfg.gallery.url, folder, read_url=cfg.gallery.read_url) as gallery:
+    with Gallery.open(cfg.gallery.url, folder, make=False, read_url=cfg.gallery.read_url) as gallery:
         rule = {"far": cfg.far, "per": cfg.per, "threshold": cfg.threshold}
         for seen in look(
             files, instantiate(cfg.finder), load_embed(folder, cfg.device, Path(cfg.cache_dir)), **cfg.faces
@@ -43,16 +52,35 @@ def identify(cfg: DictConfig) -> None:
 
 
 def _report(seen: "Seen", answers: list["Answer"], table: "Table") -> None:
+    from rich.text import Text
+
+    from facerec.gallery.names import printable
+
+    def row(*cells: str) -> None:
+        table.add_row(*(Text(printable(cell)) for cell in (seen.file.name, *cells)))
+
+    photo = _photo(seen.file)
     if not seen.faces:
-        print(json.dumps({"photo": str(seen.file), "faces": 0, "problem": seen.problem or None}), flush=True)
-        table.add_row(seen.file.name, "", seen.problem or "no face found", "", "")
+        _say({**photo, "faces": 0, "problem": printable(seen.problem) or None})
+        row("", seen.problem or "no face found", "", "")
     for number, (face, answer) in enumerate(zip(seen.faces, answers, strict=True), 1):
         nearest = answer.matches[0] if answer.matches else None
-        line = {"photo": str(seen.file), "face": number, **_line(face.box.tolist(), face.score, answer)}
-        print(json.dumps(line, ensure_ascii=False), flush=True)
+        _say({**photo, "face": number, **_line(face.box.tolist(), face.score, answer)})
         who = answer.person.name if answer.person else f"unknown (nearest {nearest.name})" if nearest else "unknown"
         probability = "" if nearest is None or nearest.probability is None else f"{nearest.probability:.3f}"
-        table.add_row(seen.file.name, str(number), who, f"{nearest.similarity:.3f}" if nearest else "", probability)
+        row(str(number), who, f"{nearest.similarity:.3f}" if nearest else "", probability)
+
+
+def _say(line: dict[str, Any]) -> None:
+    print(json.dumps(line, ensure_ascii=False), flush=True)
+
+
+def _photo(file: Path) -> dict[str, str]:
+    path = os.fsencode(file)
+    try:
+        return {"photo": path.decode()}
+    except UnicodeDecodeError:
+        return {"photo": path.decode(errors="replace"), "photo_bytes": base64.b64encode(path).decode()}
 
 
 def _line(box: list[float], score: float, answer: "Answer") -> dict[str, Any]:

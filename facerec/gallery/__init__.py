@@ -2,11 +2,12 @@
 
 from facerec.gallery.actor import acting_as
 from facerec.gallery.gallery import Gallery
-from facerec.gallery.records import Answer, Enrolled, Erased, Event, Kept, Match, Person, Rule, Sample, Size
+from facerec.gallery.records import Answer, Doubt, Enrolled, Erased, Event, Kept, Match, Person, Rule, Sample, Size
 from facerec.gallery.space import Space
 
 __all__ = [
     "Answer",
+    "Doubt",
     "Enrolled",
     "Erased",
     "Event",

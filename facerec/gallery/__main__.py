@@ -23,8 +23,11 @@ def administrate(cfg: DictConfig) -> None:
     needs, act = _ACTIONS[cfg.action]
     if missing := [key for key in needs if not cfg[key]]:
         raise ConfigError(f"{', '.join(missing)}: is needed, as in `{cfg.action} {missing[0]}=…`")
+    if cfg.action == "import" and not Path(cfg.file).is_file():  # before a gallery is made for it
+        raise ConfigError(f"file: there is no file {cfg.file}")
     # whoever rebuilds a gallery names the model it is to have, not the one it has
-    with Gallery.open(cfg.gallery.url, None if cfg.action == "rebuild" else cfg.model) as gallery:
+    model = None if cfg.action == "rebuild" else cfg.model
+    with Gallery.open(cfg.gallery.url, model, make=cfg.action == "import") as gallery:
         act(gallery, cfg)
 
 

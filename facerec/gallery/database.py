@@ -11,6 +11,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.errors import DeadlockDetected, DiskFull, InsufficientPrivilege, ReadOnlySqlTransaction
 
 from facerec.errors import GalleryError
+from facerec.gallery.names import printable
 
 T = TypeVar("T")
 _PATIENCE = 30.0  # seconds that a server may be away
@@ -24,14 +25,17 @@ class Database:
         url: of the server.
         name: what messages call it.
         revive: brings the server back where it is ours to start.
+        make: what a gallery needs of the database, where it is missing.
 
     Raises:
-        GalleryError: there is no such server, or it does not let us in.
+        GalleryError: there is no such server, it does not let us in, or it holds no gallery and `make` is false.
     """
 
-    def __init__(self, url: str, name: str, revive: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, url: str, name: str, revive: Callable[[], None] | None = None, *, make: bool = False
+    ) -> None:
         self.name = name
-        self._url, self._revive = url, revive
+        self._url, self._revive, self._make = url, revive, make
         self._lock = threading.RLock()
         try:
             self._connection = self._connect()
@@ -60,6 +64,8 @@ class Database:
                 except psycopg.Error as error:
                     if not self._is_away(error) or time.monotonic() > end:
                         raise self._explained(error) from error
+                except UnicodeEncodeError as error:  # half a surrogate pair, or a byte of a command line
+                    raise GalleryError(f"{self.name}: {printable(error.object)} is not text in UTF-8") from error
                 if self._revive:
                     self._revive()
                 time.sleep(0.1)
@@ -88,6 +94,9 @@ class Database:
         connection.execute("SET jit = off")  # compiling a search takes longer than the search
         found = connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone()
         if not found:
+            if not self._make:
+                connection.close()
+                raise no_gallery(self.name)
             with connection.transaction():  # IF NOT EXISTS alone fails where two do it at once
                 connection.execute("SELECT pg_advisory_xact_lock(%s)", [MAKING_LOCK])
                 connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
@@ -111,6 +120,12 @@ class Database:
             case psycopg.OperationalError() if error.sqlstate is None:
                 said = f"the server can't be reached ({said}); start it, or check gallery.url and its password"
         return GalleryError(f"{self.name}: {said}")
+
+
+def no_gallery(place: str) -> GalleryError:
+    """What to say where there is none."""
+    cure = "with this gallery.url, `python -m facerec.enroll photos=ALBUM model=MODEL` makes one"
+    return GalleryError(f"{place}: there is no gallery; check gallery.url, or enrol somebody: {cure}")
 
 
 def without_password(url: str) -> str:

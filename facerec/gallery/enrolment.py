@@ -1,14 +1,18 @@
 """Write samples: everything that changes whose faces are known."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid4
 
+import numpy as np
+from numpy.typing import NDArray
 from psycopg import Connection
 
 from facerec.errors import GalleryError, TakenError, UnknownPersonError
 from facerec.gallery.actor import actor
 from facerec.gallery.codes import code
+from facerec.gallery.names import clean_name
 from facerec.gallery.records import Sample
 
 _INSERT = """
@@ -19,6 +23,11 @@ _CENTROID = """
     INSERT INTO centroid (person_id, code) VALUES (%s, %s)
     ON CONFLICT (person_id) DO UPDATE SET code = excluded.code
 """
+_SIMILARITIES = """
+    SELECT max(-(sample.vector <#> probe.vector))
+    FROM unnest(%s::vector[]) WITH ORDINALITY AS probe (vector, number), sample
+    WHERE person_id = %s GROUP BY number ORDER BY number
+"""
 _MOVE = """
     INSERT INTO sample (person_id, crop, vector, source, box, score, kept, created)
     SELECT %s, crop, vector, source, box, score, kept, created FROM sample WHERE person_id = %s
@@ -26,8 +35,13 @@ _MOVE = """
 """
 
 
-def add_samples(connection: Connection[Any], name: str, note: str | None, samples: Sequence[Sample]) -> int:
-    """Add samples to a person, who is made if there is none of that name; returns how many were new.
+def add_samples(
+    connection: Connection[Any], name: str, note: str | None, samples: Sequence[Sample]
+) -> tuple[int, list[float]]:
+    """Add samples to a person, who is made if there is none of that name.
+
+    Returns:
+        How many were new, and how similar each is to those the person had: see `similarities`.
 
     Raises:
         TakenError: a crop is enrolled as somebody else.
@@ -47,19 +61,31 @@ def add_samples(connection: Connection[Any], name: str, note: str | None, sample
         raise TakenError(
             f"{name}: the same crop is enrolled as {theirs}; enrol it as one of them, or merge the two"
         )
+    near = similarities(connection, person, [sample.vector for sample in samples])
     with connection.cursor() as cursor:
         cursor.executemany(_INSERT, [_row(person, sample) for sample in samples])
         new = cursor.rowcount
     if new:
         set_centroid(connection, person)
         record(connection, "enroll", person, new)
-    return new
+    return new, near
+
+
+def similarities(connection: Connection[Any], person: UUID, vectors: Sequence[NDArray[np.floating]]) -> list[float]:
+    """Of each vector to the nearest of a person's samples; none where the person has no samples."""
+    return [row[0] for row in connection.execute(_SIMILARITIES, [list(vectors), person])]
 
 
 def merge_persons(connection: Connection[Any], name: str | UUID, into: str | UUID) -> None:
-    """Give all samples of one person to another, and forget the one."""
+    """Give all samples of one person to another, and forget the one.
+
+    Raises:
+        GalleryError: they are one, or there is no such person.
+    """
     # both locks in one order, whichever way round two processes merge the same two
     persons = {one: lock_person(connection, one) for one in sorted((name, into), key=str)}
+    if persons[name] == persons[into]:
+        raise GalleryError(f"{name}: can't be merged with themselves")
     moved = connection.execute(_MOVE, [persons[into], persons[name]]).rowcount
     remove(connection, persons[name])
     set_centroid(connection, persons[into])
@@ -93,20 +119,32 @@ def lock_person(connection: Connection[Any], name: str | UUID) -> UUID:
     Raises:
         UnknownPersonError: there is none.
     """
-    row = connection.execute(
-        f"SELECT id FROM person WHERE {column(name)} = %s FOR UPDATE".encode(), [name]
-    ).fetchone()
-    if row is None:
-        raise UnknownPersonError(
-            f"{name}: nobody of that name is enrolled; `python -m facerec.gallery list` shows who is"
-        )
-    person: UUID = row[0]
+    person = find_person(connection, name)
+    if connection.execute("SELECT FROM person WHERE id = %s FOR UPDATE", [person]).fetchone() is None:
+        raise UnknownPersonError(f"{name}: was erased just now")
     return person
 
 
-def column(name: str | UUID) -> str:
-    """Where to look a person up: by number, which a rename between two calls does not change, or by name."""
-    return "id" if isinstance(name, UUID) else "name"
+def find_person(connection: Connection[Any], name: str | UUID) -> UUID:
+    """The number of a person: by number, which a rename between two calls does not change, or by name, as it is
+    typed or as `clean_name` has it.
+
+    Raises:
+        UnknownPersonError: there is none.
+    """
+    if isinstance(name, UUID):
+        rows = connection.execute("SELECT name, id FROM person WHERE id = %s", [name]).fetchall()
+    else:
+        spellings = [name]
+        with suppress(GalleryError):
+            spellings.append(clean_name(name))
+        rows = connection.execute("SELECT name, id FROM person WHERE name = ANY(%s)", [spellings]).fetchall()
+    if not rows:
+        raise UnknownPersonError(
+            f"{name}: nobody of that name is enrolled; `python -m facerec.gallery list` shows who is"
+        )
+    found: dict[str, UUID] = dict(rows)
+    return found.get(str(name)) or next(iter(found.values()))
 
 
 def record(connection: Connection[Any], action: str, person: UUID | None, samples: int = 0) -> None:

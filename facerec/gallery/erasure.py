@@ -34,8 +34,7 @@ def erase(database: Database, names: Sequence[str | UUID]) -> Erased:
 
     def work(connection: Connection[Any]) -> tuple[int, int]:
         gone = 0
-        for name in sorted(set(names), key=str):
-            person = lock_person(connection, name)
+        for person in {lock_person(connection, name) for name in sorted(set(names), key=str)}:
             samples = remove(connection, person)
             record(connection, "erase", person, samples)
             gone += samples

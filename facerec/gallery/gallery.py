@@ -12,15 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg import Connection
 
-from facerec.errors import GalleryError
+from facerec.errors import GalleryError, UnknownPersonError
 from facerec.gallery import enrolment, erasure, people, transfer
-from facerec.gallery.database import Database, without_password
+from facerec.gallery.database import Database, no_gallery, without_password
 from facerec.gallery.decision import decide, probability
 from facerec.gallery.migrations import migrate
+from facerec.gallery.names import clean_name, printable
 from facerec.gallery.rebuild import Embed, rebuild
-from facerec.gallery.records import Answer, Enrolled, Erased, Event, Kept, Match, Person, Rule, Sample, Size
+from facerec.gallery.records import Answer, Doubt, Enrolled, Erased, Event, Kept, Match, Person, Rule, Sample, Size
 from facerec.gallery.search import EXACT_UP_TO, search
-from facerec.gallery.server import Server
+from facerec.gallery.server import Server, is_made
 from facerec.gallery.space import Space
 
 _SIZE_AGE = 1.0  # seconds that a count of persons is trusted: counting takes as long as a search
@@ -41,32 +42,47 @@ class Gallery:
 
     @classmethod
     def open(
-        cls, place: str | Path, model: str | Path | Space | None = None, *, read_url: str | None = None
+        cls,
+        place: str | Path,
+        model: str | Path | Space | None = None,
+        *,
+        make: bool = True,
+        read_url: str | None = None,
     ) -> "Gallery":
-        """Open the gallery at `place`, and make it if it is new.
+        """Open the gallery at `place`.
 
         Args:
             place: a folder, which this process then serves with a PostgreSQL of its own; or the URL of a
                 PostgreSQL with pgvector, `postgresql://…`, of which the gallery takes one database.
             model: whose vectors: a model folder, the contract of an ONNX model (see `peer`), or a `Space`. None
                 is enough to look after an old gallery.
+            make: the gallery if there is none, which needs `model`; the log says so.
             read_url: a replica of the server, asked by `identify` instead; it may lag behind.
 
         Raises:
-            GalleryError: the place is no gallery, is of another model, can't be reached or can't be written.
+            GalleryError: the place is no gallery, is of another model, can't be reached or can't be written. Where
+                no gallery is to be made nothing is left behind.
             ModelError: there is no model in that folder.
         """
         space = Space.of(model) if isinstance(model, str | Path) else model
-        server = None
+        make, server = make and space is not None, None
         if str(place).startswith(("postgresql://", "postgres://")):
             url, name = str(place), without_password(str(place))
-            database = Database(url, name)
+            database = Database(url, name, make=make)
         else:
+            name = printable(place)
+            if printable(folder := Path(place).resolve()) != str(folder):
+                raise GalleryError(f"{name}: PostgreSQL can't be given a folder of that name; choose another")
+            if not make and not is_made(folder):
+                raise no_gallery(str(folder))
             server = Server(Path(place))
-            url, name = server.url, str(place)
-            database = Database(url, name, server.ensure_running)
+            try:
+                database = Database(server.url, name, server.ensure_running, make=make)
+            except BaseException:
+                server.release()
+                raise
         try:
-            fingerprint, dim = migrate(database, space)
+            fingerprint, dim = migrate(database, space, make=make)
             reader = Database(read_url, without_password(read_url)) if read_url else database
         except BaseException:
             _close(database, database, server)
@@ -88,19 +104,70 @@ class Gallery:
             GalleryError: a vector is not one of this model's or not of unit length, a crop is enrolled as
                 somebody else, the name is empty, or the server refuses; nothing is changed then.
         """
-        name = _checked_name(name)
+        name = clean_name(name)
         if not samples:
             raise GalleryError(f"{name}: there is no sample to enrol")
         vectors = self._checked(np.stack([sample.vector for sample in samples]))
-        samples = [sample._replace(vector=vector) for sample, vector in zip(samples, vectors, strict=True)]
+        samples = [
+            sample._replace(vector=vector, source=printable(sample.source))
+            for sample, vector in zip(samples, vectors, strict=True)
+        ]
 
-        def work(connection: Connection[Any]) -> int:
+        def work(connection: Connection[Any]) -> tuple[int, list[float]]:
             enrolment.check_model(connection, self.space.model)
             return enrolment.add_samples(connection, name, note, samples)
 
-        new = self._database.run(work)
+        new, near = self._database.run(work)
         self._size = None
-        return Enrolled(self.show(name)[0], new, len(samples) - new)
+        threshold = self._rule(1, 0.01, "pair", None).threshold if near and self.measured else -1.0
+        unlike = sum(similarity < threshold for similarity in near)
+        return Enrolled(self.show(name)[0], new, len(samples) - new, unlike)
+
+    @property
+    def measured(self) -> bool:
+        """Whether the model has thresholds."""
+        return bool(self.space.statistics.get("thresholds"))
+
+    def doubts(
+        self,
+        name: str,
+        vectors: NDArray[np.floating],
+        *,
+        far: float = 0.01,
+        per: Literal["search", "pair"] = "search",
+        threshold: float | None = None,
+    ) -> list[Doubt]:
+        """What speaks against enrolling each vector as `name`: to be asked before `enroll`.
+
+        Whether it looks like somebody else is a search, and decided as in `identify`. Whether it looks like this
+        person is one comparison, whose threshold holds `far` by itself.
+
+        Args:
+            name: of the person, enrolled or not.
+            vectors: `float [N, d]` of unit length, of the gallery's model.
+            far, per, threshold: as in `identify`.
+
+        Raises:
+            GalleryError: as `identify`, or it can't be a name.
+        """
+        name, vectors = clean_name(name), self._checked(vectors)
+
+        def work(connection: Connection[Any]) -> tuple[UUID | None, list[float]]:
+            try:
+                person = enrolment.find_person(connection, name)
+            except UnknownPersonError:
+                return None, []
+            return person, enrolment.similarities(connection, person, list(vectors))
+
+        person, near = self._database.run(work)
+        own = self._rule(1, far, "pair", threshold).threshold
+        answers = self.identify(vectors, top=2, far=far, per=per, threshold=threshold)
+        others = [
+            next((one for one in answer.matches if one.accepted and one.person != person), None)
+            for answer in answers
+        ]
+        unlike = [one if one < own else None for one in near] or [None] * len(vectors)
+        return [Doubt(*both) for both in zip(others, unlike, strict=True)]
 
     def identify(
         self,
@@ -131,10 +198,7 @@ class Gallery:
         """
         vectors = self._checked(vectors)
         size = self._counted()
-        if threshold is None:
-            rule = decide(self.space.statistics, size.persons, far=far, per=per)
-        else:
-            rule = Rule(threshold, None, None, size.persons)
+        rule = self._rule(size.persons, far, per, threshold)
         exact = size.samples <= EXACT_UP_TO if exact is None else exact
         look = partial(search, model=self.space.model, vectors=vectors, top=top, exact=exact)
         found = self._reader.run(look)
@@ -170,7 +234,7 @@ class Gallery:
         Raises:
             GalleryError: nobody has that name, or somebody has the new one.
         """
-        to = _checked_name(to)
+        to = clean_name(to)
         self._database.run(lambda connection: people.rename(connection, name, to, note))
 
     def merge(self, name: str | UUID, into: str | UUID) -> Person:
@@ -207,12 +271,18 @@ class Gallery:
         Doing it again, or going on after it was stopped, adds nothing twice.
 
         Raises:
-            GalleryError: the file is missing, damaged or of another model, or a crop is enrolled as somebody else.
+            GalleryError: the file is missing, damaged or of another model, a crop is enrolled as somebody else, or
+                a name can't be one.
         """
-        return sum(
-            self.enroll(name, samples, note=note or None).new
-            for name, note, samples in transfer.read(Path(file), self.space.model)
-        )
+        new = 0
+        for name, note, samples in transfer.read(Path(file), self.space.model):
+            try:
+                new += self.enroll(name, samples, note=note or None).new
+            except GalleryError as error:
+                raise type(error)(
+                    f"{file}: {printable(name)}: {error}; {new} samples of the persons before are enrolled"
+                ) from error
+        return new
 
     def rebuild(self, space: Space, embed: Embed) -> int:
         """Embed the kept crops with another model, whose gallery this is from then on; returns how many.
@@ -252,6 +322,11 @@ class Gallery:
         chance = probability(self.space.statistics, similarity)
         return Match(person, name, similarity, chance, similarity >= threshold)
 
+    def _rule(self, persons: int, far: float, per: Literal["search", "pair"], threshold: float | None) -> Rule:
+        if threshold is not None:
+            return Rule(threshold, None, None, persons)
+        return decide(self.space.statistics, persons, far=far, per=per)
+
     def _counted(self) -> Size:
         if self._size is None or time.monotonic() - self._size[0] > _SIZE_AGE:
             self._size = (time.monotonic(), self.size())
@@ -265,12 +340,6 @@ class Gallery:
         if not np.all(np.abs(np.linalg.norm(vectors, axis=1) - 1) < 1e-3):  # also false for nan
             raise GalleryError("vectors must be finite and of unit length, as embedders make them")
         return vectors
-
-
-def _checked_name(name: str) -> str:
-    if not name.strip() or not name.isprintable():
-        raise GalleryError(f"a person's name must be visible text in one line, not {name!r}")
-    return name.strip()
 
 
 def _close(database: Database, reader: Database, server: Server | None) -> None:

@@ -119,7 +119,7 @@ def _read(file: Path) -> Tensor | str:
     try:
         return read_photo(file)
     except DataError as error:
-        return str(error)
+        return str(error).removeprefix(f"{file}: ")
 
 
 def _see(file: Path, photo: Tensor | str, found: Iterable[list[Face]], min_size: float, min_score: float) -> Seen:

@@ -1,5 +1,6 @@
 """Bring a database to this package's schema: the numbered SQL files in `sql/`, each once, in order."""
 
+import logging
 from importlib.resources import files
 from typing import Any
 
@@ -7,25 +8,29 @@ from psycopg import Connection, sql
 
 from facerec.errors import GalleryError
 from facerec.gallery.codes import BITS
-from facerec.gallery.database import MAKING_LOCK, Database
+from facerec.gallery.database import MAKING_LOCK, Database, no_gallery
 from facerec.gallery.space import Space
 
+log = logging.getLogger(__name__)
 
-def migrate(database: Database, space: Space | None) -> tuple[str, int]:
+
+def migrate(database: Database, space: Space | None, *, make: bool) -> tuple[str, int]:
     """Apply what is missing, all or nothing; two processes at once wait for each other.
 
     Args:
         database: any, also an empty one.
         space: of the model; needed to make a new gallery, checked against an old one.
+        make: the gallery if there is none.
 
     Returns:
         Fingerprint of the gallery's model, and length of its vectors.
 
     Raises:
-        GalleryError: the gallery is of another model or of a newer facerec, or is new and `space` is None.
+        GalleryError: the gallery is of another model or of a newer facerec, or there is none and it is not to be
+            made, or without a model.
     """
 
-    def work(connection: Connection[Any]) -> tuple[str, int]:
+    def work(connection: Connection[Any]) -> tuple[str, int, bool]:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [MAKING_LOCK])
         if connection.execute("SELECT to_regclass('migration')").fetchone() == (None,):
             connection.execute("CREATE TABLE migration (number integer PRIMARY KEY, name text NOT NULL)")
@@ -33,8 +38,8 @@ def migrate(database: Database, space: Space | None) -> tuple[str, int]:
         found = connection.execute("SELECT model, dim FROM gallery").fetchone() if applied else None
         if found and space:
             _check_same(database.name, found[0], space)
-        if not found and not space:
-            raise GalleryError(f"{database.name}: there is no gallery yet; give model= to make one")
+        if not found and not (make and space):
+            raise no_gallery(database.name)  # and the transaction's tables are gone
         model, dim = found or (space.model, space.dim)  # type: ignore[union-attr]
         ours = _files()
         if newer := applied - ours.keys():
@@ -47,9 +52,12 @@ def migrate(database: Database, space: Space | None) -> tuple[str, int]:
             connection.execute("INSERT INTO migration VALUES (%s, %s)", [number, name])
         if not found:
             connection.execute("INSERT INTO gallery (model, dim) VALUES (%s, %s)", [model, dim])
-        return model, dim
+        return model, dim, not found
 
-    return database.run(work)
+    model, dim, made = database.run(work)
+    if made:
+        log.info("%s: made a new gallery, of model %s", database.name, model)
+    return model, dim
 
 
 def _check_same(place: str, found: str, space: Space) -> None:

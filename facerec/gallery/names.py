@@ -1,4 +1,4 @@
-"""What a person may be called: one rule for job, API and page."""
+"""What a person may be called, one rule for job, API and page; and how to show text from outside."""
 
 import unicodedata
 
@@ -30,6 +30,12 @@ def clean_name(text: str) -> str:
     if len(name) > LONGEST_NAME:
         raise GalleryError(f"a person's name has {len(name)} characters, and may have {LONGEST_NAME}")
     return name
+
+
+def printable(text: object) -> str:
+    """Text or a path, to show in one line and to store: U+FFFD for bytes that aren't UTF-8, and for whatever else
+    no name may contain."""
+    return "".join("\N{REPLACEMENT CHARACTER}" if _refusal(letter) else letter for letter in str(text))
 
 
 def _refusal(letter: str) -> str | None:

@@ -7,7 +7,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from facerec.errors import TakenError, UnknownPersonError
-from facerec.gallery.enrolment import column, lock_person, record
+from facerec.gallery.enrolment import find_person, lock_person, record
 from facerec.gallery.records import Event, Kept, Person, Size
 
 _PERSON = """
@@ -34,9 +34,10 @@ def one(connection: Connection[Any], name: str | UUID) -> tuple[Person, list[Kep
         UnknownPersonError: nobody has that name.
     """
     with connection.cursor(row_factory=class_row(Person)) as cursor:
-        person = cursor.execute(_PERSON.format(f"WHERE {column(name)} = %s").encode(), [name]).fetchone()
+        number = find_person(connection, name)
+        person = cursor.execute(_PERSON.format("WHERE id = %s").encode(), [number]).fetchone()
     if person is None:
-        raise UnknownPersonError(f"{name}: nobody of that name is enrolled")
+        raise UnknownPersonError(f"{name}: was erased just now")
     rows = connection.execute(_SAMPLES, [person.id]).fetchall()
     return person, [
         Kept(crop, source, box and tuple(box), score, created) for crop, source, box, score, created in rows

@@ -54,11 +54,32 @@ class Kept(NamedTuple):
 
 
 class Enrolled(NamedTuple):
-    """The person, and how many of the samples were new and how many were there already."""
+    """What became of an enrolment.
+
+    Attributes:
+        person: as they are now.
+        new: how many of the samples were.
+        known: how many the person had already.
+        unlike: how many are not like the samples that the person had; see `Doubt`.
+    """
 
     person: Person
     new: int
     known: int
+    unlike: int
+
+
+class Doubt(NamedTuple):
+    """What speaks against a vector's being the person it is said to be.
+
+    Attributes:
+        looks_like: somebody else whom a search would name, or None.
+        unlike: the similarity to the nearest of the person's own samples where it is below the threshold of one
+            comparison, or else None; also None while the person has no samples.
+    """
+
+    looks_like: "Match | None"
+    unlike: float | None
 
 
 class Match(NamedTuple):

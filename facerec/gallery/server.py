@@ -161,6 +161,11 @@ class Server:
         return Path(tempfile.gettempdir()) / f"facerec-{name}"
 
 
+def is_made(folder: Path) -> bool:
+    """Whether a server was made in the folder; changes nothing there."""
+    return (folder / "postgres").exists()
+
+
 @contextmanager
 def _exclusive(path: Path) -> Iterator[None]:
     with path.open("w") as file:

@@ -1,6 +1,12 @@
 """What a gallery holds, printed."""
 
+from typing import TYPE_CHECKING
+
 from facerec.gallery.gallery import Gallery
+from facerec.gallery.names import printable
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 
 def show_persons(gallery: Gallery) -> None:
@@ -45,9 +51,15 @@ def _box(box: tuple[float, float, float, float] | None) -> str:
 def _table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
+
+    table = Table(*columns, title=_literal(title), title_justify="left")
+    for row in rows:
+        table.add_row(*map(_literal, row))
+    Console(width=120).print(table)
+
+
+def _literal(text: str) -> "Text":
+    """Text that rich shows as it is; a note may have several lines."""
     from rich.text import Text
 
-    table = Table(*columns, title=Text(title), title_justify="left")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    Console(width=120).print(table)
+    return Text("\n".join(printable(line) for line in text.splitlines()))

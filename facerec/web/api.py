@@ -34,7 +34,7 @@ _KINDS = {
     403: "not with this key, or from another page",
     404: "nobody of that number",
     408: "arrived too slowly",
-    409: "somebody else has it",
+    409: "somebody else has it; or asked first, and a face is not like the person (`type` is urn:facerec:unlike)",
     413: "too large",
     415: "no photo that can be read",
     421: "another name than the service's",
@@ -89,6 +89,7 @@ async def enroll(
     name: Annotated[PersonName, Form()],
     photos: Annotated[list[Photo], File(description="photos of this person")],
     face: Annotated[int | None, Form(ge=1, description="of one photo: the face's number")] = None,
+    ask: Annotated[bool, Form(description="409 instead, if a face is not like the person of that name")] = False,
 ) -> EnrolledOut:
     """Enrol a person from photos: of each the largest face, or the one of that number. All or nothing."""
     service = _service(request)
@@ -97,12 +98,13 @@ async def enroll(
     if face is not None and len(photos) > 1:
         raise Problem(422, "face: send one photo with it, not several; or leave it out")
     given = [(photo.filename or "photo", await photo.read()) for photo in photos]
-    enrolled, taken = await service.enroll(name, given, face, _who(request))
+    enrolled, taken = await service.enroll(name, given, face, _who(request), ask=ask)
     said = [
         PhotoTaken(
             photo=one.source,
             problem=one.sample if isinstance(one.sample, str) else None,
-            looks_like=one.looks_like,
+            looks_like=one.doubt.looks_like and one.doubt.looks_like.name,
+            unlike=one.doubt.unlike,
         )
         for one in taken
     ]

@@ -24,6 +24,7 @@ WANTED = {
     "name": "send what the person is called, as one line of text",
     "note": "send text of at most 2,000 characters and without NUL, or leave it out",
     "face": "send the number of a face in the photo, 1 or more, or leave it out",
+    "ask": "send true or false, or leave it out",
     "far": "send a number above 0 and below 1, such as 0.01, or leave it out",
     "top": "send a whole number from 1 to 20, or leave it out",
     "person": "put a person's id into the address, as /api/v1/persons lists it",
@@ -49,15 +50,19 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
         status: of HTTP.
         detail: one sentence for people: what, and the cure. Never the content of a photo.
         headers: such as Retry-After.
+        kind: where a program is to tell it from others of that status.
     """
 
-    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, detail: str, headers: Mapping[str, str] | None = None, kind: str = "about:blank"
+    ) -> None:
         super().__init__(detail)
-        self.status, self.detail, self.headers = status, detail, dict(headers or {})
+        self.status, self.detail, self.headers, self.kind = status, detail, dict(headers or {}), kind
 
     def response(self) -> JSONResponse:
         """It as an answer."""
-        content = ProblemDetail(title=HTTPStatus(self.status).phrase, status=self.status, detail=self.detail)
+        title = HTTPStatus(self.status).phrase
+        content = ProblemDetail(type=self.kind, title=title, status=self.status, detail=self.detail)
         return JSONResponse(
             content.model_dump(), self.status, headers=self.headers, media_type="application/problem+json"
         )

@@ -93,6 +93,9 @@ class PhotoTaken(BaseModel):
     photo: str
     problem: str | None = Field(description="why nobody was enrolled from it, or null")
     looks_like: str | None = Field(description="another person whom the face is near to, or null")
+    unlike: float | None = Field(
+        description="similarity to the nearest sample of the person of that name, where it is too low, or null"
+    )
 
 
 class EnrolledOut(BaseModel):

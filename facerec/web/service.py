@@ -13,8 +13,9 @@ from PIL import Image
 from torch import Tensor
 
 from facerec.faces import Finder
-from facerec.gallery import Answer, Enrolled, Gallery, Sample, acting_as
+from facerec.gallery import Answer, Doubt, Enrolled, Gallery, Sample, acting_as
 from facerec.gallery.look import Embed, Seen, see
+from facerec.gallery.names import printable
 from facerec.gallery.review import review
 from facerec.web.decoder import Decoder
 from facerec.web.limits import Limits
@@ -23,6 +24,7 @@ from facerec.web.metrics import Metrics
 from facerec.web.problems import Problem
 
 _PREVIEW = 2048
+UNLIKE = "urn:facerec:unlike"  # the kind of problem that people may overrule
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -43,11 +45,11 @@ class Choice(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """A photo of an enrolment: its sample, or why there is none, and whom else it looks like."""
+    """A photo of an enrolment: its sample, or why there is none, and what speaks against it."""
 
     source: str
     sample: Sample | str
-    looks_like: str | None
+    doubt: Doubt
 
 
 class Service:
@@ -101,7 +103,7 @@ class Service:
         return seen, await self.ask(self.gallery.identify, seen.vectors, top=top, far=far, per=self.choice.per)
 
     async def enroll(
-        self, name: str, photos: Sequence[tuple[str, bytes]], face: int | None, actor: str
+        self, name: str, photos: Sequence[tuple[str, bytes]], face: int | None, actor: str, *, ask: bool = False
     ) -> tuple[Enrolled, list[Taken]]:
         """Enrol a person from photos, all in one transaction.
 
@@ -110,9 +112,10 @@ class Service:
             photos: their files' names, and their bytes.
             face: which of the faces, from 1; None: the largest of each.
             actor: for the audit.
+            ask: enrol nobody if a face does not look like the person of that name.
 
         Raises:
-            Problem: 422, there is nobody to enrol in any of them.
+            Problem: 422, there is nobody to enrol in any of them; 409, asked, and a face does not look like them.
         """
         taken = []
         for file, data in photos:  # one after another: many of one person wait behind one of another
@@ -123,8 +126,14 @@ class Service:
                 if len(photos) == 1 or problem.status == 503:
                     raise
                 sample = problem.detail
-            alike = None if isinstance(sample, str) else await self._looks_like(sample, name)
-            taken.append(Taken(source, sample, alike))
+            doubt = Doubt(None, None) if isinstance(sample, str) else await self._doubt(sample, name)
+            if doubt.unlike is not None:
+                said = f"does not look like the {name} you have"
+                if self.choice.review == "strict":
+                    sample = said
+                elif ask:
+                    raise Problem(409, f"the face in {source} {said}", kind=UNLIKE)
+            taken.append(Taken(source, sample, doubt))
         samples = [one.sample for one in taken if isinstance(one.sample, Sample)]
         if not samples:
             raise Problem(422, "nobody was enrolled: " + "; ".join(f"{one.source}: {one.sample}" for one in taken))
@@ -142,10 +151,10 @@ class Service:
             raise Problem(413, f"a photo may have {self.limits.photo_bytes:,} bytes, and this has {len(data):,}")
         return await self._decoder.decode(data)
 
-    async def _looks_like(self, sample: Sample, name: str) -> str | None:
+    async def _doubt(self, sample: Sample, name: str) -> Doubt:
         rule: dict[str, Any] = {"far": self.choice.far, "per": self.choice.per}
-        [answer] = await self.ask(self.gallery.identify, sample.vector[None], top=2, **rule)
-        return next((one.name for one in answer.matches if one.accepted and one.name != name), None)
+        [doubt] = await self.ask(self.gallery.doubts, name, sample.vector[None], **rule)
+        return doubt
 
     def _sample(self, seen: Seen, source: str, face: int | None) -> Sample | str:
         if face is not None:
@@ -173,6 +182,5 @@ def _jpeg(photo: Tensor) -> bytes:
 
 
 def base_name(file: str) -> str:
-    """What a photo is called, and no path: the last part of its name, visible, 200 characters at most."""
-    name = PurePosixPath(file.replace("\\", "/")).name
-    return "".join(letter for letter in name if letter.isprintable())[:200] or "photo"
+    """What a photo is called, and no path: the last part of its name, in one line, 200 characters at most."""
+    return printable(PurePosixPath(file.replace("\\", "/")).name)[:200] or "photo"

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from numpy.typing import NDArray
 
 from facerec.errors import GalleryError
 from facerec.gallery import Gallery, Sample, Space
+from tests.gallery.conftest import SPACE
 
 Faces = Callable[..., NDArray[np.float32]]
 
@@ -115,6 +117,10 @@ def test_export_and_import(gallery: Gallery, faces: Faces, tmp_path: Path) -> No
     file.write_text(text.replace("a1" * 32, "b2" * 32))
     with pytest.raises(GalleryError, match=f"(?s){'b2' * 32}.*{'a1' * 32}"):
         gallery.load(file)
+    file.write_text(text.replace('"Bob"', '"B\\nob"'))
+    gallery.erase("Ann", "Bob")
+    with pytest.raises(GalleryError, match=r"B\ufffdob: a person's name must not contain a line break"):
+        gallery.load(file)
     file.write_text(text[:-40])
     with pytest.raises(GalleryError, match="damaged"):
         gallery.load(file)
@@ -138,6 +144,59 @@ def test_what_cannot_be_a_name(gallery: Gallery, faces: Faces) -> None:
     assert gallery.enroll(" Zoë O'Neil ", samples(faces(0))).person.name == "Zoë O'Neil"
 
 
+def test_a_name_is_one_however_it_is_typed(gallery: Gallery, faces: Faces) -> None:
+    gallery.enroll("Jose\u0301", samples(faces(0)))
+    again = gallery.enroll(" José\u3000", samples(faces(0, 2)))
+    assert (again.new, again.known, again.person.name) == (1, 1, "José")
+    with pytest.raises(GalleryError, match="themselves"):
+        gallery.merge("Jose\u0301", "José")
+    gallery.rename("Jose\u0301", "Zoe\u0308")
+    assert gallery.erase("Zoë", "Zoe\u0308").samples == 2
+    # an older facerec stored names as they came
+    gallery.enroll("José", samples(faces(0)))
+    gallery._database.alone("UPDATE person SET name = U&'Jose\\0301'")
+    gallery.enroll("José", samples(faces(1)))
+    assert [gallery.show(name)[0].name for name in ("Jose\u0301", "José")] == ["Jose\u0301", "José"]
+    assert gallery.merge("Jose\u0301", "José").samples == 2
+
+
+def test_text_that_cannot_be_stored(gallery: Gallery, faces: Faces) -> None:
+    gallery.enroll("Ann", [Sample(faces(0)[0], "caf\udce9\0\u202e.jpg")])
+    assert gallery.show("Ann")[1][0].source == "caf\ufffd\ufffd\ufffd.jpg"
+    for refused in (
+        lambda: gallery.rename("Ann", "Ann", note="\udce9"),
+        lambda: gallery.rename("Ann", "Ann", note="\0"),
+        lambda: gallery.enroll("Ann", samples(faces(0)), note="\udce9"),
+        lambda: gallery.show("An\udce9"),
+        lambda: gallery.erase("Ann\0"),
+    ):
+        with pytest.raises(GalleryError):
+            refused()
+    assert gallery.show("Ann")[0].note == ""
+
+
+def test_what_speaks_against_a_name(gallery: Gallery, faces: Faces) -> None:
+    ann, bob = faces(0, 4), faces(1, 4)
+    gallery.enroll("Ann", samples(ann[:3]))
+    assert gallery.enroll("Bob", samples(bob[:3])).unlike == 0
+    probes = np.concatenate([ann[3:], bob[3:], faces(2)])
+    same, other, stranger = gallery.doubts(" Ann", probes)
+    assert same == (None, None)
+    assert other.looks_like is not None
+    assert other.looks_like.name == "Bob"
+    assert other.unlike == pytest.approx(float((ann[:3] @ bob[3]).max()), abs=1e-6)
+    assert stranger.looks_like is None
+    assert stranger.unlike is not None
+    assert [doubt.unlike for doubt in gallery.doubts("Cleo", probes)] == [None] * 3
+    # one comparison, so the threshold does not grow with the gallery
+    assert gallery.doubts("Ann", ann[3:], far=0.1)[0].unlike is None
+    assert gallery.doubts("Ann", ann[3:], threshold=0.999)[0].unlike is not None
+    assert gallery.enroll("Ann", samples(probes)).unlike == 2
+    assert gallery.enroll("Ann", samples(probes)) == (gallery.show("Ann")[0], 0, 3, 0)
+    with pytest.raises(GalleryError, match="a line break"):
+        gallery.doubts("Ann\n", probes)
+
+
 def test_an_empty_gallery_knows_nobody(gallery: Gallery, faces: Faces) -> None:
     [answer] = gallery.identify(faces(0))
     assert answer.matches == ()
@@ -151,5 +210,11 @@ def test_opened_without_a_model_it_is_looked_after(gallery: Gallery, folder: Pat
         with pytest.raises(GalleryError, match=r"facerec\.evaluate"):
             again.identify(faces(0))
         assert again.identify(faces(0), threshold=0.5)[0].person is not None
-    with pytest.raises(GalleryError, match="give model= to make one"):
+    for given in (None, SPACE):
+        with pytest.raises(GalleryError, match=rf"{folder}: there is no gallery; .*facerec\.enroll photos=ALBUM"):
+            Gallery.open(folder, given, make=False)
+    with pytest.raises(GalleryError, match="there is no gallery"):
         Gallery.open(folder)
+    assert not folder.exists()
+    with pytest.raises(GalleryError, match="can't be given a folder of that name"):
+        Gallery.open(folder / os.fsdecode(b"\xff"), SPACE)

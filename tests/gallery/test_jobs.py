@@ -1,7 +1,10 @@
 """The three jobs, from photos on the disk to what they print."""
 
+import base64
 import json
 import logging
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,8 +22,8 @@ from facerec import model
 from facerec.backbones import ResNet
 from facerec.embedder import Embedder
 from facerec.enroll import enroll
-from facerec.errors import FacerecError, GalleryError
-from facerec.gallery import Gallery, Sample
+from facerec.errors import ConfigError, FacerecError, GalleryError, RefusedError
+from facerec.gallery import Enrolled, Gallery, Sample
 from facerec.gallery.__main__ import administrate
 from facerec.identify import identify
 from facerec.job import CONFIG_DIR
@@ -85,10 +88,11 @@ def job(gallery: Gallery, model_folder: Path) -> Job:
 def test_enrol_and_identify(
     job: Job, gallery: Gallery, album: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    job(enroll, f"photos={album / 'enroll'}")
+    with pytest.raises(RefusedError, match="1 of 4 photos were refused"):
+        job(enroll, f"photos={album / 'enroll'}")
     summary = capsys.readouterr().out
     assert "4 photos, 1 refused; 2 persons, 3 samples now" in summary
-    assert "broken.jpg" in summary
+    assert summary.count("broken.jpg") == 1
     assert [(person.name, person.samples) for person in gallery.persons()] == [("Ann", 2), ("Bob", 1)]
     [kept] = gallery.show("Bob")[1]
     assert (kept.source, kept.box, kept.score) == ("1.png", (0, 10, 119, 129), 1)
@@ -104,7 +108,7 @@ def test_enrol_and_identify(
         "enroll/Bob/broken.jpg": None,
         "strangers/x.png": None,
     }
-    assert "broken.jpg" in found["enroll/Bob/broken.jpg"]["problem"]
+    assert found["enroll/Bob/broken.jpg"]["problem"].startswith("this is no picture that can be read")
     assert found["enroll/Bob/1.png"]["matches"][0]["similarity"] == pytest.approx(1, abs=1e-3)
     assert "unknown (nearest" in said.err
     drawn = read_image(str(tmp_path / "drawn" / "strangers" / "x.png.png"))
@@ -116,13 +120,16 @@ def test_enrolling_again_adds_nothing_and_another_name_is_refused(
     job: Job, gallery: Gallery, album: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(2):
-        job(enroll, f"photos={album / 'enroll'}")
+        job(enroll, f"photos={album / 'enroll' / 'Ann'}", "person=Ann")
+        job(enroll, f"photos={album / 'enroll' / 'Bob' / '1.png'}", "person=Bob")
     assert gallery.size() == (2, 3)
-    with pytest.raises(GalleryError, match="nobody was enrolled"), caplog.at_level(logging.WARNING):
+    with pytest.raises(GalleryError, match="nobody was enrolled"):
         job(enroll, f"photos={album / 'enroll' / 'Bob' / '1.png'}", "person=Eve")
     assert "the same crop is enrolled as Bob (from 1.png)" in capsys.readouterr().out
-    assert "1.png of Eve looks like Bob (1.00)" in caplog.text
     assert gallery.size() == (2, 3)
+    job(enroll, f"photos={album / 'strangers'}", "person=Eve", "threshold=-1")
+    assert "x.png of Eve looks like " in caplog.text
+    assert f"warning {album / 'strangers' / 'x.png'} of Eve looks like " in capsys.readouterr().out
 
 
 def test_a_strict_review_gives_reasons(job: Job, album: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -139,6 +146,8 @@ def test_what_is_wrong_with_the_command_is_said(job: Job, album: Path, tmp_path:
     wrong: list[tuple[Callable[[DictConfig], None], list[str], str]] = [
         (enroll, [f"photos={album / 'strangers'}"], r"person: whose photo is .*x\.png"),
         (enroll, [f"photos={tmp_path / 'none'}"], "photos: there are no pictures"),
+        (enroll, [f"photos={album}", 'person="Ann\u2028Eve"'], r"person: a person's name .* a line break"),
+        (administrate, ["action=import", f"file={tmp_path / 'none'}"], "file: there is no file"),
         (enroll, [f"photos={album}", "review=lax"], "review: must be largest or strict, not lax"),
         (identify, [f"photos={album}", "far=2"], "far: must lie between"),
         (administrate, ["action=erase"], "name: is needed, as in `erase name=…`"),
@@ -152,6 +161,7 @@ def test_what_is_wrong_with_the_command_is_said(job: Job, album: Path, tmp_path:
 def test_looking_after_a_gallery(
     job: Job, gallery: Gallery, album: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (album / "enroll" / "Bob" / "broken.jpg").unlink()
     job(enroll, f"photos={album / 'enroll'}")
     capsys.readouterr()
 
@@ -195,6 +205,7 @@ def test_rebuilding_with_another_model(
             task(compose(name, [f"gallery.url={folder}", *overrides]))
         return capsys.readouterr().out
 
+    (album / "enroll" / "Bob" / "broken.jpg").unlink()
     ours, theirs = f"model={model_folder}", f"model={other}"
     with Gallery.open(folder, model_folder) as before:
         run(enroll, f"photos={album / 'enroll'}", ours, "finder=none", "keep_crops=true")
@@ -214,3 +225,173 @@ def test_rebuilding_with_another_model(
         with pytest.raises(GalleryError, match="1 samples have no kept crop"):
             run(administrate, "action=rebuild", theirs)
         assert before.size() == (3, 4)
+
+
+def test_a_bad_name_or_file_does_not_end_the_album(
+    job: Job, gallery: Gallery, album: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = album / "enroll"
+    bad = {" \u3000 ": "must not be empty", "Eve\nMallory": "a line break", "\u202eevE": "writing direction"}
+    bad |= {os.fsdecode(b"Jos\xe9"): "surrogate", "x" * 201: "has 201 characters"}
+    for name in bad:
+        shutil.copytree(root / "Ann", root / name)
+    shutil.copy(album / "strangers" / "x.png", root / "stray.png")
+    shutil.move(root / "Bob" / "1.png", root / "Bob" / os.fsdecode(b"caf\xe9\n.png"))
+    (root / "Cleo").mkdir()
+    (root / ".thumbnails").mkdir()
+    (root / "Dan").mkdir()
+    (root / "Dan" / "1.jpg").write_bytes(b"")
+    with pytest.raises(RefusedError, match="13 of 16 photos were refused"):
+        job(enroll, f"photos={root}")
+    said = capsys.readouterr().out
+    said.encode()
+    assert "16 photos, 13 refused; 2 persons, 3 samples now" in said
+    for reason in bad.values():
+        assert reason in said
+    for name in ("Jos\ufffd", "Eve\ufffdMallory", "\ufffdevE"):
+        assert f"refused {root / name}, 2 photos: a person's name" in said
+    assert f"refused {root / 'stray.png'}: lies in no person's folder" in said
+    assert f"skipped {root / 'Cleo'}: there are no pictures in it" in said
+    assert ".thumbnails" not in said
+    assert f"refused {root / 'Dan' / '1.jpg'}: the file is empty" in said
+    assert re.search(r"Dan +│ 0 +│ 0 +│ 1 ", said)
+    assert [one.source for one in gallery.show("Bob")[1]] == ["caf\ufffd\ufffd.png"]
+
+
+def test_the_status_says_whether_something_was_refused(
+    run: Callable[..., int], gallery: Gallery, album: Path, model_folder: Path
+) -> None:
+    def status(photos: Path, person: str) -> int:
+        given = (f"model={model_folder}", f"gallery.url={gallery.place}", "finder=none")
+        return run("enroll", f"photos={photos}", f"person={person}", *given)
+
+    bob = album / "enroll" / "Bob"
+    assert status(bob, "Bob [/b]") == 3
+    assert status(bob / "1.png", "Bob [/b]") == 0
+    assert status(bob / "broken.jpg", "Bob [/b]") == 1
+    assert status(bob / "1.png", "Bob\n") == 1
+    assert [one.name for one in gallery.persons()] == ["Bob [/b]"]
+
+
+def test_one_person_in_two_spellings(
+    job: Job, gallery: Gallery, album: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    decomposed = "Jose\u0301\u00a0 Garci\u0301a"
+    shutil.move(album / "enroll" / "Ann", album / "enroll" / decomposed)
+    shutil.rmtree(album / "enroll" / "Bob")
+    for _ in range(2):
+        job(enroll, f"photos={album / 'enroll'}")
+    assert [(one.name, one.samples) for one in gallery.persons()] == [("José García", 2)]
+    assert "looks like José" not in caplog.text
+    assert gallery.show(decomposed)[0].samples == 2
+
+
+def test_a_photo_of_somebody_else_under_an_old_name(
+    job: Job, gallery: Gallery, album: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    job(enroll, f"photos={album / 'enroll' / 'Ann' / '1.png'}", "person=Ann")
+    other = [f"photos={album / 'strangers'}", "person=Ann", "strict.min_sharpness=0"]
+    with pytest.raises(GalleryError, match="nobody was enrolled"):
+        job(enroll, *other, "review=strict")
+    assert "x.png: does not look like the Ann you have (0." in capsys.readouterr().out
+    assert gallery.size() == (1, 1)
+    job(enroll, *other)
+    assert "x.png of Ann does not look like the Ann you have (0." in caplog.text
+    assert "x.png of Ann does not look like the Ann you have (0." in capsys.readouterr().out
+    caplog.clear()
+    job(enroll, *other)  # by now it does
+    assert caplog.text.count("does not look like") == 0
+    assert gallery.size() == (1, 2)
+
+
+def test_names_and_paths_are_shown_as_they_are(
+    job: Job, gallery: Gallery, album: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    names = ["Ann [/b]", "[glob]*?"]
+    for number, name in enumerate(names, 1):
+        job(enroll, f"photos={album / 'enroll' / 'Ann' / f'{number}.png'}", f"person='{name}'")
+    exact = os.fsencode(album / "enroll" / "Ann") + b"/\x1b[31m\xff.png"
+    shutil.move(album / "enroll" / "Ann" / "1.png", os.fsdecode(exact))
+    capsysbinary.readouterr()
+    job(identify, f"photos={album / 'enroll'}")
+    said = capsysbinary.readouterr()
+    lines = [json.loads(line.decode()) for line in said.out.splitlines()]
+    found = {
+        base64.b64decode(line["photo_bytes"]) if "photo_bytes" in line else line["photo"]: line for line in lines
+    }
+    assert found[exact]["person"] == "Ann [/b]"
+    assert found[exact]["photo"] == exact.decode(errors="replace")
+    assert sum("photo_bytes" in line for line in lines) == 1
+    assert found[str(album / "enroll" / "Ann" / "2.png")]["person"] == "[glob]*?"
+    table = said.err.decode()
+    for name in names:
+        assert name in table
+        job(administrate, "action=show", f"name='{name}'")
+        job(administrate, "action=rename", f"name='{name}'", "note='[/i] \\x1b]0;'")
+    assert "\x1b" not in table
+    job(administrate, "action=list")
+    shown = capsysbinary.readouterr().out.decode()
+    assert all(word in shown for word in (*names, "[/i]"))
+
+
+def test_only_enrolling_serving_and_importing_make_a_gallery(
+    album: Path,
+    folder: Path,
+    model_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def run(task: Callable[[DictConfig], None], *overrides: str) -> None:
+        with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+            name = "gallery" if task is administrate else task.__name__
+            task(compose(name, [f"gallery.url={folder}", *overrides]))
+
+    model_too, photos = f"model={model_folder}", f"photos={album / 'enroll' / 'Ann'}"
+    file = tmp_path / "all.jsonl"
+    file.touch()
+    refused: list[tuple[Callable[[DictConfig], None], list[str]]] = [
+        (identify, [photos, model_too, "finder=none"]),
+        (administrate, ["action=list", model_too]),
+        *(
+            (administrate, [f"action={action}", "name=Ann", "to=Bob", f"file={file}"])
+            for action in ("show", "export")
+        ),
+        (administrate, ["action=rebuild", model_too]),
+        (administrate, ["action=import", f"file={file}"]),
+    ]
+    for task, given in refused:
+        with pytest.raises(GalleryError, match=rf"{folder}: there is no gallery; .*facerec\.enroll photos=ALBUM"):
+            run(task, *given)
+        assert not folder.exists()
+    with pytest.raises(ConfigError, match="file: there is no file"):
+        run(administrate, "action=import", "file=none.jsonl", model_too)
+    assert not folder.exists()
+    with caplog.at_level(logging.INFO):
+        run(enroll, photos, "person=Ann", model_too, "finder=none")
+    assert caplog.text.count(f"{folder}: made a new gallery, of model") == 1
+    run(administrate, "action=export", f"file={file}")
+    shutil.rmtree(folder)
+    with caplog.at_level(logging.INFO):
+        run(administrate, "action=import", f"file={file}", model_too)
+    assert caplog.text.count(f"{folder}: made a new gallery, of model") == 2
+    run(identify, photos, model_too, "finder=none")
+    assert '"person": "Ann"' in capsys.readouterr().out
+
+
+def test_an_interrupted_enrolment_says_what_is_done(
+    job: Job, gallery: Gallery, album: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    enrol = Gallery.enroll
+
+    def interrupted(self: Gallery, name: str, samples: list[Sample]) -> Enrolled:
+        if name == "Bob":
+            raise KeyboardInterrupt
+        return enrol(self, name, samples)
+
+    monkeypatch.setattr(Gallery, "enroll", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        job(enroll, f"photos={album / 'enroll'}")
+    said = capsys.readouterr().out
+    assert "2 of 4 photos, 0 refused; stopped; start it again to go on" in said
+    assert gallery.show("Ann")[0].samples == 2

@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import psycopg
 import pytest
 from numpy.typing import NDArray
 
@@ -142,6 +144,28 @@ def test_a_full_disk_loses_nothing(small_disk: Path, faces: Faces) -> None:
         assert {person.samples for person in persons} == {50}
         gallery.enroll("after", samples(faces(-1 % 2**32, 50)))
         assert gallery.size().persons == len(persons) + 1
+
+
+def test_looking_for_a_gallery_leaves_a_database_as_it_is(primary: TcpServer, faces: Faces) -> None:
+    def content() -> list[Any]:
+        with psycopg.connect(primary.url) as connection:
+            tables = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+            return connection.execute(f"{tables} UNION ALL SELECT extname FROM pg_extension").fetchall()
+
+    before = content()
+    for extension in (False, True):
+        if extension:
+            with psycopg.connect(primary.url) as connection:
+                connection.execute("CREATE EXTENSION vector")
+            before = content()
+        with pytest.raises(GalleryError, match=r"there is no gallery; .*facerec\.enroll photos=ALBUM") as caught:
+            Gallery.open(primary.url, SPACE, make=False)
+        assert primary.password not in str(caught.value)
+        assert content() == before
+    with Gallery.open(primary.url, SPACE) as gallery:
+        gallery.enroll("Ann", samples(faces(0)))
+    with Gallery.open(primary.url, SPACE, make=False) as gallery:
+        assert gallery.size() == (1, 1)
 
 
 def test_many_open_a_new_database_at_once(primary: TcpServer) -> None:

@@ -72,6 +72,26 @@ def test_what_goes_wrong_is_a_problem(service: Running) -> None:
     check_problem(client.post(f"/api/v1/persons/{ann}/merge", json={"into": ann}), 409)
 
 
+def test_a_face_that_is_not_like_the_person(service: Running, start: Start) -> None:
+    client = service.client
+    assert enroll(client, "Ann", photo(ANN, 1), ask=True).status_code == 201
+    assert enroll(client, "Jose\u0301", photo(CLEO, 1)).status_code == 201
+    answer = enroll(client, "Ann", photo(ANN, 6), photo(BOB, 1), ask=True)
+    assert "the face in 2.jpg does not look like the Ann you have" in check_problem(answer, 409)
+    assert answer.json()["type"] == "urn:facerec:unlike"
+    assert [one["samples"] for one in client.get("/api/v1/persons").json()] == [1, 1]
+    like, unlike = enroll(client, "Ann", photo(ANN, 6), photo(BOB, 1)).json()["photos"]
+    assert (like["unlike"], like["looks_like"]) == (None, None)
+    assert -1 <= unlike["unlike"] < 1
+    [same] = enroll(client, "José", photo(CLEO, 1)).json()["photos"]
+    assert (same["unlike"], same["looks_like"]) == (None, None)
+
+    strict = start("review=strict", "strict.min_sharpness=0").client
+    assert enroll(strict, "Ann", photo(ANN, 1)).status_code == 201
+    said = check_problem(enroll(strict, "Ann", photo(BOB, 1), ask=True), 422)
+    assert "1.jpg: does not look like the Ann you have" in said
+
+
 def test_health_readiness_and_metrics(service: Running) -> None:
     identify(service.client, photo(ANN, 1)).raise_for_status()
     assert service.client.get("/api/v1/health").json()["status"] == "alive"

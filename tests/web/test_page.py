@@ -6,10 +6,10 @@ from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Dialog, Page, expect
 
 from tests.web.chromium import browser, complaints, jpeg, needs_chromium
-from tests.web.conftest import ANN, BOB, CLEO, Running, group, photo
+from tests.web.conftest import ANN, BOB, CLEO, Running, enroll, group, photo
 
 __all__ = ["browser"]  # a fixture
 pytestmark = needs_chromium
@@ -26,7 +26,7 @@ def page(browser: Browser, service: Running, request: pytest.FixtureRequest) -> 
         base_url=service.url, viewport={"width": width, "height": height}, color_scheme=scheme
     )
     opened = context.new_page()
-    said = complaints(opened, " 415 ")  # a photo that is none is asked for on purpose
+    said = complaints(opened, " 409 ", " 415 ")  # a photo that is none, or somebody else's, is asked for on purpose
     opened.on("request", lambda asked: said.append(asked.url) if _foreign(asked.url, service) else None)
     SHOTS.mkdir(parents=True, exist_ok=True)
     yield opened
@@ -91,6 +91,33 @@ def test_the_whole_story(page: Page) -> None:
     page.get_by_label("Choose photos").set_input_files([picture])
     expect(page.locator("#status")).to_contain_text("3 faces found, 1 known, 2 unknown")
     expect(page.locator(".faces strong").filter(has_text="Ann")).to_have_count(0)
+
+
+def test_a_face_that_is_not_like_the_person_is_asked_about(page: Page, service: Running) -> None:
+    enroll(service.client, "Ann", photo(ANN, 1)).raise_for_status()
+    asked: list[str] = []
+
+    def answer(box: Dialog) -> None:
+        asked.append(box.message)
+        box.dismiss() if len(asked) == 1 else box.accept()
+
+    page.on("dialog", answer)
+    page.goto("/people")
+    page.locator("#add-name").fill("Ann")
+    page.get_by_label("Photos of this person").set_input_files([jpeg("bob.jpg", photo(BOB, 1))])
+    page.get_by_role("button", name="Enrol").click()
+    expect(page.locator("#status")).to_contain_text("the face in bob.jpg does not look like the Ann you have")
+    assert [one["samples"] for one in service.client.get("/api/v1/persons").json()] == [1]
+
+    page.goto("/")
+    page.get_by_label("Choose photos").set_input_files([jpeg("bob.jpg", photo(BOB, 1))])
+    page.get_by_role("button", name="Name face 1").click()
+    page.get_by_label("Name", exact=True).fill("Ann")
+    page.keyboard.press("Enter")
+    expect(page.locator("#status")).to_contain_text("Ann is enrolled")
+    assert [one["samples"] for one in service.client.get("/api/v1/persons").json()] == [2]
+    question = "Wait: the face in bob.jpg does not look like the Ann you have. Enrol it all the same?"
+    assert asked == [question, question]
 
 
 def test_keyboard_many_photos_threshold_paste_and_camera(page: Page) -> None:

@@ -21,7 +21,19 @@ export async function call(method, path, body) {
       continue;
     }
     const problem = await response.json().catch(() => ({ detail: response.statusText }));
-    throw new Error(problem.detail);
+    throw Object.assign(new Error(problem.detail), { type: problem.type });
+  }
+}
+
+// Enrol; people are asked about a face that is not like the person of that name.
+export async function enrol(form) {
+  form.set("ask", "true");
+  try {
+    return await call("POST", "samples", form);
+  } catch (error) {
+    if (error.type !== "urn:facerec:unlike" || !confirm(`Wait: ${error.message}. Enrol it all the same?`)) throw error;
+    form.delete("ask");
+    return call("POST", "samples", form);
   }
 }
 

@@ -1,4 +1,4 @@
-import { call, element, find } from "./api.js";
+import { call, element, enrol, find } from "./api.js";
 
 let doing = null;
 const counted = (count) => `${count} ${count === 1 ? "sample" : "samples"}`;
@@ -20,7 +20,7 @@ find("add")?.addEventListener("submit", async (event) => {
   button.disabled = true;
   find("status").textContent = "Enrolling …";
   try {
-    const done = await call("POST", "samples", new FormData(event.target));
+    const done = await enrol(new FormData(event.target));
     const refused = done.photos.filter((one) => one.problem).map((one) => `${one.photo} was not taken: ${one.problem}.`);
     const alike = done.photos.filter((one) => one.looks_like).map((one) => `${one.photo} looks like ${one.looks_like}.`);
     finish([`${done.person.name} is enrolled with ${counted(done.new)} more.`, ...refused, ...alike].join(" "));

@@ -1,4 +1,4 @@
-import { call, element, find } from "./api.js";
+import { call, element, enrol, find } from "./api.js";
 
 const admin = document.body.dataset.admin === "yes";
 const levels = [...find("levels").children].map((one) => [one.dataset.far, one.textContent]);
@@ -156,7 +156,7 @@ find("naming-form").addEventListener("submit", async (event) => {
   const button = event.submitter || find("naming-form").querySelector("[type=submit]");
   button.disabled = true;
   try {
-    const enrolled = await call("POST", "samples", form);
+    const enrolled = await enrol(form);
     find("naming").close();
     await readAll(shown);
     say(`${enrolled.person.name} is enrolled, and the photo was read again. ${find("status").textContent}`);
