@@ -2,6 +2,8 @@
 
 import logging
 import signal
+import socket
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +18,11 @@ if TYPE_CHECKING:
     from facerec.web.service import Choice
 
 
+log = logging.getLogger(__name__)
+
+
 def serve(cfg: DictConfig) -> None:
-    """Serve until told to stop; then finish what was accepted."""
+    """Serve until told to stop, then finish what was accepted: status 0 after SIGTERM, 130 after Ctrl-C."""
     import uvicorn
 
     from facerec.gallery import Gallery
@@ -30,6 +35,7 @@ def serve(cfg: DictConfig) -> None:
     keys = read_keys(Path(cfg.key_file)) if cfg.key_file else []
     if cfg.host not in LOOPBACK and not keys:
         raise ConfigError(f"key_file: others reach {cfg.host}, so keys are needed: key_file=FILE")
+    _check_address(cfg.host, cfg.port)
     hosts = list(cfg.hosts) if cfg.hosts else None if keys else list(LOOPBACK)
     choice, limits = _choice(cfg), _limits(cfg)
     access = Access(keys, limits.rate)
@@ -52,6 +58,7 @@ def serve(cfg: DictConfig) -> None:
                 build(service, access, hosts),
                 host=cfg.host,
                 port=cfg.port,
+                lifespan="off",
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -60,13 +67,30 @@ def serve(cfg: DictConfig) -> None:
                 timeout_keep_alive=30,
             )
         )
-        print(f"http://{cfg.host}:{cfg.port}/ shows {gallery.place}", flush=True)
+        logging.getLogger("uvicorn").setLevel(logging.WARNING)  # it says where it listens and that it ends, as we do
+        print(f"http://{cfg.host}:{cfg.port}/ shows {gallery.place}; Ctrl-C ends it", flush=True)
         if cfg.open:
             _open_soon(f"http://{cfg.host}:{cfg.port}/")
         # uvicorn ends as it should, and then raises the signal once more: the gallery is still to be closed
+        stopped: list[int] = []
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: None)
+            signal.signal(number, lambda sent, _: stopped.append(sent))
         server.run()
+        if not server.force_exit:
+            service.close()
+    how = "stopped at once, with requests unanswered" if server.force_exit else "stopped"
+    log.info("%s; whoever was enrolled is on disk", how)
+    if signal.SIGINT in stopped:
+        sys.exit(130)  # as a shell expects of Ctrl-C
+
+
+def _check_address(host: str, port: int) -> None:
+    """Before a model is loaded: can we listen there?"""
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"port: can't listen at {host}:{port}: {reason}; take another, as in port=8001") from error
 
 
 def _choice(cfg: DictConfig) -> "Choice":

@@ -16,7 +16,7 @@ from facerec.web.problems import Problem
 COOKIE = "facerec"
 HOURS = 12  # that a browser stays signed in
 _OPEN = ("/static/", "/docs", "/openapi.json", "/sign-in", "/api/v1/health", "/api/v1/ready")
-_ASKS = ("/api/v1/identify", "/sign-out")  # what is sent but changes nothing
+_ASKS = ("/api/v1/identify", "/api/v1/preview", "/sign-out")  # what is sent but changes nothing
 
 
 class Who(NamedTuple):

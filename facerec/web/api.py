@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, File, Form, Request, Response, UploadFile
+from pydantic import WithJsonSchema
 
 from facerec.gallery import Answer, Person, acting_as
 from facerec.gallery.look import Seen
@@ -45,6 +46,8 @@ _CONTENT = {"application/problem+json": {"schema": {"$ref": "#/components/schema
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"description": said, "content": _CONTENT} for status, said in _KINDS.items()
 }
+# so that the page of the API has a field for files: it takes FastAPI's own description of a list of them for text
+Photo = Annotated[UploadFile, WithJsonSchema({"type": "string", "format": "binary"})]
 _PATIENCE = 3.0  # seconds that readiness waits for the gallery
 
 router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
@@ -62,8 +65,8 @@ def _who(request: Request) -> str:
 @router.post("/identify", tags=["photos"])
 async def identify(
     request: Request,
-    photo: Annotated[UploadFile, File(description="a picture: JPEG, PNG, WebP, …")],
-    far: Annotated[float | None, Form(gt=0, lt=1, description="how often a search may name a stranger")] = None,
+    photo: Annotated[Photo, File(description="a picture: JPEG, PNG, WebP, …")],
+    far: Annotated[float | None, Form(gt=0, lt=1, description="how often a search may name a stranger", examples=[0.01])] = None,
     top: Annotated[int, Form(ge=1, le=20, description="persons for each face")] = 3,
 ) -> PhotoOut:
     """Who is in a photo? Nothing of it is kept."""
@@ -72,11 +75,19 @@ async def identify(
     return _photo(seen, answers)
 
 
+@router.post("/preview", tags=["photos"], response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})
+async def preview(
+    request: Request, photo: Annotated[Photo, File(description="a picture, such as TIFF or HEIC")]
+) -> Response:
+    """The photo as a JPEG that every browser shows, upright as `identify` counts its pixels, if large made smaller."""
+    return Response(await _service(request).preview(await photo.read()), media_type="image/jpeg")
+
+
 @router.post("/samples", tags=["photos"], status_code=201)
 async def enroll(
     request: Request,
     name: Annotated[PersonName, Form()],
-    photos: Annotated[list[UploadFile], File(description="photos of this person")],
+    photos: Annotated[list[Photo], File(description="photos of this person")],
     face: Annotated[int | None, Form(ge=1, description="of one photo: the face's number")] = None,
     ask: Annotated[bool, Form(description="409 instead, if a face is not like the person of that name")] = False,
 ) -> EnrolledOut:
@@ -85,7 +96,7 @@ async def enroll(
     if len(photos) > service.limits.photos:
         raise Problem(413, f"more than {service.limits.photos} photos; send them in parts")
     if face is not None and len(photos) > 1:
-        raise Problem(422, "face: counts in one photo, and there are several")
+        raise Problem(422, "face: send one photo with it, not several; or leave it out")
     given = [(photo.filename or "photo", await photo.read()) for photo in photos]
     enrolled, taken = await service.enroll(name, given, face, _who(request), ask=ask)
     said = [

@@ -1,7 +1,6 @@
 """The parts put together."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -18,7 +17,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def build(service: Service, access: Access, hosts: Sequence[str] | None) -> ASGIApp:
-    """The application; ending it closes the service, when what was accepted is answered.
+    """The application, which leaves the service open.
 
     Args:
         service: what it shows.
@@ -28,12 +27,7 @@ def build(service: Service, access: Access, hosts: Sequence[str] | None) -> ASGI
     # a photo stays in memory, where it is bounded already, and never becomes a temporary file
     MultiPartParser.spool_max_size = service.limits.body_bytes
 
-    @asynccontextmanager
-    async def life(app: FastAPI) -> AsyncIterator[None]:
-        yield
-        service.close()
-
-    app = FastAPI(title="facerec", version="1", docs_url=None, redoc_url=None, lifespan=life)
+    app = FastAPI(title="facerec", version="1", docs_url=None, redoc_url=None)
     app.state.service, app.state.access = service, access
     problems.install(app)
     app.include_router(api.router)

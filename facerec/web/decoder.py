@@ -2,8 +2,9 @@
 
 import asyncio
 import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import forkserver, get_context
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 
@@ -30,6 +31,10 @@ class Decoder:
 
     def __init__(self, workers: int, seconds: float, pixels: int) -> None:
         _CONTEXT.set_forkserver_preload(["facerec.faces.photo", "facerec.web.decoder"])
+        # Ctrl-C is for the service, which then finishes what it has: the workers inherit that it is ignored
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        forkserver.ensure_running()
+        signal.signal(signal.SIGINT, before)
         self._seconds, self._pixels = seconds, pixels
         self._threads = ThreadPoolExecutor(workers, "decoder")
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
@@ -97,11 +102,8 @@ class _Worker:
 
 def _serve(pipe: "Connection[object, bytes]", pixels: int) -> None:
     """Decode until the service hangs up, which it also does when it is killed."""
-    import signal
-
     from facerec.faces.photo import read_photo
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which then finishes what it has
     os.nice(5)  # the service goes before
     pipe.send(True)
     while True:

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from facerec.web.access import Access
 from facerec.web.limits import Limits
 from facerec.web.metrics import Metrics
-from facerec.web.problems import Problem, busy
+from facerec.web.problems import EXAMPLE, Problem, busy
 
 _CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
@@ -22,13 +22,13 @@ _CSP = (
 _HEADERS = {
     "Content-Security-Policy": _CSP,
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with no-referrer, browsers hide the Origin of our own forms
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _SAFE = ("GET", "HEAD", "OPTIONS")
-_PHOTOS = ("/api/v1/identify", "/api/v1/samples")
+_PHOTOS = ("/api/v1/identify", "/api/v1/preview", "/api/v1/samples")
 _SMALL = 2**16  # bytes of a request without photos
 _GONE = 499  # how the metrics count who hung up while sending
 _AT_ONCE = 4  # requests full of photos that may lie in memory
@@ -93,22 +93,18 @@ class Guard:
         host = urlsplit(f"//{request.headers.get('Host', '')}")
         if self._hosts is not None and _name(host.netloc) not in self._hosts:
             raise Problem(421, f"this service is not called so; it answers to {', '.join(self._hosts)}")
-        if request.method not in _SAFE:
-            # forms of other pages carry cookies and reach loopback; browsers say where they come from
-            site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
-            foreign = origin is not None and urlsplit(origin).netloc != host.netloc
-            if foreign or site not in (None, "same-origin", "none"):
-                raise Problem(403, "the request comes from another page")
+        if request.method not in _SAFE and _is_foreign(request, host.netloc):
+            raise Problem(403, "the request comes from a page of another address than this service's")
         if request.method == "POST" and request.url.path in _PHOTOS:
             kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
             if kind != "multipart/form-data":
-                raise Problem(415, f"photos come as multipart/form-data, not {kind or 'without a type'}")
+                raise Problem(415, f"send photos as files, {EXAMPLE}" + (f", and not as {kind}" if kind else ""))
         if self._requests > self._limits.requests:
             raise busy("too many requests at once; try again in a moment")
 
     async def _reserve(self, request: Request) -> int:
         """Room for the body in memory; returns how much."""
-        most = self._most(request)
+        most, cure = self._most(request), "; send smaller photos, or fewer" if request.url.path in _PHOTOS else ""
         try:
             announced = int(
                 request.headers.get("Content-Length", most if "Transfer-Encoding" in request.headers else 0)
@@ -116,7 +112,7 @@ class Guard:
         except ValueError:
             raise Problem(400, "Content-Length is no number") from None
         if announced > most:
-            raise Problem(413, f"the request has more than {most:,} bytes; send smaller photos, or fewer")
+            raise Problem(413, f"the request has more than {most:,} bytes{cure}")
         if announced > _SMALL and self._bytes + announced > _AT_ONCE * self._limits.body_bytes:
             raise busy("too much is being uploaded; try again in a moment")
         self._bytes += announced
@@ -136,9 +132,21 @@ class Guard:
         return bytes(body)
 
     def _most(self, request: Request) -> int:
-        if request.url.path == "/api/v1/identify":
-            return self._limits.photo_bytes + _SMALL
-        return self._limits.body_bytes if request.url.path == "/api/v1/samples" else _SMALL
+        if request.url.path == "/api/v1/samples":
+            return self._limits.body_bytes
+        return self._limits.photo_bytes + _SMALL if request.url.path in _PHOTOS else _SMALL
+
+
+def _is_foreign(request: Request, host: str) -> bool:
+    """Whether a page of another address sent this: its forms carry our cookie, and reach loopback.
+
+    Sec-Fetch-Site decides where browsers send it, which is by https and to loopback; else Origin, which older ones and
+    plain http have. Programs send neither.
+    """
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    return origin is not None and urlsplit(origin).netloc != host
 
 
 def _name(netloc: str) -> str:

@@ -51,7 +51,7 @@ def install(app: FastAPI) -> None:
         return _render(request, "sign_in.html", wrong=False)
 
     @app.post("/sign-in", include_in_schema=False)
-    async def sign_in(request: Request, key: Annotated[str, Form(max_length=200)] = "") -> Response:
+    async def sign_in(request: Request, key: Annotated[str, Form()] = "") -> Response:
         session = _access(request).sign_in(key.strip())
         if session is None:
             return HTMLResponse(_render(request, "sign_in.html", wrong=True), 401)

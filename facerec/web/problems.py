@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -13,6 +14,24 @@ from starlette.exceptions import HTTPException
 from facerec.errors import GalleryError, TakenError, UnknownPersonError
 
 log = logging.getLogger(__name__)
+
+
+EXAMPLE = "as in `curl -F photo=@party.jpg`"
+# what each field wants, for whoever sent something else; by the names that api.py gives them
+WANTED = {
+    "photo": f"send one picture as a file, {EXAMPLE}",
+    "photos": "send pictures as files, as in `curl -F photos=@a.jpg -F photos=@b.jpg`",
+    "name": "send what the person is called, as one line of text",
+    "note": "send text of at most 2,000 characters and without NUL, or leave it out",
+    "face": "send the number of a face in the photo, 1 or more, or leave it out",
+    "ask": "send true or false, or leave it out",
+    "far": "send a number above 0 and below 1, such as 0.01, or leave it out",
+    "top": "send a whole number from 1 to 20, or leave it out",
+    "person": "put a person's id into the address, as /api/v1/persons lists it",
+    "into": "send the id of the other person, as /api/v1/persons lists it",
+    "key": "send the key as text",
+}
+_JSON = "send a JSON object in UTF-8, with `Content-Type: application/json`"
 
 
 class ProblemDetail(BaseModel):
@@ -63,13 +82,12 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
-        return Problem(error.status_code, str(error.detail), error.headers).response()
+        return Problem(error.status_code, _said(request, error), error.headers).response()
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        # what was given is not repeated: it may be a photo, or a name
-        said = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        return Problem(422, said).response()
+        # of several photos each may be wrong, and one sentence is enough
+        return Problem(422, ". ".join(dict.fromkeys(_wanted(one) for one in error.errors()))).response()
 
     @app.exception_handler(GalleryError)
     async def _gallery(request: Request, error: GalleryError) -> JSONResponse:
@@ -85,3 +103,25 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, error: Exception) -> JSONResponse:
         return Problem(500, "an error of the service, which its log tells of").response()
+
+
+def _wanted(error: Mapping[str, Any]) -> str:
+    """Which field is wrong and what to send; what was given is not repeated: it may be a photo, or a name."""
+    field = next((part for part in error["loc"] if part in WANTED), None)
+    if field is None:
+        return f"the body: {_JSON}"
+    if field == "name" and error["type"] == "value_error":
+        return f"name: {error['ctx']['error']}"
+    return f"{field}: {'missing or empty; ' if error['type'] == 'missing' else ''}{WANTED[field]}"
+
+
+def _said(request: Request, error: HTTPException) -> str:
+    """What Starlette refuses, in a sentence."""
+    if error.status_code == 404:
+        return "there is nothing at this address; /docs describes the API"
+    if error.status_code == 405:
+        return f"{request.method} is not answered at this address; /docs describes the API"
+    if error.status_code == 400 and "multipart" in request.headers.get("Content-Type", ""):
+        reason = str(error.detail).rstrip(".")
+        return f"the form can't be read ({reason}); send photos as files, {EXAMPLE}"
+    return f"the body can't be read; {_JSON}" if error.status_code == 400 else str(error.detail)

@@ -6,14 +6,20 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field
 
-
-def _visible(name: str) -> str:
-    if not name.strip() or not name.isprintable():
-        raise ValueError("must be visible text in one line")
-    return name.strip()
+from facerec.errors import GalleryError
+from facerec.gallery.names import LONGEST_NAME, clean_name
 
 
-PersonName = Annotated[str, Field(max_length=200), AfterValidator(_visible)]
+
+def _clean(name: str) -> str:
+    try:
+        return clean_name(name)
+    except GalleryError as error:
+        raise ValueError(str(error)) from error  # the only kind that pydantic takes for a refusal
+
+
+_RULE = f"one line of text, of at most {LONGEST_NAME} characters when white space is folded"
+PersonName = Annotated[str, Field(description=_RULE), AfterValidator(_clean)]
 
 
 class PersonOut(BaseModel):

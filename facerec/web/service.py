@@ -1,6 +1,7 @@
 """Photos in, people out: what the routes have in common."""
 
 import asyncio
+import io
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -8,11 +9,13 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar
 
+from PIL import Image
 from torch import Tensor
 
 from facerec.faces import Finder
 from facerec.gallery import Answer, Doubt, Enrolled, Gallery, Sample, acting_as
 from facerec.gallery.look import Embed, Seen, see
+from facerec.gallery.names import printable
 from facerec.gallery.review import review
 from facerec.web.decoder import Decoder
 from facerec.web.limits import Limits
@@ -20,6 +23,7 @@ from facerec.web.looker import Looker
 from facerec.web.metrics import Metrics
 from facerec.web.problems import Problem
 
+_PREVIEW = 2048
 UNLIKE = "urn:facerec:unlike"  # the kind of problem that people may overrule
 
 P = ParamSpec("P")
@@ -81,9 +85,15 @@ class Service:
         Raises:
             Problem: 413, 415, 422 the photo, 503 the queue.
         """
-        if len(data) > self.limits.photo_bytes:
-            raise Problem(413, f"a photo may have {self.limits.photo_bytes:,} bytes, and this has {len(data):,}")
-        return await self.looker.look(await self._decoder.decode(data))
+        return await self.looker.look(await self._decode(data))
+
+    async def preview(self, data: bytes) -> bytes:
+        """A photo as every browser shows it: a JPEG, upright, of at most `_PREVIEW` pixels a side.
+
+        Raises:
+            Problem: 413, 415, 422 the photo.
+        """
+        return await self.ask(_jpeg, await self._decode(data))
 
     async def identify(self, data: bytes, far: float, top: int) -> tuple[Seen, list[Answer]]:
         """The faces of a photo, and who they are."""
@@ -136,6 +146,11 @@ class Service:
         self._decoder.close()
         self._threads.shutdown()
 
+    async def _decode(self, data: bytes) -> Tensor:
+        if len(data) > self.limits.photo_bytes:
+            raise Problem(413, f"a photo may have {self.limits.photo_bytes:,} bytes, and this has {len(data):,}")
+        return await self._decoder.decode(data)
+
     async def _doubt(self, sample: Sample, name: str) -> Doubt:
         rule: dict[str, Any] = {"far": self.choice.far, "per": self.choice.per}
         [doubt] = await self.ask(self.gallery.doubts, name, sample.vector[None], **rule)
@@ -144,7 +159,7 @@ class Service:
     def _sample(self, seen: Seen, source: str, face: int | None) -> Sample | str:
         if face is not None:
             if not 1 <= face <= len(seen.faces):
-                return f"there is no face {face}"
+                return f"there is no face {face}, as {len(seen.faces)} were found"
             row = slice(face - 1, face)
             seen = seen._replace(faces=seen.faces[row], crops=seen.crops[row], vectors=seen.vectors[row])
             seen = seen._replace(without_vector=())
@@ -159,7 +174,14 @@ class Service:
         return seen
 
 
+def _jpeg(photo: Tensor) -> bytes:
+    picture = Image.fromarray(photo.permute(1, 2, 0).numpy())
+    picture.thumbnail((_PREVIEW, _PREVIEW))
+    stream = io.BytesIO()
+    picture.save(stream, "JPEG", quality=90)
+    return stream.getvalue()
+
+
 def base_name(file: str) -> str:
-    """What a photo is called, and no path: the last part of its name, visible, 200 characters at most."""
-    name = PurePosixPath(file.replace("\\", "/")).name
-    return "".join(letter for letter in name if letter.isprintable())[:200] or "photo"
+    """What a photo is called, and no path: the last part of its name, in one line, 200 characters at most."""
+    return printable(PurePosixPath(file.replace("\\", "/")).name)[:200] or "photo"

@@ -43,6 +43,7 @@ class Running:
                 cwd=folder.parent,
                 stdout=out,
                 stderr=out,
+                start_new_session=True,
             )
         self.client = httpx.Client(base_url=self.url, timeout=60)
         end = time.monotonic() + 180  # other work may keep the machine busy
@@ -53,7 +54,10 @@ class Running:
 
     def stop(self, how: int = signal.SIGTERM) -> int:
         self.client.close()
-        self.process.send_signal(how)
+        if how == signal.SIGINT:  # a terminal sends Ctrl-C to everything that was started in it
+            os.killpg(self.process.pid, how)
+        else:
+            self.process.send_signal(how)
         return self.process.wait(60)
 
     def _answers(self) -> bool:

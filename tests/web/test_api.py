@@ -1,9 +1,13 @@
 """The API as it is used: a real process, a real gallery, real faces."""
 
+import signal
+import socket
 import threading
 import time
+from collections.abc import Callable
 
 import httpx
+import pytest
 
 from tests.web.conftest import ANN, BOB, CLEO, Running, Start, check_problem, enroll, group, identify, photo
 
@@ -122,7 +126,19 @@ def test_a_graceful_end_finishes_what_was_accepted(start: Start) -> None:
     while "facerec_requests_at_work 5.0" not in one.client.get("/api/v1/metrics").text and not answers:
         time.sleep(0.002)
     accepted = 4 - len(answers)
-    assert one.stop() == 0
+    assert one.stop(signal.SIGINT) == 130
     for thread in threads:
         thread.join()
     assert answers.count(200) >= accepted
+    assert one.log.read_text().splitlines()[1:] == ["stopped; whoever was enrolled is on disk"]
+
+
+def test_a_taken_port_is_told_before_a_model_is_loaded(
+    run: Callable[..., int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert run("serve", "model=none", f"port={port}") == 1
+    said = capfd.readouterr().err
+    assert f"port: can't listen at 127.0.0.1:{port}: " in said
+    assert "take another, as in port=8001" in said

@@ -1,37 +1,20 @@
 """The page as people use it, in Debian's Chromium; screenshots lie in outputs/web."""
 
-import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Dialog, FilePayload, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page, expect
 
+from tests.web.chromium import browser, complaints, jpeg, needs_chromium
 from tests.web.conftest import ANN, BOB, CLEO, Running, enroll, group, photo
 
-CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
-)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH: apt-get install chromium")
-FLAGS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-    *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
-]
-expect.set_options(timeout=30_000)  # other work may keep the machine busy
+__all__ = ["browser"]  # a fixture
+pytestmark = needs_chromium
 SHOTS = Path(__file__).parents[2] / "outputs" / "web"
 SIZES = {"desktop": (1200, 900), "phone": (390, 844)}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(params=["desktop", "phone"])
@@ -42,26 +25,13 @@ def page(browser: Browser, service: Running, request: pytest.FixtureRequest) -> 
     context = browser.new_context(
         base_url=service.url, viewport={"width": width, "height": height}, color_scheme=scheme
     )
-    opened, complaints = context.new_page(), list[str]()
-    # a photo that is none, or somebody else's, is asked for on purpose
-    opened.on(
-        "console",
-        lambda said: (
-            complaints.append(said.text)
-            if said.type == "error" and not re.search(" (409|415) ", said.text)
-            else None
-        ),
-    )
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("request", lambda asked: complaints.append(asked.url) if _foreign(asked.url, service) else None)
+    opened = context.new_page()
+    said = complaints(opened, " 409 ", " 415 ")  # a photo that is none, or somebody else's, is asked for on purpose
+    opened.on("request", lambda asked: said.append(asked.url) if _foreign(asked.url, service) else None)
     SHOTS.mkdir(parents=True, exist_ok=True)
     yield opened
     context.close()
-    assert complaints == []
-
-
-def jpeg(name: str, content: bytes) -> FilePayload:
-    return {"name": name, "mimeType": "image/jpeg", "buffer": content}
+    assert said == []
 
 
 def _foreign(url: str, service: Running) -> bool:

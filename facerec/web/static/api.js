@@ -13,7 +13,7 @@ export async function call(method, path, body) {
     } catch {
       throw new Error("The service can't be reached.");
     }
-    if (response.ok) return response.json();
+    if (response.ok) return response.headers.get("Content-Type").startsWith("image/") ? response.blob() : response.json();
     if (response.status === 401) location.assign("/sign-in");
     const wait = Number(response.headers.get("Retry-After"));
     if ([429, 503].includes(response.status) && wait && attempt < 5) {

@@ -2,7 +2,7 @@ import { call, element, enrol, find } from "./api.js";
 
 const admin = document.body.dataset.admin === "yes";
 const levels = [...find("levels").children].map((one) => [one.dataset.far, one.textContent]);
-const shown = []; // { file, card, url }
+const shown = []; // { file, card, seen, image }
 let naming = null;
 
 const far = () => levels[Number(find("far").value)][0];
@@ -11,15 +11,25 @@ const say = (text) => { find("status").textContent = text; };
 
 // Read photos: a few at a time, with progress.
 async function add(files) {
-  const photos = [...files].filter((file) => file.type.startsWith("image/") || /\.(heic|heif|avif|pgm|ppm)$/i.test(file.name));
+  const given = [...files];
+  const readable = await Promise.all(given.map(mayBePhoto));
+  const photos = given.filter((_, place) => readable[place]);
   if (!photos.length) return say("There is no photo in what you gave.");
   const fresh = photos.map((file) => {
-    const entry = { file, url: URL.createObjectURL(file), card: element("section", { class: "card photo", "aria-label": `Photo ${file.name}` }) };
+    const entry = { file, card: element("section", { class: "card photo", "aria-label": `Photo ${file.name}` }) };
     find("photos").prepend(entry.card);
     shown.push(entry);
     return entry;
   });
   await readAll(fresh);
+  const others = given.length - photos.length;
+  if (others) say(`${find("status").textContent} ${others} ${others === 1 ? "file is" : "files are"} no photo.`);
+}
+
+// By what the system calls it; where it says nothing, the service looks. A folder is no file that can be read.
+async function mayBePhoto(file) {
+  if (file.type && !file.type.startsWith("image/")) return false;
+  return file.slice(0, 1).arrayBuffer().then(() => true, () => false);
 }
 
 async function readAll(entries) {
@@ -53,6 +63,7 @@ async function read(entry) {
   form.append("far", far());
   try {
     entry.seen = await call("POST", "identify", form);
+    entry.image ||= await picture(entry);
     draw(entry);
   } catch (error) {
     entry.seen = null;
@@ -60,8 +71,22 @@ async function read(entry) {
   }
 }
 
-function draw({ file, url, card, seen }, entry = shown.find((one) => one.card === card)) {
-  const image = element("img", { src: url, alt: `${file.name}, with ${seen.faces.length} faces` });
+// The photo as the service sees it: a TIFF or HEIC, or one that the browser turns otherwise, comes from there.
+async function picture({ file, seen }) {
+  const image = element("img", { src: URL.createObjectURL(file) });
+  const decoded = await image.decode().then(() => true, () => false);
+  if (decoded && image.naturalWidth === seen.width && image.naturalHeight === seen.height) return image;
+  URL.revokeObjectURL(image.src);
+  const form = new FormData();
+  form.append("photo", file);
+  image.src = URL.createObjectURL(await call("POST", "preview", form));
+  await image.decode();
+  return image;
+}
+
+function draw(entry) {
+  const { file, card, seen, image } = entry;
+  image.alt = `${file.name}, with ${seen.faces.length} faces`;
   const frame = element("div", { class: "frame" }, image);
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", `0 0 ${seen.width} ${seen.height}`);
@@ -80,7 +105,7 @@ function draw({ file, url, card, seen }, entry = shown.find((one) => one.card ==
     const sure = nearest && nearest.probability !== null ? percent(nearest.probability) : "";
     const text = face.person || "unknown";
     const label = seen.faces.length > 1 ? `${number} ${text}` : text;
-    const open = () => ask(entry, face, image);
+    const open = () => ask(entry, face);
     const tag = face.person || !admin
       ? element("span", { class: `tag ${kind}`, "aria-hidden": "true" }, label + (face.person && sure ? ` ${sure}` : ""))
       : element("button", { class: `tag ${kind}`, type: "button", tabindex: "-1", "aria-label": `Name unknown face ${number}`, onclick: open }, label);
@@ -107,12 +132,12 @@ function draw({ file, url, card, seen }, entry = shown.find((one) => one.card ==
 }
 
 // Name an unknown face; it is enrolled, and every photo is read again.
-async function ask(entry, face, image) {
+async function ask(entry, face) {
   naming = { entry, face };
   const [x0, y0, x1, y1] = face.box;
-  const scale = image.naturalWidth / entry.seen.width;
+  const scale = entry.image.naturalWidth / entry.seen.width;
   const canvas = find("naming-face");
-  canvas.getContext("2d").drawImage(image, x0 * scale, y0 * scale, (x1 - x0) * scale, (y1 - y0) * scale, 0, 0, 112, 112);
+  canvas.getContext("2d").drawImage(entry.image, x0 * scale, y0 * scale, (x1 - x0) * scale, (y1 - y0) * scale, 0, 0, 112, 112);
   find("naming-nearest").textContent = face.matches.length ? `Nearest is ${face.matches[0].name}, but not near enough.` : "";
   find("naming-error").textContent = "";
   find("naming-name").value = "";
@@ -144,7 +169,10 @@ find("naming-form").addEventListener("submit", async (event) => {
 find("naming-cancel").addEventListener("click", () => find("naming").close());
 
 // Four ways to give a photo
-find("files").addEventListener("change", (event) => { add(event.target.files); });
+find("files").addEventListener("change", (event) => {
+  add(event.target.files);
+  event.target.value = ""; // or choosing the same photo once more would be no change
+});
 for (const kind of ["dragover", "dragleave", "drop"]) {
   document.addEventListener(kind, (event) => {
     event.preventDefault();
@@ -170,6 +198,7 @@ find("shooting").addEventListener("close", stop);
 find("shooting-cancel").addEventListener("click", () => find("shooting").close());
 find("shoot").addEventListener("click", () => {
   const video = find("video");
+  if (!video.videoWidth) return; // no picture has come yet
   const canvas = element("canvas", { width: video.videoWidth, height: video.videoHeight });
   canvas.getContext("2d").drawImage(video, 0, 0);
   canvas.toBlob((blob) => add([new File([blob], "camera.jpg", { type: "image/jpeg" })]), "image/jpeg", 0.92);

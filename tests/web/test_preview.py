@@ -1,0 +1,96 @@
+"""Photos that a browser can't show, and names that are not as harmless as they look, in Chromium."""
+
+import io
+
+import pillow_heif
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, FilePayload, expect
+
+from tests.web.chromium import browser, complaints, jpeg, needs_chromium
+from tests.web.conftest import ANN, BOB, Running, enroll, group, identify, photo
+
+__all__ = ["browser"]  # a fixture
+pytestmark = needs_chromium
+TURNED = 6  # EXIF: lies on its side
+HOSTILE = ["<b onclick=hack()>Ann</b>", "Ann [/b]", '"><img src=x onerror=hack()>', "{{ 7 * 7 }} ${7}", "علی\u200cرضا"]  # noqa: RUF001
+
+
+def _saved(kind: str) -> FilePayload:
+    """Ann, larger than a preview is, on her side with a note to turn her."""
+    pillow_heif.register_heif_opener()
+    stream, exif = io.BytesIO(), Image.Exif()
+    picture = Image.open(io.BytesIO(photo(ANN, 1)))
+    large = picture.resize((picture.width * 10, picture.height * 10))
+    if kind != "HEIF":  # whose writer does not know turns
+        exif[0x0112] = TURNED
+        large = large.transpose(Image.Transpose.ROTATE_90)
+    large.save(stream, kind, exif=exif)
+    return {"name": f"ann.{kind.lower()}", "mimeType": "", "buffer": stream.getvalue()}
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "HEIF", "PNG"])
+def test_faces_are_shown_and_named_in_any_photo(browser: Browser, service: Running, kind: str) -> None:
+    page = browser.new_context(base_url=service.url).new_page()
+    said = complaints(page)
+    page.goto("/")
+    page.get_by_label("Choose photos").set_input_files([_saved(kind)])
+    expect(page.locator("#status")).to_contain_text("1 face found, 0 known, 1 unknown.")
+    width, height = page.locator(".photo img").evaluate("image => [image.naturalWidth, image.naturalHeight]")
+    assert 0 < width < height
+    page.get_by_role("button", name="Name face 1").click()
+    greys = page.locator("#naming-face").evaluate(
+        "face => [...face.getContext('2d').getImageData(0, 0, 112, 112).data].filter((_, at) => at % 4 === 0)"
+    )
+    assert max(greys) - min(greys) > 100  # a face, and no empty square
+    page.get_by_label("Name", exact=True).fill("Ann")
+    page.get_by_role("dialog").get_by_role("button", name="Enrol").click()
+    expect(page.locator("#status")).to_contain_text("Ann is enrolled, and the photo was read again. 1 face found, 1 known")
+    assert said == []
+    page.context.close()
+
+
+def test_a_preview_is_a_jpeg_upright(service: Running) -> None:
+    name, _, content = _saved("TIFF").values()
+    answer = service.client.post("/api/v1/preview", files={"photo": (name, content)})
+    assert answer.headers["Content-Type"] == "image/jpeg"
+    made = Image.open(io.BytesIO(answer.content))
+    assert made.format == "JPEG"
+    seen = identify(service.client, content).json()
+    assert made.height == 2048
+    assert made.width == pytest.approx(2048 * seen["width"] / seen["height"], abs=1)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_name_is_text_and_nothing_else(browser: Browser, service: Running, name: str) -> None:
+    page = browser.new_context(base_url=service.url).new_page()
+    said = complaints(page, " 409 ", " 422 ")  # also of the content policy, if anything became a script
+    enroll(service.client, name, photo(ANN, 1)).raise_for_status()
+    ann = service.client.get("/api/v1/persons").json()[0]["id"]
+    service.client.patch(f"/api/v1/persons/{ann}", json={"name": name, "note": name}).raise_for_status()
+    page.goto("/")
+    page.get_by_label("Choose photos").set_input_files([jpeg(f"{name.replace('/', '')}.jpg", group((ANN, 1), (BOB, 1)))])
+    expect(page.locator(".faces strong").filter(has_text="unknown")).to_have_count(1)
+    expect(page.locator(".faces strong").filter(has_text=name)).to_have_count(1)
+    expect(page.locator(".photo h2")).to_have_text(f"{name.replace('/', '')}.jpg")
+    page.get_by_role("button", name="Name face").click()
+    expect(page.locator("#naming-nearest")).to_contain_text(name)
+    page.get_by_label("Name", exact=True).fill("Bob\u202e")
+    page.get_by_role("dialog").get_by_role("button", name="Enrol").click()
+    expect(page.locator("#naming-error")).to_contain_text("a change of writing direction")
+    page.goto("/people")
+    expect(page.locator(".person strong")).to_have_text(name)
+    expect(page.locator(".person p.hint")).to_have_text(name)
+    page.locator("#add-name").fill("Bob")
+    page.get_by_label("Photos of this person").set_input_files([jpeg("a.jpg", photo(ANN, 1))])
+    page.get_by_role("button", name="Enrol").click()
+    expect(page.locator("#status")).to_contain_text(f"enrolled as {name} (from 1.jpg)")
+    page.locator("button.rename").click()
+    expect(page.locator("#asking-title")).to_have_text(f"Rename {name}")
+    page.get_by_role("button", name="Cancel").click()
+    page.locator("button.erase").click()
+    expect(page.locator("#asking-text")).to_contain_text(f"the name {name} and the note")
+    page.get_by_role("dialog").get_by_role("button", name="Erase for good").click()
+    expect(page.locator("#status")).to_contain_text(f"{name} is erased")
+    assert said == []
+    page.context.close()
