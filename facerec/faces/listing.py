@@ -25,12 +25,13 @@ def pick_photos(files: Iterable[Path], root: Path) -> list[Path]:
         elif is_photo(file):
             photos.append(file)
         else:
-            others[file.suffix.lower() or "no suffix"] += 1
+            suffix = file.suffix.lower()
+            others[suffix if suffix.isascii() and suffix[1:].isalnum() else "other"] += 1
     if others or clutter:
         kinds = ", ".join(f"{kind} {count}" for kind, count in others.most_common(5))
         log.info(
             "%s: passed over %d files that are no pictures%s and %d that are hidden or left by other software",
-            root,
+            str(root).encode(errors="replace").decode(),
             others.total(),
             f" ({kinds})" if others else "",
             clutter,

@@ -1,6 +1,7 @@
 """Which files in a folder are photos: the same answer wherever a folder is given."""
 
 import logging
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +48,7 @@ def album(tmp_path: Path) -> Path:
     (root / "Bob" / "IMG_1.MOV").write_bytes(b"\0\0\0\x14ftypqt  \0\0\0\0qt  ")
     picture.save(root / "Bob" / "IMG_2.NEF", "TIFF", tiffinfo={254: 1})
     (root / "Bob" / "folder.jpg").mkdir()
+    (root / "Bob" / os.fsdecode(b"not UTF-8.\xff\n")).touch()
     return root
 
 
@@ -73,8 +75,9 @@ def test_photos_are_found_by_content_and_clutter_is_not(
     assert "files that are no pictures" in line
     assert "that are hidden or left by other software" in line
     if listed is _below:
-        assert f"passed over {len(OTHERS)} files" in line
+        assert f"passed over {len(OTHERS) + 1} files" in line
         assert ".mov 1" in line
+        assert "other 2" in line
         assert f"and {len(CLUTTER)} that are hidden" in line
 
 
