@@ -67,7 +67,7 @@ def serve(cfg: DictConfig) -> None:
                 timeout_keep_alive=30,
             )
         )
-        logging.getLogger("uvicorn").setLevel(logging.WARNING)  # it says where it listens and that it ends, as we do
+        logging.getLogger("uvicorn").setLevel(logging.WARNING)  # where it listens and that it ends, we say
         print(f"http://{cfg.host}:{cfg.port}/ shows {gallery.place}; Ctrl-C ends it", flush=True)
         if cfg.open:
             _open_soon(f"http://{cfg.host}:{cfg.port}/")
@@ -90,7 +90,9 @@ def _check_address(host: str, port: int) -> None:
         socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"port: can't listen at {host}:{port}: {reason}; take another, as in port=8001") from error
+        raise ConfigError(
+            f"port: can't listen at {host}:{port}: {reason}; take another, as in port=8001"
+        ) from error
 
 
 def _choice(cfg: DictConfig) -> "Choice":

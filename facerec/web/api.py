@@ -66,7 +66,9 @@ def _who(request: Request) -> str:
 async def identify(
     request: Request,
     photo: Annotated[Photo, File(description="a picture: JPEG, PNG, WebP, …")],
-    far: Annotated[float | None, Form(gt=0, lt=1, description="how often a search may name a stranger", examples=[0.01])] = None,
+    far: Annotated[
+        float | None, Form(gt=0, lt=1, description="how often a search may name a stranger", examples=[0.01])
+    ] = None,
     top: Annotated[int, Form(ge=1, le=20, description="persons for each face")] = 3,
 ) -> PhotoOut:
     """Who is in a photo? Nothing of it is kept."""
@@ -79,7 +81,7 @@ async def identify(
 async def preview(
     request: Request, photo: Annotated[Photo, File(description="a picture, such as TIFF or HEIC")]
 ) -> Response:
-    """The photo as a JPEG that every browser shows, upright as `identify` counts its pixels, if large made smaller."""
+    """The photo as a JPEG that every browser shows: upright, and smaller if it is large."""
     return Response(await _service(request).preview(await photo.read()), media_type="image/jpeg")
 
 

@@ -140,8 +140,8 @@ class Guard:
 def _is_foreign(request: Request, host: str) -> bool:
     """Whether a page of another address sent this: its forms carry our cookie, and reach loopback.
 
-    Sec-Fetch-Site decides where browsers send it, which is by https and to loopback; else Origin, which older ones and
-    plain http have. Programs send neither.
+    Sec-Fetch-Site decides where browsers send it, which is by https and to loopback; else Origin, which they send
+    by plain http too. Programs send neither.
     """
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site is not None:

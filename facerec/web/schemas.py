@@ -10,7 +10,6 @@ from facerec.errors import GalleryError
 from facerec.gallery.names import LONGEST_NAME, clean_name
 
 
-
 def _clean(name: str) -> str:
     try:
         return clean_name(name)

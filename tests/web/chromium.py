@@ -31,7 +31,7 @@ def browser() -> Iterator[Browser]:
 
 
 def complaints(page: Page, *expected: str) -> list[str]:
-    """What the page's scripts and its console will complain of, such as the content policy, but for what is expected."""
+    """A list that fills with errors of the page's scripts and content policy, but for what is expected."""
     said = list[str]()
 
     def note(text: str) -> None:

@@ -5,7 +5,7 @@ import io
 import pillow_heif
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, FilePayload, expect
+from playwright.sync_api import Browser, expect
 
 from tests.web.chromium import browser, complaints, jpeg, needs_chromium
 from tests.web.conftest import ANN, BOB, Running, enroll, group, identify, photo
@@ -13,20 +13,26 @@ from tests.web.conftest import ANN, BOB, Running, enroll, group, identify, photo
 __all__ = ["browser"]  # a fixture
 pytestmark = needs_chromium
 TURNED = 6  # EXIF: lies on its side
-HOSTILE = ["<b onclick=hack()>Ann</b>", "Ann [/b]", '"><img src=x onerror=hack()>', "{{ 7 * 7 }} ${7}", "علی\u200cرضا"]  # noqa: RUF001
+HOSTILE = [
+    "<b onclick=hack()>Ann</b>",
+    "Ann [/b]",
+    '"><img src=x onerror=hack()>',
+    "{{ 7 * 7 }} ${7}",
+    "علی\u200cرضا",  # noqa: RUF001
+]
 
 
-def _saved(kind: str) -> FilePayload:
-    """Ann, larger than a preview is, on her side with a note to turn her."""
+def _saved(kind: str, scale: int = 1) -> bytes:
+    """Ann on her side, with a note to turn her."""
     pillow_heif.register_heif_opener()
     stream, exif = io.BytesIO(), Image.Exif()
     picture = Image.open(io.BytesIO(photo(ANN, 1)))
-    large = picture.resize((picture.width * 10, picture.height * 10))
+    picture = picture.resize((picture.width * scale, picture.height * scale))
     if kind != "HEIF":  # whose writer does not know turns
         exif[0x0112] = TURNED
-        large = large.transpose(Image.Transpose.ROTATE_90)
-    large.save(stream, kind, exif=exif)
-    return {"name": f"ann.{kind.lower()}", "mimeType": "", "buffer": stream.getvalue()}
+        picture = picture.transpose(Image.Transpose.ROTATE_90)
+    picture.save(stream, kind, exif=exif)
+    return stream.getvalue()
 
 
 @pytest.mark.parametrize("kind", ["TIFF", "HEIF", "PNG"])
@@ -34,7 +40,9 @@ def test_faces_are_shown_and_named_in_any_photo(browser: Browser, service: Runni
     page = browser.new_context(base_url=service.url).new_page()
     said = complaints(page)
     page.goto("/")
-    page.get_by_label("Choose photos").set_input_files([_saved(kind)])
+    page.get_by_label("Choose photos").set_input_files(
+        [{"name": f"ann.{kind.lower()}", "mimeType": "", "buffer": _saved(kind)}]
+    )
     expect(page.locator("#status")).to_contain_text("1 face found, 0 known, 1 unknown.")
     width, height = page.locator(".photo img").evaluate("image => [image.naturalWidth, image.naturalHeight]")
     assert 0 < width < height
@@ -45,14 +53,16 @@ def test_faces_are_shown_and_named_in_any_photo(browser: Browser, service: Runni
     assert max(greys) - min(greys) > 100  # a face, and no empty square
     page.get_by_label("Name", exact=True).fill("Ann")
     page.get_by_role("dialog").get_by_role("button", name="Enrol").click()
-    expect(page.locator("#status")).to_contain_text("Ann is enrolled, and the photo was read again. 1 face found, 1 known")
+    expect(page.locator("#status")).to_contain_text(
+        "Ann is enrolled, and the photo was read again. 1 face found, 1 known"
+    )
     assert said == []
     page.context.close()
 
 
 def test_a_preview_is_a_jpeg_upright(service: Running) -> None:
-    name, _, content = _saved("TIFF").values()
-    answer = service.client.post("/api/v1/preview", files={"photo": (name, content)})
+    content = _saved("TIFF", scale=10)
+    answer = service.client.post("/api/v1/preview", files={"photo": ("ann.tiff", content)})
     assert answer.headers["Content-Type"] == "image/jpeg"
     made = Image.open(io.BytesIO(answer.content))
     assert made.format == "JPEG"
@@ -69,7 +79,9 @@ def test_a_name_is_text_and_nothing_else(browser: Browser, service: Running, nam
     ann = service.client.get("/api/v1/persons").json()[0]["id"]
     service.client.patch(f"/api/v1/persons/{ann}", json={"name": name, "note": name}).raise_for_status()
     page.goto("/")
-    page.get_by_label("Choose photos").set_input_files([jpeg(f"{name.replace('/', '')}.jpg", group((ANN, 1), (BOB, 1)))])
+    page.get_by_label("Choose photos").set_input_files(
+        [jpeg(f"{name.replace('/', '')}.jpg", group((ANN, 1), (BOB, 1)))]
+    )
     expect(page.locator(".faces strong").filter(has_text="unknown")).to_have_count(1)
     expect(page.locator(".faces strong").filter(has_text=name)).to_have_count(1)
     expect(page.locator(".photo h2")).to_have_text(f"{name.replace('/', '')}.jpg")

@@ -35,7 +35,9 @@ def test_behind_nginx_on_a_server_with_a_replica(
     )
     with (
         nginx(service, tmp_path) as port,
-        httpx.Client(base_url=f"https://127.0.0.1:{port}", verify=False, headers={"Host": NAME}, timeout=60) as client,
+        httpx.Client(
+            base_url=f"https://127.0.0.1:{port}", verify=False, headers={"Host": NAME}, timeout=60
+        ) as client,
     ):
         check_problem(identify(client, photo(ANN, 1)), 401)
         page = {"Origin": f"https://{NAME}", "Sec-Fetch-Site": "same-origin"}

@@ -1,4 +1,4 @@
-"""Every form and button in Chromium: without keys and with them, at every kind of address, and from another page."""
+"""Every form and button in Chromium: without keys and with them, at every kind of address; and foreign forms."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -69,9 +69,7 @@ def test_everything_without_keys(browser: Browser, service: Running, party: byte
 
 
 @pytest.mark.parametrize("address", ["loopback", "http", "nginx"])
-def test_everything_with_keys(
-    browser: Browser, keyed: Keyed, party: bytes, tmp_path: Path, address: str
-) -> None:
+def test_everything_with_keys(browser: Browser, keyed: Keyed, party: bytes, tmp_path: Path, address: str) -> None:
     page = _open(browser, keyed.addresses[address])
     # a wrong key; and over plain http Chromium ignores a header of ours, and says so
     said = complaints(page, " 401 ", "Cross-Origin-Opener-Policy")
@@ -105,7 +103,9 @@ def test_everything_with_keys(
 FORMS = {
     "sign-in": '<form method="post" action="{}/sign-in"><input name="key" value="{}"></form>',
     "sign-out": '<form method="post" action="{}/sign-out"></form>',
-    "samples": '<form method="post" enctype="multipart/form-data" action="{}/api/v1/samples"><input name="name" value="E"></form>',
+    "samples": (
+        '<form method="post" enctype="multipart/form-data" action="{}/api/v1/samples"><input name="name"></form>'
+    ),
 }
 
 
