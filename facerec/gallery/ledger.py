@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from facerec.clutter import is_clutter
 from facerec.errors import ConfigError, GalleryError
 from facerec.gallery.names import clean_name, printable
 from facerec.gallery.records import Enrolled, Size
@@ -54,7 +55,7 @@ class Ledger:
                 self.refused += len(its)
                 self._lines.append(f"refused {printable(folder)}, {len(its)} photos: {error}; rename the folder")
         for folder in sorted(root.iterdir() if root.is_dir() else []):
-            if folder.is_dir() and folder not in folders and not folder.name.startswith((".", "@")):
+            if folder.is_dir() and folder not in folders and not is_clutter(folder.name):
                 self._lines.append(f"skipped {printable(folder)}: there are no pictures in it")
 
     def enroll(self, file: Path, enrolled: Enrolled) -> None:
