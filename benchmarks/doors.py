@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 
-from facerec import load
-from facerec.data.decode import crop_file
-from facerec.faces import ARCFACE_TEMPLATE, read_photo, similarity_transform
+from facerec.crops import ARCFACE_TEMPLATE, read_photo, similarity_transform
+from facerec.crops.crop_file import crop_file
+from facerec.models import load
 
 BETWEEN_EYES = float((ARCFACE_TEMPLATE[1] - ARCFACE_TEMPLATE[0]).norm())
 

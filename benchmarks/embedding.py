@@ -10,9 +10,9 @@ import torch
 from side_by_side import options, record, seconds
 from torch.nn.functional import cosine_similarity
 
-from facerec import load
 from facerec.data import open_crops, orl
-from facerec.gallery.cpu import CpuEmbedder
+from facerec.models import load
+from facerec.models.onnx_export import CpuEmbedder
 
 
 def main() -> None:

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from doors import registered_landmarks
 
-from facerec.faces import Face, FaceAlignmentFinder, Finder, RetinaFaceFinder, choose, read_photo
+from facerec.crops import read_photo
+from facerec.faces import Face, FaceAlignmentFinder, Finder, RetinaFaceFinder, choose
 
 OPTIONS = {"smallest": 32, "min_score": 0.5, "batch_size": 8, "turns": True}
 LEAST_SCORE = {"blazeface": 0.5}

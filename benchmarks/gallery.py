@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pgvector import Vector
 
-from facerec.gallery import Gallery, Sample, Space
-from facerec.gallery.codes import code
-from facerec.gallery.search import nearest
+from facerec.gallery import Gallery, Sample
+from facerec.gallery.binary_codes import code
+from facerec.gallery.nearest import nearest
+from facerec.models import Space
 
 Vectors = NDArray[np.float32]
 

@@ -15,7 +15,7 @@ from adabelief_pytorch import AdaBelief
 from torch.multiprocessing.spawn import spawn
 
 from facerec.losses import ArcFace
-from facerec.losses.division import parallel
+from facerec.losses.class_shards import parallel
 
 DIM = 128
 

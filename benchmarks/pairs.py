@@ -12,8 +12,8 @@ from sklearn.metrics import roc_curve
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from facerec.ensemble import MemberPairs
 from facerec.metrics import operating_points, pair_histograms
+from facerec.weighting import MemberPairs
 
 
 def made_up(samples: int, per_identity: int, seed: int) -> tuple[Tensor, Tensor]:

@@ -20,8 +20,8 @@ from omegaconf import OmegaConf
 from tqdm import tqdm
 
 from facerec.gallery import Answer, Gallery, Sample
-from facerec.gallery.look import list_files, load_embed, look
 from facerec.job import CONFIG_DIR
+from facerec.recognition.pipeline import list_files, load_embed, look
 
 Vectors = NDArray[np.float32]
 

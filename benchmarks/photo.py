@@ -20,12 +20,12 @@ from PIL import Image
 from side_by_side import options, record, seconds
 
 from facerec.backbones import ResNet
-from facerec.embedder import Embedder
-from facerec.ensemble import Ensemble
-from facerec.faces import read_photo
-from facerec.gallery import Gallery, Sample, Space
-from facerec.gallery.look import load_embed, see
+from facerec.crops import read_photo
+from facerec.gallery import Gallery, Sample
 from facerec.job import CONFIG_DIR
+from facerec.models import Ensemble, Space
+from facerec.models.embedder import Embedder
+from facerec.recognition.pipeline import load_embed, see
 
 # face_recognition_models asks for a module that setuptools no longer has, for this one function
 sys.modules["pkg_resources"] = types.ModuleType("pkg_resources")

@@ -23,12 +23,12 @@ from torch.utils.data import DataLoader, TensorDataset
 from facerec.backbones import ResNet
 from facerec.data import Augment, Batch, CropDataset, FaceImages
 from facerec.data.cache import as_is
-from facerec.embedder import Embedder
-from facerec.learner import Learner
 from facerec.losses import ArcFace
-from facerec.memory import keep_freed_memory
-from facerec.precision import fastest_precision
-from facerec.schedules import constant
+from facerec.models.embedder import Embedder
+from facerec.runtime.allocator import keep_freed_memory
+from facerec.training.learner import Learner
+from facerec.training.precision import fastest_precision
+from facerec.training.schedules import constant
 
 OPTIMIZER = {"lr": 1e-3, "eps": 1e-8, "weight_decouple": False, "rectify": False, "print_change_log": False}
 MEAN, STD = 128.0, 64.0

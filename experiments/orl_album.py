@@ -14,8 +14,8 @@ from torch import Tensor
 from torchvision.io import write_png
 from torchvision.utils import make_grid
 
+from facerec.crops import read_photo
 from facerec.data import orl
-from facerec.faces import read_photo
 
 PEOPLE, PHOTOS, BACKGROUND = 5, 5, 128  # people enrolled, photos of each
 

@@ -22,8 +22,8 @@ import yaml
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from facerec.crop import CROP_SIZE
-from facerec.faces.align import ARCFACE_TEMPLATE
+from facerec.crops.align import ARCFACE_TEMPLATE
+from facerec.crops.contract import CROP_SIZE
 
 Weights = Mapping[str, NDArray[np.float32]]
 

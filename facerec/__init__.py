@@ -8,15 +8,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from facerec.embedder import Embedder
-    from facerec.ensemble.product import Ensemble
-    from facerec.model import load
+    from facerec.models import Embedder, Ensemble, load
 
     __version__: str
 
 __all__ = ["Embedder", "Ensemble", "__version__", "load"]
 
-_HOMES = {"Embedder": "facerec.embedder", "Ensemble": "facerec.ensemble.product", "load": "facerec.model"}
+_HOMES = {
+    "Embedder": "facerec.models.embedder",
+    "Ensemble": "facerec.models.ensemble",
+    "load": "facerec.models.store",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -10,25 +10,26 @@ from omegaconf import DictConfig, OmegaConf
 
 from facerec.errors import ConfigError, ModelError
 from facerec.job import run_job
-from facerec.shard import WHOLE, Shard
-from facerec.steps import begin, finish, up_to_date
+from facerec.runtime.work_shard import WHOLE, Shard
+from facerec.study.freshness import begin, finish, up_to_date
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from facerec import Embedder
     from facerec.data import FaceImages
-    from facerec.ensemble import Ensemble, Moments
+    from facerec.models import Embedder, Ensemble
+    from facerec.weighting import Moments
 
 log = logging.getLogger(__name__)
 
 
 def assemble(cfg: DictConfig) -> None:
     """Embed the training identities with each member, find pair statistics and weights, write the ensemble."""
-    from facerec import __version__, model
+    from facerec import __version__
     from facerec.data.fingerprint import data_fingerprint
+    from facerec.models import store as model
     from facerec.report import show_weights
-    from facerec.study import check_same_identities, find_members, open_images
+    from facerec.study.models import check_same_identities, find_members, open_images
 
     if cfg.part not in ("train", "val"):
         raise ConfigError(f"part must be train or val, not {cfg.part!r}")
@@ -64,8 +65,8 @@ def _thresholds(folder: Path, ensemble: "Ensemble") -> dict[str, Any]:
     """What evaluation stored with the model at `folder`, if its vectors are those of this ensemble."""
     import torch
 
-    from facerec import load
-    from facerec.model import read_statistics
+    from facerec.models import load
+    from facerec.models.store import read_statistics
 
     try:
         before, statistics = load(folder).state_dict(), read_statistics(folder)
@@ -78,7 +79,7 @@ def _thresholds(folder: Path, ensemble: "Ensemble") -> dict[str, Any]:
 
 
 def _load(name: str, folder: Path) -> "Embedder":
-    from facerec import Embedder, load
+    from facerec.models import Embedder, load
 
     embedder = load(folder)
     if not isinstance(embedder, Embedder):
@@ -90,7 +91,8 @@ def _combine(
     cfg: DictConfig, embedders: "dict[str, Embedder]", fingerprints: dict[str, str], images: "FaceImages"
 ) -> tuple[dict[str, Any], "Ensemble"]:
     """What was found about the members on training and validation identities, and the ensemble."""
-    from facerec.ensemble import Ensemble, MemberPairs
+    from facerec.models import Ensemble
+    from facerec.weighting import MemberPairs
 
     pairs = {
         part: MemberPairs(list(embeddings.values()), images.labels()[images.rows(part)], list(embedders))
@@ -118,7 +120,7 @@ def _embed(
 ) -> "dict[str, dict[str, Tensor]]":
     """For training and validation identities what each member says of them."""
     from facerec.data import open_crops
-    from facerec.ensemble import embed_members
+    from facerec.models import embed_members
 
     cache = Path(cfg.data.cache_dir)
     crops = open_crops(images, cache, cfg.data.decode_workers)

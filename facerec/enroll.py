@@ -12,7 +12,7 @@ from facerec.job import going_on, run_job
 
 if TYPE_CHECKING:
     from facerec.gallery import Gallery, Sample
-    from facerec.gallery.ledger import Ledger
+    from facerec.recognition.ledger import Ledger
 
 log = logging.getLogger(__name__)
 
@@ -27,9 +27,9 @@ def enroll(cfg: DictConfig) -> None:
     from tqdm import tqdm
 
     from facerec.gallery import Gallery
-    from facerec.gallery.ledger import Ledger
-    from facerec.gallery.look import list_files, load_embed, look
-    from facerec.gallery.review import review
+    from facerec.recognition.ledger import Ledger
+    from facerec.recognition.pipeline import list_files, load_embed, look
+    from facerec.recognition.review import review
 
     if cfg.review not in ("largest", "strict"):
         raise ConfigError(f"review: must be largest or strict, not {cfg.review}")

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from facerec.errors import ConfigError, DataError
 from facerec.job import run_job, wandb_finished
-from facerec.steps import begin, finish, up_to_date
+from facerec.study.freshness import begin, finish, up_to_date
 
 if TYPE_CHECKING:
     from facerec.data import FaceImages
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 def evaluate(cfg: DictConfig) -> None:
     """Measure, write metrics and report, and store thresholds and calibration with the model."""
     from facerec.report.evaluation import log_evaluation, show_evaluation
-    from facerec.study import open_images
+    from facerec.study.models import open_images
 
     out = Path(HydraConfig.get().runtime.output_dir)
     folder = Path(cfg.model)
@@ -78,7 +78,7 @@ def _inputs(cfg: DictConfig, folder: Path, fingerprint: str, images: "FaceImages
 
 def _embed_shard(cfg: DictConfig, folder: Path, fingerprint: str, images: "FaceImages") -> None:
     from facerec.evaluation import embed_parts
-    from facerec.shard import Shard
+    from facerec.runtime.work_shard import Shard
 
     shard = Shard.parse(cfg.shard)
     embed_parts(**_embedding(cfg, folder, fingerprint, images), shard=shard)
@@ -139,9 +139,9 @@ def _embedding(cfg: DictConfig, folder: Path, fingerprint: str, images: "FaceIma
 
 
 def _write(out: Path, folder: Path, evaluated: "Evaluated") -> None:
-    from facerec.atomic import replace_file
     from facerec.evaluation import as_csv
     from facerec.report.evaluation import write_evaluation
+    from facerec.runtime.files import replace_file
 
     results = evaluated.results
     results["ensemble"] = _kind(folder).read_statistics(folder).get("ensemble")
@@ -168,15 +168,15 @@ def _keep_thresholds(cfg: DictConfig, folder: Path, results: Mapping[str, Any], 
 
 def _kind(folder: Path) -> ModuleType:
     """What reads and writes the model: a folder of ours, or the contract of a peer's ONNX model, a file."""
-    from facerec import model
-    from facerec.gallery import peer
+    from facerec.models import onnx_model as peer
+    from facerec.models import store as model
 
     return peer if folder.is_file() else model
 
 
 def _member_runs(folder: Path) -> dict[str, Path]:
     """Name → run of each member, where the contract says it."""
-    from facerec.model import read_origin
+    from facerec.models.store import read_origin
 
     members = None if folder.is_file() else read_origin(folder).get("members")
     return {name: Path(member).parent for name, member in members.items()} if members else {"model": folder.parent}

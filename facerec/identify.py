@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from facerec.gallery import Answer
-    from facerec.gallery.look import Seen
+    from facerec.recognition.pipeline import Seen
 
 
 def identify(cfg: DictConfig) -> None:
@@ -29,8 +29,8 @@ def identify(cfg: DictConfig) -> None:
     from rich.table import Table
 
     from facerec.gallery import Gallery
-    from facerec.gallery.draw import draw
-    from facerec.gallery.look import list_files, load_embed, look
+    from facerec.recognition.draw import draw
+    from facerec.recognition.pipeline import list_files, load_embed, look
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")

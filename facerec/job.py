@@ -20,9 +20,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from facerec.errors import ConfigError, FacerecError, MachineError
-from facerec.job_name import job_name
-from facerec.layout import evaluation_dir
-from facerec.os_errors import describe
+from facerec.runtime.os_errors import describe
+from facerec.study.job_names import job_name
+from facerec.study.layout import evaluation_dir
 
 log = logging.getLogger(__name__)
 

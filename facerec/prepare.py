@@ -11,13 +11,13 @@ from filelock import FileLock
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from facerec.atomic import replace_file
 from facerec.errors import ConfigError
 from facerec.job import going_on, run_job
+from facerec.runtime.files import replace_file
 
 if TYPE_CHECKING:
-    from facerec.manifest import Journal
-    from facerec.preparation import Row
+    from facerec.preparation.cropping import Row
+    from facerec.preparation.manifest import Journal
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +28,8 @@ def prepare(cfg: DictConfig) -> None:
     """Find, align and write the faces of a shard's photos that are not done yet; then manifest and summary."""
     from tqdm import tqdm
 
-    from facerec.manifest import Journal, write_manifest
-    from facerec.preparation import Preparation, list_photos
+    from facerec.preparation.cropping import Preparation, list_photos
+    from facerec.preparation.manifest import Journal, write_manifest
 
     root, out = Path(cfg.photos).expanduser().resolve(), Path(cfg.out)
     sources = list_photos(root, cfg.shard)
@@ -58,7 +58,7 @@ def _settings(cfg: DictConfig, root: Path) -> dict[str, Any]:
     """What decides the crops; written down with them."""
     from dataclasses import asdict
 
-    from facerec.crop import CropContract
+    from facerec.crops.contract import CropContract
 
     decisive = {key: OmegaConf.to_container(cfg[key], resolve=True) for key in ("finder", "faces")}
     return {
@@ -91,7 +91,7 @@ def _contact_sheet(crops: list[Path], file: Path) -> None:
     from torchvision.io import write_png
     from torchvision.utils import make_grid
 
-    from facerec.faces import read_photo
+    from facerec.crops import read_photo
 
     picked = crops[:: -(-len(crops) // _SHEET)] if crops else []
     if picked:

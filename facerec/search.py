@@ -14,7 +14,7 @@ from rich.table import Table
 
 from facerec.errors import ConfigError, FacerecError, MachineError
 from facerec.job import machine_errors, run_job
-from facerec.sweep import OBJECTIVE, write_best
+from facerec.study.sweep import OBJECTIVE, write_best
 from facerec.train import train
 
 if TYPE_CHECKING:

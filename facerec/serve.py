@@ -26,9 +26,9 @@ def serve(cfg: DictConfig) -> None:
     import uvicorn
 
     from facerec.gallery import Gallery
-    from facerec.gallery.look import load_embed
-    from facerec.web.access import Access
+    from facerec.recognition.pipeline import load_embed
     from facerec.web.app import LOOPBACK, build
+    from facerec.web.authentication import Access
     from facerec.web.keys import read_keys
     from facerec.web.service import Service
 

@@ -15,13 +15,13 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from facerec.distributed.relaunch import processes_ended
 from facerec.errors import ConfigError, ModelError
 from facerec.job import going_on, run_job, wandb_finished
-from facerec.job_name import finished, job_inputs
-from facerec.launched import processes_ended
-from facerec.steps import INPUTS, finish, read_inputs
-from facerec.sweep import OBJECTIVE
-from facerec.training import instantiate, run_training
+from facerec.study.freshness import INPUTS, finish, read_inputs
+from facerec.study.job_names import finished, job_inputs
+from facerec.study.sweep import OBJECTIVE
+from facerec.training.run import instantiate, run_training
 
 if TYPE_CHECKING:
     from pytorch_lightning import Callback
@@ -54,7 +54,7 @@ def train(cfg: DictConfig, callbacks: Sequence["Callback"] = ()) -> float:
 
 def _say_finished(run: Path) -> None:
     from facerec import __version__
-    from facerec.model import read_origin
+    from facerec.models.store import read_origin
 
     maker = read_origin(run / "model").get("facerec")
     by = "" if maker == __version__ else f" by facerec {maker}, this is {__version__}; it is kept"

@@ -8,9 +8,9 @@ import safetensors.torch
 import torch
 import yaml
 
-from facerec import Ensemble, load
-from facerec.atomic import replace_file
-from facerec.model import read_statistics
+from facerec.models import Ensemble, load
+from facerec.models.store import read_statistics
+from facerec.runtime.files import replace_file
 
 STUDY = Path("outputs/faces")
 OUT = STUDY / "ensemble"

@@ -14,14 +14,14 @@ import safetensors.torch
 import torch
 from hydra import compose, initialize_config_dir
 
-from facerec import load
-from facerec.atomic import replace_file
 from facerec.data import FaceImages, folder
 from facerec.data.cache import open_crops
 from facerec.evaluate import _inputs
 from facerec.job import CONFIG_DIR
 from facerec.metrics import retrieval_metrics
-from facerec.model import read_statistics
+from facerec.models import load
+from facerec.models.store import read_statistics
+from facerec.runtime.files import replace_file
 
 OUT = Path("outputs/faces/evaluation")
 MODEL = Path("outputs/faces/ensemble/model")

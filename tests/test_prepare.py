@@ -19,12 +19,12 @@ from omegaconf import DictConfig
 from PIL import Image
 from skimage.data import astronaut
 
+from facerec.crops import align, read_photo
+from facerec.crops.crop_file import crop_file
 from facerec.data import folder
-from facerec.data.decode import crop_file
 from facerec.errors import ConfigError, DataError
-from facerec.faces import align, read_photo
 from facerec.job import CONFIG_DIR
-from facerec.manifest import Journal
+from facerec.preparation.manifest import Journal
 from facerec.prepare import prepare
 
 PHOTO = Image.fromarray(astronaut())

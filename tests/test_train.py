@@ -14,8 +14,8 @@ import torch
 from hydra.core.global_hydra import GlobalHydra
 from PIL import Image
 
-from facerec import load
 from facerec.job import run_job
+from facerec.models import load
 from facerec.report.curves import read_metrics
 from facerec.train import train
 

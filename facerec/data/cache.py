@@ -12,8 +12,8 @@ from filelock import FileLock
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from facerec.crop import CROP_SIZE
-from facerec.data.decode import crop_file
+from facerec.crops.contract import CROP_SIZE
+from facerec.crops.crop_file import crop_file
 from facerec.data.fingerprint import crops_fingerprint, listed
 from facerec.data.images import FaceImages
 from facerec.errors import DataError

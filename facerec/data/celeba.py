@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facerec.crops.photo import read_photo
 from facerec.data.images import FaceImages
 from facerec.data.splits import choose_identities, hold_out
 from facerec.errors import DataError
-from facerec.faces.photo import read_photo
 
 log = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from facerec.atomic import replace_file
-from facerec.crop import CropContract
+from facerec.crops.contract import CropContract
 from facerec.data.images import FaceImages
 from facerec.errors import DataError
+from facerec.runtime.files import replace_file
 
 
 def data_fingerprint(images: FaceImages, cache: Path) -> str:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+from facerec.crops.listing import pick_photos
+from facerec.crops.photo import FORMATS
 from facerec.data.images import FaceImages
 from facerec.data.splits import assign_parts
 from facerec.errors import DataError
-from facerec.faces.listing import pick_photos
-from facerec.faces.photo import FORMATS
 
 
 def folder(root: str, val_share: float = 0.15, test_share: float = 0.15, seen_share: float = 0.1) -> FaceImages:

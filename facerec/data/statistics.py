@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from facerec.atomic import replace_file
+from facerec.runtime.files import replace_file
 
 _CHUNK = 512
 

@@ -1,9 +1,9 @@
 """How good are a model, its members and their combination on identities none of them has seen?"""
 
+from facerec.evaluation.evaluate import Evaluated, embed_parts, evaluate_model
 from facerec.evaluation.hardest import HardPair, hardest_pairs
 from facerec.evaluation.lfw import Lfw, find_pictures, measure_lfw, pair_columns, read_pairs
 from facerec.evaluation.measure import FARS, Measured, Sample, compare, measure, slice_figures
-from facerec.evaluation.model import Evaluated, embed_parts, evaluate_model
 from facerec.evaluation.results import as_csv
 from facerec.evaluation.slices import by_attribute, by_images_per_identity
 from facerec.evaluation.systems import make_systems

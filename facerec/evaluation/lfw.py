@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from facerec.embedding import CropModel
+from facerec.crops import align, is_photo, read_photo
 from facerec.errors import DataError
 from facerec.evaluation.systems import make_systems
-from facerec.faces import Finder, align, choose, is_photo, read_photo
+from facerec.faces import Finder, choose
 from facerec.metrics import fold_accuracy
+from facerec.models.base import CropModel
 
 log = logging.getLogger(__name__)
 

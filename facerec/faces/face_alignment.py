@@ -8,12 +8,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from facerec.device import find_device
 from facerec.errors import ConfigError
 from facerec.faces import fan
 from facerec.faces.detectors import DETECTORS, build
 from facerec.faces.face import Face
 from facerec.faces.views import Search
+from facerec.runtime.device import find_device
 
 _MAX_IOU = 0.4
 

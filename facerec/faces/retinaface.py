@@ -9,7 +9,7 @@ from torch import Tensor
 from facerec.faces.anchors import MEAN_BGR, decode
 from facerec.faces.face import Face
 from facerec.faces.views import Detections, Search
-from facerec.onnx_session import open_session
+from facerec.runtime.onnx_session import open_session
 
 
 class RetinaFaceFinder:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
-from facerec.crop import CROP_SIZE
-from facerec.faces.align import ARCFACE_TEMPLATE
+from facerec.crops.align import ARCFACE_TEMPLATE
+from facerec.crops.contract import CROP_SIZE
 from facerec.faces.face import Face
 
 

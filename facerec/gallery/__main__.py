@@ -76,9 +76,9 @@ def _import(gallery: "Gallery", cfg: DictConfig) -> None:
 def _rebuild(gallery: "Gallery", cfg: DictConfig) -> None:
     import torch
 
-    from facerec.faces import read_photo
-    from facerec.gallery.look import load_embed
-    from facerec.gallery.space import Space
+    from facerec.crops import read_photo
+    from facerec.models.space import Space
+    from facerec.recognition.pipeline import load_embed
 
     embed = load_embed(Path(cfg.model), "auto", Path(cfg.cache_dir))
     count = gallery.rebuild(

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from psycopg import Connection
 
 from facerec.errors import GalleryError, TakenError, UnknownPersonError
-from facerec.gallery.actor import actor
-from facerec.gallery.codes import code
+from facerec.gallery.audit import actor
+from facerec.gallery.binary_codes import code
 from facerec.gallery.names import clean_name
 from facerec.gallery.records import Sample
 

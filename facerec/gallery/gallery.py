@@ -18,11 +18,11 @@ from facerec.gallery.database import Database, no_gallery, without_password
 from facerec.gallery.decision import decide, probability
 from facerec.gallery.migrations import migrate
 from facerec.gallery.names import clean_name, printable
+from facerec.gallery.nearest import EXACT_UP_TO, search
 from facerec.gallery.rebuild import Embed, rebuild
 from facerec.gallery.records import Answer, Doubt, Enrolled, Erased, Event, Kept, Match, Person, Rule, Sample, Size
-from facerec.gallery.search import EXACT_UP_TO, search
 from facerec.gallery.server import Server, is_made
-from facerec.gallery.space import Space
+from facerec.models.space import Space
 
 _SIZE_AGE = 1.0  # seconds that a count of persons is trusted: counting takes as long as a search
 

@@ -7,9 +7,9 @@ from typing import Any
 from psycopg import Connection, sql
 
 from facerec.errors import GalleryError
-from facerec.gallery.codes import BITS
+from facerec.gallery.binary_codes import BITS
 from facerec.gallery.database import MAKING_LOCK, Database, no_gallery
-from facerec.gallery.space import Space
+from facerec.models.space import Space
 
 log = logging.getLogger(__name__)
 

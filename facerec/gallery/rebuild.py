@@ -9,7 +9,7 @@ from psycopg import Connection, sql
 
 from facerec.errors import GalleryError
 from facerec.gallery.enrolment import record, set_centroid
-from facerec.gallery.space import Space
+from facerec.models.space import Space
 
 _BATCH = 256
 _BEFORE = "ALTER TABLE sample ADD COLUMN anew vector({dim})"

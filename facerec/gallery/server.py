@@ -15,9 +15,9 @@ import psutil
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import PGconn, Ping
 
-from facerec.clutter import is_clutter
 from facerec.errors import GalleryError
 from facerec.gallery import postgres
+from facerec.runtime.clutter import is_clutter
 
 if sys.platform != "win32":  # there a gallery is at a URL, and this module is imported all the same
     import fcntl

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from facerec import processes
+from facerec.distributed import collectives as processes
 from facerec.errors import ConfigError
 from facerec.losses.base import MarginHead, within
 from facerec.losses.combined import angle

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from facerec.errors import ConfigError
-from facerec.losses.division import Division, here
+from facerec.losses.class_shards import Division, here
 
 
 class HeadOutput(NamedTuple):

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from facerec.losses.base import Head
-from facerec.losses.division import here
+from facerec.losses.class_shards import here
 
 
 class Softmax(Head):

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from facerec.errors import ConfigError
 from facerec.losses.arcface import ArcFace
-from facerec.losses.division import here
+from facerec.losses.class_shards import here
 
 
 class SubCenterArcFace(ArcFace):

@@ -1,6 +1,5 @@
 """Pictures and tables of what a run did."""
 
-from facerec.report.crops import CropGrid
 from facerec.report.curves import draw_curves
 from facerec.report.page import state_thresholds
 from facerec.report.table import show_table, show_weights

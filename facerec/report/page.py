@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from facerec.atomic import replace_file
 from facerec.report.plots import as_data_uri
+from facerec.runtime.files import replace_file
 
 
 class Chart(NamedTuple):

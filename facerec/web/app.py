@@ -8,8 +8,8 @@ from starlette.formparsers import MultiPartParser
 from starlette.types import ASGIApp
 
 from facerec.web import api, pages, problems
-from facerec.web.access import Access
-from facerec.web.guard import Guard
+from facerec.web.authentication import Access
+from facerec.web.middleware import Guard
 from facerec.web.problems import ProblemDetail
 from facerec.web.service import Service
 

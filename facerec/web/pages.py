@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.staticfiles import StaticFiles
 
-from facerec.web.access import COOKIE, HOURS, Access
+from facerec.web.authentication import COOKIE, HOURS, Access
 from facerec.web.service import Service
 
 _PAGES = Environment(loader=PackageLoader("facerec.web"), autoescape=True, undefined=StrictUndefined)

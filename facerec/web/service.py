@@ -14,12 +14,12 @@ from torch import Tensor
 
 from facerec.faces import Finder
 from facerec.gallery import Answer, Doubt, Enrolled, Gallery, Sample, acting_as
-from facerec.gallery.look import Embed, Seen, see
 from facerec.gallery.names import printable
-from facerec.gallery.review import review
-from facerec.web.decoder import Decoder
+from facerec.recognition.pipeline import Embed, Seen, see
+from facerec.recognition.review import review
+from facerec.web.decode_pool import Decoder
+from facerec.web.inference_queue import Looker
 from facerec.web.limits import Limits
-from facerec.web.looker import Looker
 from facerec.web.metrics import Metrics
 from facerec.web.problems import Problem
 

@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 from torchvision.transforms.v2 import functional as V
 
+from facerec.crops import read_photo
+from facerec.crops.crop_file import crop_file
 from facerec.data import FaceImages, celeba, folder, open_crops, orl
-from facerec.data.decode import crop_file
 from facerec.errors import DataError
-from facerec.faces import read_photo
 
 MakeCeleba = Callable[..., Path]
 

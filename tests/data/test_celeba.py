@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from facerec.crops.crop_file import crop_file
 from facerec.data import FaceImages, celeba
-from facerec.data.decode import crop_file
 from facerec.errors import DataError
 
 MakeCeleba = Callable[..., Path]

@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from facerec.crops import read_photo
 from facerec.data import orl
-from facerec.faces import read_photo
 from facerec.job import CONFIG_DIR
 
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 from skimage.data import astronaut
 
+from facerec.crops import align
 from facerec.errors import ConfigError
-from facerec.faces import FaceAlignmentFinder, RetinaFaceFinder, align
+from facerec.faces import FaceAlignmentFinder, RetinaFaceFinder
 from facerec.faces.fan import FILE, five_of_68
 
 PHOTO = torch.from_numpy(astronaut()).permute(2, 0, 1).contiguous()

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from skimage.data import astronaut
 from torchvision.transforms.v2 import functional as V
 
-from facerec.data.decode import crop_file
+from facerec.crops import ARCFACE_TEMPLATE, align, read_photo, sharpness
+from facerec.crops.crop_file import crop_file
 from facerec.data.orl import orl
-from facerec.faces import ARCFACE_TEMPLATE, Face, RetinaFaceFinder, WholePhoto, align, choose, read_photo, sharpness
+from facerec.faces import Face, RetinaFaceFinder, WholePhoto, choose
 
 PHOTO = torch.from_numpy(astronaut()).permute(2, 0, 1).contiguous()
 EYES_NOSE_MOUTH = np.array([[203, 101], [247, 103], [224, 126], [203, 139], [246, 141]], np.float32)  # by eye

@@ -5,7 +5,8 @@ import sys
 import numpy as np
 from numpy.typing import NDArray
 
-from facerec.gallery import Gallery, Sample, Space
+from facerec.gallery import Gallery, Sample
+from facerec.models import Space
 
 SPACE = Space("a1" * 32, 32, {})
 PER_PERSON = 3

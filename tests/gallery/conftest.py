@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facerec.gallery import Gallery, Space, postgres
+from facerec.gallery import Gallery, postgres
+from facerec.models import Space
 
 DIM = 32
 STATISTICS = {

@@ -7,7 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from facerec.errors import GalleryError
-from facerec.gallery import Gallery, Sample, Space
+from facerec.gallery import Gallery, Sample
+from facerec.models import Space
 from tests.gallery.conftest import SPACE
 
 Faces = Callable[..., NDArray[np.float32]]

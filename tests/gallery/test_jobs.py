@@ -18,15 +18,15 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from torchvision.io import read_image, write_png
 
-from facerec import model
 from facerec.backbones import ResNet
-from facerec.embedder import Embedder
 from facerec.enroll import enroll
 from facerec.errors import ConfigError, FacerecError, GalleryError, RefusedError
 from facerec.gallery import Enrolled, Gallery, Sample
 from facerec.gallery.__main__ import administrate
 from facerec.identify import identify
 from facerec.job import CONFIG_DIR
+from facerec.models import store as model
+from facerec.models.embedder import Embedder
 from tests.gallery.conftest import short_folder
 
 Job = Callable[..., None]

@@ -16,10 +16,11 @@ from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from torch import Tensor
 
+from facerec.crops import align, read_photo
 from facerec.data import orl
-from facerec.faces import Finder, align, read_photo
-from facerec.gallery.look import load_embed
+from facerec.faces import Finder
 from facerec.job import CONFIG_DIR
+from facerec.recognition.pipeline import load_embed
 
 DIM = 24
 CELL = 8  # pixels that are averaged

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facerec.web.decoder import Decoder
+from facerec.web.decode_pool import Decoder
 from facerec.web.problems import Problem
 from tests.web.conftest import ANN, Running, check_problem, identify, photo
 

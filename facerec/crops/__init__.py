@@ -1,0 +1,23 @@
+"""What a crop is: its size and template, reading photos, aligning them to the template."""
+
+from facerec.crops.align import ARCFACE_TEMPLATE, align, similarity_transform, warp
+from facerec.crops.contract import CROP_SIZE, CropContract
+from facerec.crops.crop_file import crop_file
+from facerec.crops.listing import pick_photos
+from facerec.crops.photo import FORMATS, is_photo, read_photo
+from facerec.crops.sharpness import sharpness
+
+__all__ = [
+    "ARCFACE_TEMPLATE",
+    "CROP_SIZE",
+    "FORMATS",
+    "CropContract",
+    "align",
+    "crop_file",
+    "is_photo",
+    "pick_photos",
+    "read_photo",
+    "sharpness",
+    "similarity_transform",
+    "warp",
+]

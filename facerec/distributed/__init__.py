@@ -1,0 +1,5 @@
+"""Several processes as one run: collectives, batch normalisation, relaunch."""
+
+from facerec.distributed.batch_norm import SyncedNorms
+
+__all__ = ["SyncedNorms"]

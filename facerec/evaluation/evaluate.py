@@ -1,0 +1,181 @@
+"""The whole evaluation of one model on one data set."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facerec import __version__
+from facerec.data import FaceImages
+from facerec.data.cache import Crops
+from facerec.data.splits import choose_identities
+from facerec.errors import ModelError
+from facerec.evaluation.hardest import HardPair, hardest_pairs
+from facerec.evaluation.lfw import Lfw, measure_lfw
+from facerec.evaluation.measure import Measured, Sample, compare, measure, slice_figures
+from facerec.evaluation.results import decisions_as_plain, plain, systems_as_plain
+from facerec.evaluation.slices import by_attribute, by_images_per_identity
+from facerec.evaluation.systems import make_systems
+from facerec.metrics import pair_histograms
+from facerec.models import Ensemble, embed_members
+from facerec.models.base import CropModel
+from facerec.runtime.work_shard import WHOLE, Shard
+from facerec.weighting import MemberPairs
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What was measured, and what its pictures are drawn from.
+
+    Attributes:
+        results: the content of `metrics.json`.
+        measured: each system; the model itself is last.
+        similarities: of the same genuine and impostor pairs under the first two members; None for one member.
+        hardest: of genuine and of impostor pairs, rows of `images`.
+        images: the data set.
+        crops: of its images.
+    """
+
+    results: dict[str, Any]
+    measured: Mapping[str, Measured]
+    similarities: tuple[NDArray[np.float64], NDArray[np.float64]] | None
+    hardest: tuple[Sequence[HardPair], Sequence[HardPair]]
+    images: FaceImages
+    crops: Crops
+
+
+def evaluate_model(
+    model: CropModel,
+    fingerprint: str,
+    images: FaceImages,
+    crops: Crops,
+    *,
+    part: str,
+    attributes: Path | None,
+    lfw: Lfw | None,
+    resamples: int,
+    seed: int,
+    cache: Path,
+    batch_size: int,
+    device: str,
+) -> Evaluated:
+    """Measure the model on the identities of `part`; those of "val" calibrate it.
+
+    Args:
+        model: an embedder, or an ensemble, whose members and plain concatenation are measured beside it.
+        fingerprint: of the model, to find its embeddings again.
+        images: the data set.
+        crops: of its images.
+        part: "test" or "train".
+        attributes: file for slices, see `by_attribute`.
+        lfw: pictures and pairs of LFW.
+        resamples: draws behind each interval.
+        seed: of the draws.
+        cache: folder of embeddings.
+        batch_size: crops on the device at once.
+        device: as torch names it, or "auto".
+
+    Raises:
+        DataError: too few identities or images, or a file that can't be read.
+        ModelError: embeddings of a member are not finite.
+    """
+    members = _members(model)
+    weights = model.weights.cpu() if isinstance(model, Ensemble) else None
+    rows, labels = images.rows(part), torch.from_numpy(images.labels())
+
+    settings: dict[str, Any] = {"cache": cache, "batch_size": batch_size, "device": device}
+    embedded = embed_parts(model, fingerprint, images, crops, part=part, **settings)
+    for found in embedded.values():
+        for name, embeddings in found.items():
+            if not embeddings.isfinite().all():
+                raise ModelError(f"member {name}: embeddings are not finite; train it again")
+    calibration = make_systems(embedded["val"], weights)
+    by_member = embedded[part]
+    systems, ours = make_systems(by_member, weights), labels[rows]
+    sample = Sample(ours, torch.from_numpy(_enrolled(images.identities[rows])))
+    draws = {"resamples": resamples, "seed": seed}
+    measured = {}
+    for name, embeddings in systems.items():
+        pairs = pair_histograms(calibration[name], labels[images.rows("val")])
+        measured[name] = measure(embeddings, sample, pairs, **draws)
+    last = next(reversed(systems))
+    slices = by_images_per_identity(ours.numpy())
+    if attributes:
+        slices |= by_attribute(attributes, [images.files[row].name for row in rows])
+    of_slices = slice_figures(measured[last], ours, slices, **draws)
+    results = {
+        "version": __version__,
+        "dataset": images.name,
+        "part": part,
+        "images": len(rows),
+        "identities": len(ours.unique()),
+        **draws,
+        "systems": systems_as_plain(measured),
+        "differences": _differences(measured, list(members), ours, draws),
+        "slices": {name: {key: plain(of) for key, of in found.items()} for name, found in of_slices.items()},
+        "lfw": measure_lfw(lfw, members, weights) if lfw else None,
+        **decisions_as_plain(measured[last]),
+    }
+    similarities = None
+    if len(members) > 1:
+        similarities = MemberPairs(list(by_member.values()), ours, list(members)).similarities(2000, seed)
+    hardest = hardest_pairs(systems[last], ours)
+    in_table = tuple(
+        [pair._replace(left=int(rows[pair.left]), right=int(rows[pair.right])) for pair in kind] for kind in hardest
+    )
+    return Evaluated(results, measured, similarities, (in_table[0], in_table[1]), images, crops)
+
+
+def embed_parts(
+    model: CropModel,
+    fingerprint: str,
+    images: FaceImages,
+    crops: Crops,
+    *,
+    part: str,
+    cache: Path,
+    batch_size: int,
+    device: str,
+    shard: Shard = WHOLE,
+) -> dict[str, dict[str, Tensor]]:
+    """What each member says of the identities of "val" and of `part`; arguments as of `evaluate_model`.
+
+    Args:
+        shard: which of the parts of 4096 images to embed, see `embed_rows`.
+    """
+    members = _members(model)
+    keys = {name: f"{fingerprint}/{name}" for name in members}
+    settings: dict[str, Any] = {"cache": cache, "batch_size": batch_size, "device": device, "shard": shard}
+    return {one: embed_members(members, keys, crops, images.rows(one), **settings) for one in ("val", part)}
+
+
+def _members(model: CropModel) -> dict[str, CropModel]:
+    if isinstance(model, Ensemble):
+        return dict(zip(model.names, model.embedders, strict=True))
+    return {"model": model}
+
+
+def _enrolled(identities: NDArray[np.str_]) -> NDArray[np.bool_]:
+    """`bool [N]`: images of the half of the identities that is enrolled; all others are strangers."""
+    half = choose_identities(identities, len(np.unique(identities)) // 2)
+    enrolled: NDArray[np.bool_] = np.isin(identities, half)
+    return enrolled
+
+
+def _differences(
+    measured: Mapping[str, Measured], members: list[str], labels: Tensor, draws: Mapping[str, int]
+) -> dict[str, dict[str, dict[str, float | None]]]:
+    """The ensemble less its best member, and less plain concatenation."""
+    if "ensemble" not in measured:
+        return {}
+    best = max(members, key=lambda name: measured[name].figures["MAP@R"].value)
+    against = {f"ensemble over best member ({best})": best, "ensemble over concatenation": "concatenation"}
+    found = {
+        title: compare(measured["ensemble"], measured[other], labels, **draws) for title, other in against.items()
+    }
+    return {title: {name: plain(of) for name, of in figures.items()} for title, figures in found.items()}

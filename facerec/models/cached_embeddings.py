@@ -1,0 +1,158 @@
+"""Embeddings of many crops, computed once and in parts: what was killed goes on where it stopped."""
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import safetensors.torch
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from torch import Tensor
+from tqdm import tqdm
+
+from facerec.errors import DataError
+from facerec.models.base import CropModel
+from facerec.runtime.allocator import keep_freed_memory
+from facerec.runtime.device import find_device
+from facerec.runtime.files import replace_file
+from facerec.runtime.work_shard import WHOLE, Shard
+
+if TYPE_CHECKING:
+    from facerec.data.cache import Crops  # using a model must not import Lightning
+
+log = logging.getLogger(__name__)
+
+_PART_ROWS = 4096
+
+
+def embeddings_key(model_fingerprint: str, crops_file_name: str, rows: NDArray[np.int64]) -> str:
+    """16 hex digits over what decides the embeddings.
+
+    Args:
+        model_fingerprint: as `facerec.models.store.fingerprint` gives it.
+        crops_file_name: of the crop cache, which has its own fingerprint in its name.
+        rows: `int64 [M]`, which crops, in order.
+    """
+    digest = hashlib.sha256(f"{model_fingerprint} {crops_file_name} {_PART_ROWS}\n".encode())
+    digest.update(np.ascontiguousarray(rows, dtype="<i8").tobytes())
+    return digest.hexdigest()[:16]
+
+
+def embed_rows(
+    embedder: CropModel,
+    crops: NDArray[np.uint8],
+    rows: NDArray[np.int64],
+    *,
+    cache: Path,
+    key: str,
+    batch_size: int,
+    device: str | torch.device,
+    shard: Shard = WHOLE,
+) -> Tensor:
+    """Embed the given rows, in order; parts that an earlier call has written are read and not computed.
+
+    Args:
+        embedder: what to embed with; goes to `device`.
+        crops: `uint8 [N, 3, 112, 112]`, usually memory-mapped.
+        rows: `int64 [M]`, each in 0..N-1; repeats are allowed.
+        cache: the parts, 4096 rows each, are `cache/embeddings-KEY/000000.safetensors` and so on.
+        key: from `embeddings_key`; other embedder, crops or rows need another key.
+        batch_size: crops on the device at once; another one may change values by rounding.
+        device: where to compute.
+        shard: which of the parts to compute or read; NaN stands for the others.
+
+    Returns:
+        `float32 [M, d]` on the CPU, of unit length.
+
+    Raises:
+        DataError: the parts can't be written.
+        ValueError: `crops` are not `uint8` crops, or `batch_size` is below 1.
+    """
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, not {batch_size}")
+    embedder.to(device)
+    embeddings = torch.full((len(rows), embedder.embedding_dim), torch.nan)
+    folder = cache / f"embeddings-{key}"
+    with tqdm(total=len(rows), desc="embed", unit="crop") as progress:
+        for number, start in enumerate(range(0, len(rows), _PART_ROWS)):
+            path, span = folder / f"{number:06d}.safetensors", slice(start, start + _PART_ROWS)
+            part, wanted = embeddings[span], rows[span]
+            if not shard.has(number):
+                progress.update(len(part))
+                continue
+            if (found := _read(path, part.shape)) is not None:
+                part.copy_(found)
+                progress.update(len(part))
+                continue
+            for first in range(0, len(part), batch_size):
+                batch = slice(first, first + batch_size)
+                part[batch] = embedder.embed(crops[wanted[batch]], batch_size)
+                progress.update(len(part[batch]))
+            _write(path, part)
+    return embeddings
+
+
+def embed_members(
+    embedders: Mapping[str, CropModel],
+    fingerprints: Mapping[str, str],
+    crops: "Crops",
+    rows: NDArray[np.int64],
+    *,
+    cache: Path,
+    batch_size: int,
+    device: str,
+    shard: Shard = WHOLE,
+) -> dict[str, Tensor]:
+    """Embed the rows with each embedder, see `embed_rows`.
+
+    Args:
+        embedders: by name.
+        fingerprints: of the same names, what tells each embedder from others.
+        crops: from `facerec.data.open_crops`.
+        rows: `int64 [M]`.
+        cache: folder of parts.
+        batch_size: crops on the device at once.
+        device: as torch names it, or "auto": a GPU if there is one, else the CPU.
+        shard: which of the parts to embed.
+    """
+    place = find_device(device)
+    if place.type == "cpu":
+        keep_freed_memory()
+    file = Path(str(crops.filename)).name
+    found = {}
+    for name, embedder in embedders.items():
+        log.info("embedding %d images with %s", len(rows), name)
+        key = embeddings_key(fingerprints[name], file, rows)
+        found[name] = embed_rows(
+            embedder, crops, rows, cache=cache, key=key, batch_size=batch_size, device=place, shard=shard
+        )
+    return found
+
+
+def _read(path: Path, shape: torch.Size) -> Tensor | None:
+    if not path.exists():
+        return None
+    try:
+        part = safetensors.torch.load(path.read_bytes())["embeddings"]
+    except (OSError, SafetensorError, ValueError, KeyError, RuntimeError) as error:
+        log.warning("%s is damaged (%s): computed again", path, error)
+        return None
+    # a file of zeros, which a power cut can leave, has the right shape
+    if part.shape != shape or part.dtype != torch.float32 or not bool(((part.norm(dim=1) - 1).abs() < 1e-3).all()):
+        log.warning("%s does not hold float32 %s of unit length: computed again", path, list(shape))
+        return None
+    return part
+
+
+def _write(path: Path, part: Tensor) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, safetensors.torch.save({"embeddings": part.contiguous()}))
+    except OSError as error:
+        raise DataError(
+            f"{path}: can't be written ({error.strerror}); free space or choose another disk"
+        ) from error

@@ -1,0 +1,178 @@
+"""The contract of a model, `model.yaml`: what to build, which crops it wants, where it came from.
+
+Two kinds: an embedder has one `backbone`, an ensemble a list of named `members`, each with its own.
+"""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from reprlib import repr as brief
+from typing import Any
+
+import torch
+import yaml
+
+from facerec import __version__
+from facerec.backbones import BACKBONES, Backbone
+from facerec.crops.contract import CropContract
+from facerec.errors import FacerecError, ModelError
+from facerec.models.embedder import Embedder
+from facerec.models.ensemble import Ensemble
+
+_FIXED = {"format": 1, "crop": asdict(CropContract())}
+_KEYS = {
+    "embedder": ("format", "kind", "backbone", "crop", "embedding_dim", "origin"),
+    "ensemble": ("format", "kind", "members", "crop", "embedding_dim", "origin"),
+}
+_MEMBER_KEYS = ("name", "backbone", "embedding_dim")
+_MOST_MEMBERS = 64  # a line repeated by mistake must not fill the memory
+_CURE = "use the facerec that wrote it, or train again with this one"
+_HEADING = """\
+# A face {kind}. In Python: facerec.load("this folder").embed(crops)
+# Format, kind, {what}, crop and weights.safetensors decide the vectors; the rest is for the reader.
+"""
+
+
+def describe(model: Backbone | Ensemble, origin: Mapping[str, Any]) -> dict[str, Any]:
+    """The contract of an embedder with this backbone, or of this ensemble.
+
+    Origin is joined by the versions of facerec and torch.
+    """
+    if isinstance(model, Ensemble):
+        members = zip(model.names, model.embedders, strict=True)
+        described = [{"name": name, **_described(member.backbone)} for name, member in members]
+        kind, body = "ensemble", {"members": described, "embedding_dim": model.embedding_dim}
+    else:
+        kind, body = "embedder", _described(model)
+    versions = {"facerec": __version__, "torch": str(torch.__version__)}
+    contract = {**_FIXED, "kind": kind, **body, "origin": {**origin, **versions}}
+    return {key: contract[key] for key in _KEYS[kind]}
+
+
+def decisive(contract: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a checked contract decides the vectors: format, kind, backbones in order, crop."""
+    kept = {key: contract[key] for key in ("format", "kind", "crop")}
+    if contract["kind"] == "ensemble":
+        return {**kept, "members": [member["backbone"] for member in contract["members"]]}
+    return {**kept, "backbone": contract["backbone"]}
+
+
+def dump(contract: Mapping[str, Any]) -> str:
+    """The text of `model.yaml`.
+
+    Raises:
+        yaml.YAMLError: a value is not plain.
+    """
+    kind = contract["kind"]
+    heading = _HEADING.format(kind=kind, what=_KEYS[kind][2])
+    return heading + yaml.safe_dump(dict(contract), sort_keys=False, allow_unicode=True)
+
+
+def parse(content: bytes, path: Path) -> dict[str, Any]:
+    """The contract in `model.yaml`, checked.
+
+    Raises:
+        ModelError: it is not plain YAML, or `check` refuses it.
+    """
+    try:
+        contract = yaml.safe_load(content)
+    except Exception as error:  # PyYAML lets ValueError, KeyError, RecursionError and more through
+        raise ModelError(f"{path}: is not plain YAML; restore or save the model again. {error}") from error
+    check(contract, path)
+    parsed: dict[str, Any] = contract
+    return parsed
+
+
+def check(contract: Any, path: Path) -> None:
+    """Refuse whatever `build` can't take at its word.
+
+    Raises:
+        ModelError: names the file and the key that is missing, unknown, of the wrong type or of another format.
+    """
+    kind = contract.get("kind", "embedder") if isinstance(contract, dict) else "embedder"
+    if not isinstance(kind, str) or kind not in _KEYS:
+        raise ModelError(f"{path}: kind is {brief(kind)}, this facerec wants {' or '.join(_KEYS)}; {_CURE}")
+    _check_keys(contract, _KEYS[kind], path, "")
+    for key, ours in _FIXED.items():
+        if type(contract[key]) is not type(ours) or contract[key] != ours:
+            raise ModelError(f"{path}: {key} is {brief(contract[key])}, this facerec wants {ours}; {_CURE}")
+    if kind == "embedder":
+        _check_backbone(contract["backbone"], path, "")
+        return
+    members = contract["members"]
+    if not isinstance(members, list) or not 1 <= len(members) <= _MOST_MEMBERS:
+        raise ModelError(f"{path}: members must be a list of 1 to {_MOST_MEMBERS}, not {brief(members)}")
+    for index, member in enumerate(members):
+        prefix = f"members[{index}]."
+        _check_keys(member, _MEMBER_KEYS, path, prefix)
+        if not isinstance(member["name"], str) or member["name"] in [other["name"] for other in members[:index]]:
+            raise ModelError(f"{path}: {prefix}name must be a string of its own, not {brief(member['name'])}")
+        _check_backbone(member["backbone"], path, prefix)
+
+
+def build(contract: Mapping[str, Any], path: Path) -> Embedder | Ensemble:
+    """The model of a checked contract, on the CPU: its weights and statistics are still to come.
+
+    Raises:
+        ModelError: there is no such backbone, or a dimension is not what comes out.
+    """
+    with torch.random.fork_rng(devices=[]):  # the initial weights must not move the caller's random numbers
+        if contract["kind"] == "embedder":
+            return _build_embedder(contract, path, "")
+        members = {
+            member["name"]: _build_embedder(member, path, f"members[{index}].")
+            for index, member in enumerate(contract["members"])
+        }
+    ensemble = Ensemble(members, [1 / len(members)] * len(members))
+    _check_dim(contract, ensemble.embedding_dim, path, "", "these members give")
+    return ensemble
+
+
+def _described(backbone: Backbone) -> dict[str, Any]:
+    backbone = getattr(backbone, "_orig_mod", backbone)
+    built = {"class": type(backbone).__name__, **backbone.options}
+    return {"backbone": built, "embedding_dim": backbone.out_features}
+
+
+def _check_backbone(backbone: Any, path: Path, prefix: str) -> None:
+    prefix += "backbone."
+    name = backbone.get("class") if isinstance(backbone, dict) else None
+    if not isinstance(name, str) or name not in BACKBONES:
+        known = ", ".join(BACKBONES)
+        raise ModelError(f"{path}: {prefix}class must be one of {known}, not {brief(name)}; nothing else is built")
+    options = inspect.signature(BACKBONES[name], eval_str=True).parameters
+    _check_keys(backbone, ("class", *options), path, prefix)
+    for key, option in options.items():
+        if type(backbone[key]) is not option.annotation:
+            wanted = option.annotation.__name__
+            raise ModelError(f"{path}: {prefix}{key} must be of type {wanted}, not {brief(backbone[key])}")
+
+
+def _build_embedder(terms: Mapping[str, Any], path: Path, prefix: str) -> Embedder:
+    options = dict(terms["backbone"])
+    cls = BACKBONES[options.pop("class")]
+    try:
+        embedder = Embedder(cls(**options), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    except FacerecError as error:
+        raise ModelError(f"{path}: {prefix}backbone can't be built: {error}") from error
+    _check_dim(terms, embedder.embedding_dim, path, prefix, "this backbone gives")
+    return embedder
+
+
+def _check_dim(terms: Mapping[str, Any], dim: int, path: Path, prefix: str, source: str) -> None:
+    if terms["embedding_dim"] != dim:
+        there = brief(terms["embedding_dim"])
+        raise ModelError(f"{path}: {prefix}embedding_dim is {there}, but {source} {dim}")
+
+
+def _check_keys(mapping: Any, keys: Sequence[str], path: Path, prefix: str) -> None:
+    if not isinstance(mapping, dict):
+        place = f"{prefix.removesuffix('.')} " if prefix else ""
+        raise ModelError(f"{path}: {place}must hold the keys {', '.join(keys)}; restore or save the model again")
+    for key in keys:
+        if key not in mapping:
+            raise ModelError(f"{path}: {prefix}{key} is missing; restore or save the model again")
+    for key in mapping:
+        if key not in keys:
+            raise ModelError(f"{path}: {prefix}{brief(key)} is unknown; remove it or use the facerec that wrote it")

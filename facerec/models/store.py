@@ -1,0 +1,241 @@
+"""A model on disk: a folder with `model.yaml`, `weights.safetensors` and `statistics.json`."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from glob import escape
+from pathlib import Path
+from reprlib import repr as brief
+from typing import Any
+
+import safetensors.torch
+import torch
+import yaml
+from safetensors import SafetensorError
+from torch import Tensor
+
+from facerec.backbones import BACKBONES, Backbone
+from facerec.errors import ModelError
+from facerec.models import contract
+from facerec.models.embedder import Embedder
+from facerec.models.ensemble import Ensemble, check_weights
+from facerec.runtime.files import replace_file, replace_folder
+
+_CONTRACT, _WEIGHTS, _STATISTICS = "model.yaml", "weights.safetensors", "statistics.json"
+
+
+def save(
+    folder: str | Path,
+    embedder: Embedder | Ensemble,
+    *,
+    statistics: Mapping[str, Any],
+    origin: Mapping[str, Any],
+) -> None:
+    """Write a model folder, whole or not at all.
+
+    It is written and flushed beside `folder`, then moved there; a model already at `folder` is put aside for
+    that moment, deleted afterwards, and stays if anything fails.
+
+    Args:
+        folder: where to; parents are made.
+        embedder: what to save, one or an ensemble; compiled or not, on any device.
+        statistics: channel and pair statistics, thresholds, … : whatever JSON can hold.
+        origin: where the model came from (data set, run, seed, …): plain values only. The versions of facerec
+            and torch are added.
+
+    Raises:
+        ModelError: the embedder could not be loaded again, the values are not plain, something other than a
+            model lies at `folder`, or the disk refuses.
+    """
+    folder = Path(folder).resolve()
+    text, weights = check(folder, embedder, origin=origin)
+    files = {_CONTRACT: text, _STATISTICS: _as_json(statistics, folder)}
+    files[_WEIGHTS] = safetensors.torch.save({name: value.cpu().contiguous() for name, value in weights.items()})
+    try:
+        replace_folder(folder, files)
+    except OSError as error:
+        raise ModelError(f"{folder}: can't be written ({error}); free space or choose another folder") from error
+
+
+def check(
+    folder: Path, embedder: Embedder | Ensemble, *, origin: Mapping[str, Any]
+) -> tuple[bytes, dict[str, Tensor]]:
+    """What `save` refuses before it writes, for those who want to know before they train.
+
+    Returns:
+        The contract as YAML, and the weights by name.
+
+    Raises:
+        ModelError: as `save`.
+    """
+    embedder = getattr(embedder, "_orig_mod", embedder)
+    backbones = [_backbone(one) for one in (embedder.embedders if isinstance(embedder, Ensemble) else [embedder])]
+    for backbone in backbones:
+        if BACKBONES.get(type(backbone).__name__) is not type(backbone):
+            raise ModelError(f"{folder}: {type(backbone)} is not listed in facerec.backbones.BACKBONES")
+    terms = contract.describe(embedder if isinstance(embedder, Ensemble) else backbones[0], origin)
+    contract.check(terms, folder / _CONTRACT)
+    weights = {name.replace("_orig_mod.", ""): tensor for name, tensor in embedder.state_dict().items()}
+    _check_fit(contract.build(terms, folder / _CONTRACT), weights, folder / _WEIGHTS)
+    if folder.exists():
+        # `.FILE.XXXXXXXX.new` is what a killed `replace_file` leaves
+        names = {file.name for file in folder.iterdir() if not file.match(".*.new")}
+        if others := sorted(names - {_CONTRACT, _STATISTICS, _WEIGHTS}):
+            cure = "move it or choose another folder"
+            raise ModelError(f"{folder}: holds {brief(others)}, no part of a model; {cure}")
+    try:
+        return contract.dump(terms).encode(), weights
+    except yaml.YAMLError as error:
+        raise ModelError(f"{folder}: origin must be plain numbers, strings, lists and dicts: {error}") from error
+
+
+def write_statistics(folder: str | Path, statistics: Mapping[str, Any]) -> None:
+    """Replace the statistics of a model folder, whole or not at all, and nothing else.
+
+    Args:
+        folder: as written by `save`.
+        statistics: all of them, those that stay included: whatever JSON can hold.
+
+    Raises:
+        ModelError: there is no model at `folder`, the values are not plain, or the disk refuses.
+    """
+    folder = Path(folder).resolve()
+    _read_contract(folder)
+    content = _as_json(statistics, folder)
+    try:
+        replace_file(folder / _STATISTICS, content)
+    except OSError as error:
+        raise ModelError(f"{folder / _STATISTICS}: can't be written ({error}); free space there") from error
+
+
+def load(folder: str | Path, device: str | torch.device = "cpu") -> Embedder | Ensemble:
+    """Read a model folder.
+
+    Args:
+        folder: as written by `save`.
+        device: where the embedder goes.
+
+    Returns:
+        The embedder or ensemble, in evaluation mode.
+
+    Raises:
+        ModelError: a file is missing, damaged, not of this format, or the files don't fit each other. Only
+            backbones of this package are built, whatever `model.yaml` says.
+    """
+    folder = Path(folder)
+    embedder = contract.build(_read_contract(folder), folder / _CONTRACT)
+    weights = _read_weights(folder / _WEIGHTS)
+    _check_fit(embedder, weights, folder / _WEIGHTS)
+    embedder.load_state_dict(weights)
+    return embedder.to(device).eval()
+
+
+def read_statistics(folder: str | Path) -> dict[str, Any]:
+    """What `save` or `write_statistics` was given.
+
+    Raises:
+        ModelError: the file is missing or damaged.
+    """
+    path = Path(folder) / _STATISTICS
+    try:
+        statistics = json.loads(_read(path))
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: is damaged ({error}); copy or save the model again") from error
+    if not isinstance(statistics, dict):
+        raise ModelError(f"{path}: must hold an object, not {type(statistics).__name__}")
+    return statistics
+
+
+def embedding_dim(folder: str | Path) -> int:
+    """Length of the model's embeddings, as its contract says.
+
+    Raises:
+        ModelError: as `fingerprint`.
+    """
+    dim: int = _read_contract(Path(folder))["embedding_dim"]
+    return dim
+
+
+def read_origin(folder: str | Path) -> dict[str, Any]:
+    """Where the model came from, as `save` was told.
+
+    Raises:
+        ModelError: the contract is missing, damaged or of another format.
+    """
+    origin: dict[str, Any] = _read_contract(Path(folder))["origin"]
+    return origin
+
+
+def fingerprint(folder: str | Path) -> str:
+    """SHA-256, in hex, of what decides the vectors: format, kind, backbones, crop and weights.
+
+    Raises:
+        ModelError: as `load`, except that the weights are not checked.
+    """
+    folder = Path(folder)
+    terms = _read_contract(folder)
+    digest = hashlib.sha256(json.dumps(contract.decisive(terms), sort_keys=True).encode())
+    digest.update(_read(folder / _WEIGHTS))
+    return digest.hexdigest()
+
+
+def _backbone(embedder: Embedder) -> Backbone:
+    backbone: Backbone = getattr(embedder.backbone, "_orig_mod", embedder.backbone)
+    return backbone
+
+
+def _as_json(statistics: Mapping[str, Any], folder: Path) -> bytes:
+    try:
+        return (json.dumps(statistics, indent=1) + "\n").encode()
+    except (TypeError, ValueError) as error:
+        message = f"statistics must be plain numbers, strings, lists and dicts: {error}"
+        raise ModelError(f"{folder}: {message}") from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise ModelError(f"{path}: is missing; {_cure(path.parent)}") from error
+    except OSError as error:
+        raise ModelError(f"{path}: can't be read ({error}); check its permissions and the disk") from error
+
+
+def _cure(folder: Path) -> str:
+    if any(folder.glob(f"model/{_CONTRACT}")):
+        return f"{folder} is a run, its model is {folder / 'model'}"
+    if aside := sorted(folder.parent.glob(f".{escape(folder.name)}.*.old")):
+        return f"a save was killed while it moved the previous model: rename {aside[-1]} to {folder}"
+    return "give a folder that facerec.models.store.save wrote, or save the model again"
+
+
+def _read_contract(folder: Path) -> dict[str, Any]:
+    return contract.parse(_read(folder / _CONTRACT), folder / _CONTRACT)
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    content = _read(path)
+    try:
+        return safetensors.torch.load(content)
+    except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelError(f"{path}: is damaged or cut short ({error}); copy or save the model again") from error
+
+
+def _check_fit(embedder: Embedder | Ensemble, weights: Mapping[str, Tensor], path: Path) -> None:
+    wanted = {name: _form(tensor) for name, tensor in embedder.state_dict().items()}
+    found = {name: _form(tensor) for name, tensor in weights.items()}
+    names = [name for name in {**wanted, **found} if wanted.get(name) != found.get(name)]
+    if names:
+        lines = [f"{name}: {found.get(name, 'none')}, wants {wanted.get(name, 'none')}" for name in names[:3]]
+        lines += [f"and {len(names) - 3} more"] if len(names) > 3 else []
+        listed = "".join(f"\n  {line}" for line in lines)
+        raise ModelError(f"{path}: does not fit {_CONTRACT}; take both from one save{listed}")
+    if isinstance(embedder, Ensemble):
+        try:
+            check_weights(weights["weights"])
+        except ValueError as error:
+            raise ModelError(f"{path}: the members' {error}; save or copy the model again") from error
+
+
+def _form(tensor: Tensor) -> str:
+    return f"{'float' if tensor.is_floating_point() else 'int'} {list(tensor.shape)}"

@@ -1,0 +1,1 @@
+"""Crops of a data set: journal, manifest."""

@@ -1,0 +1,1 @@
+"""From a photo to names, without knowing the database."""

@@ -1,0 +1,39 @@
+"""A photo with its faces framed and named."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from facerec.faces import Face
+from facerec.recognition.fonts import write
+
+_KNOWN, _UNKNOWN = "#2e9e4f", "#c8553d"
+
+
+def draw(photo: Tensor, faces: Sequence[Face], names: Sequence[str | None], file: Path) -> None:
+    """Write a copy of the photo with a frame and a name for each face.
+
+    Args:
+        photo: `uint8 [3, H, W]`.
+        faces: in it.
+        names: of each face; None is written as unknown, in another colour.
+        file: a PNG; folders are made.
+    """
+    picture = Image.fromarray(photo.permute(1, 2, 0).contiguous().numpy())
+    pen = ImageDraw.Draw(picture)
+    width = max(2, round(max(picture.size) / 400))
+    size = max(12, round(max(picture.size) / 50))
+    for face, name in zip(faces, names, strict=True):
+        x0, y0, x1, y1 = face.box.tolist()
+        colour = _KNOWN if name else _UNKNOWN
+        pen.rectangle((x0, y0, x1, y1), outline=colour, width=width)
+        text = write(name or "unknown", size)
+        left, top = round(x0), round(y1) + 2 * width
+        top = min(top, picture.height - text.height - width)  # a name below the picture's edge is moved up
+        right, bottom = left + text.width, top + text.height
+        pen.rectangle((left - width, top - width, right + width, bottom + width), fill=colour)
+        picture.paste(text, (left, top), text)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(file)

@@ -1,0 +1,1 @@
+"""The machine: device, allocator, files written whole, shares of work, ONNX sessions."""

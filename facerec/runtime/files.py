@@ -1,0 +1,57 @@
+"""Files and folders that are there whole or not at all, whenever the process or the machine stops."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from uuid import uuid4
+
+from facerec.runtime.os_errors import naming
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Put `content` in the place of the file `path`.
+
+    It is written beside it, as `.FILE.XXXXXXXX.new`, and moved there: the folder may be a disk of its own.
+
+    Raises:
+        OSError: the disk refuses; what was at `path` is still there.
+    """
+    half = path.with_name(f".{path.name[:200]}.{uuid4().hex[:8]}.new")
+    try:
+        _write(half, content)
+        half.replace(path)
+    finally:
+        half.unlink(missing_ok=True)
+
+
+def replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Put a folder of these files in the place of `folder`; parents are made.
+
+    It is written beside `folder` and moved there; what was at `folder` is put aside for that moment, as
+    `.FOLDER.XXXXXXXX.old`, and then deleted.
+
+    Raises:
+        OSError: the disk refuses; what was at `folder` is still there.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    new, old = (folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.{state}") for state in ("new", "old"))
+    try:
+        new.mkdir()
+        for name, content in files.items():
+            _write(new / name, content)
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+    finally:
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _write(path: Path, content: bytes) -> None:
+    with naming(path), path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,1 @@
+"""The sequence of a study, the layout of its folders, its best runs and their freshness."""

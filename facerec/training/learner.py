@@ -1,0 +1,281 @@
+"""The LightningModule: an embedder, a head, and what they learn by."""
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Timer
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+from torchmetrics import MeanMetric
+
+from facerec.data import Batch, FaceImages
+from facerec.distributed import collectives as processes
+from facerec.errors import ConfigError, ModelError, NonFiniteLossError
+from facerec.losses import Head, HeadOutput
+from facerec.losses import shard_checkpoints as whole
+from facerec.losses.class_shards import parallel
+from facerec.metrics import RetrievalMetrics, SeenAccuracy
+from facerec.models.embedder import Embedder
+
+log = logging.getLogger(__name__)
+
+# what of a schedule's state is the same all through the training, and the keys that decide it
+_SCHEDULE = {
+    "T_max": "steps of the training (trainer.max_epochs, trainer.max_steps)",
+    "T_0": "steps of the first cycle (scheduler.t_0)",
+    "T_mult": "scheduler.t_mult",
+    "eta_min": "scheduler.eta_min",
+    "base_lrs": "optimizer.lr",
+}
+
+
+class Learner(pl.LightningModule):
+    """Trains an embedder with a head and measures it on identities it never saw.
+
+    Logs `train/loss`, `train/accuracy` (margin-free), `train/images_per_s`; after each epoch on the
+    validation identities `val/MAP@R`, `val/P@1`, `val/R-precision`, `val/A@1/unseen`, and `val/A@1/seen` on
+    held-out images of training identities; and the same on the test identities as `test/…`.
+
+    Args:
+        embedder: what is trained.
+        head: margin classifier over the training identities; thrown away after training.
+        images: the data set, for error messages that name files.
+        optimizer: called with the parameters of embedder and head.
+        scheduler: called with optimizer, `steps` and `steps_per_epoch`.
+        interval: "step" or "epoch", when the learning rate moves.
+        compile: compile the backbone with torch.compile.
+        shard: divide the head's classes over the processes.
+    """
+
+    def __init__(
+        self,
+        embedder: Embedder,
+        head: Head,
+        images: FaceImages,
+        optimizer: Callable[..., Optimizer],
+        scheduler: Callable[..., LRScheduler],
+        *,
+        interval: str = "step",
+        compile: bool = False,
+        shard: bool = False,
+    ) -> None:
+        super().__init__()
+        if interval not in ("step", "epoch"):
+            raise ConfigError(f"learner.interval must be 'step' or 'epoch', not {interval!r}")
+        self.embedder, self.head, self.images = embedder, head, images
+        self.make_optimizer, self.make_scheduler, self.interval = optimizer, scheduler, interval
+        embedder.backbone.to(memory_format=torch.channels_last)  # faster on CPUs and GPUs alike
+        if compile:
+            embedder.backbone.compile()  # in place: the names in a checkpoint stay as they are
+        self.train_accuracy = MeanMetric()
+        self.val_retrieval, self.val_seen, self.test_retrieval = (
+            RetrievalMetrics(),
+            SeenAccuracy(),
+            RetrievalMetrics(),
+        )
+        self._epoch_start, self._prototypes, self._shard = 0.0, Tensor(), shard
+        self._schedule: dict[str, Any] = {}  # of the checkpoint that the training goes on from
+
+    def configure_model(self) -> None:
+        """Divide the head, now that the processes know each other."""
+        if self._shard and self.head.division is None:
+            self.head.divide(self.trainer.strategy.root_device)
+            names = [f"head.{name}" for name, _ in self.head.named_parameters()]
+            # the shares differ from process to process: nothing to average
+            DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(self, names)
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """Embedder and head are optimised together; the schedule is as long as the training.
+
+        Raises:
+            ConfigError: there is nothing to train, or the schedule is not that of the checkpoint.
+        """
+        lengths = ("max_epochs", "max_steps", "limit_train_batches")
+        if nothing := [f"trainer.{key}" for key in lengths if getattr(self.trainer, key) == 0]:
+            raise ConfigError(f"{nothing[0]} is 0, which leaves nothing to train")
+        self.trainer.fit_loop.setup_data()  # or the number of batches is not known yet
+        steps = self.trainer.estimated_stepping_batches
+        steps_per_epoch = math.ceil(self.trainer.num_training_batches / self.trainer.accumulate_grad_batches)
+        if self.interval == "epoch":
+            steps, steps_per_epoch = steps if math.isinf(steps) else math.ceil(steps / steps_per_epoch), 1
+        optimizer = self.make_optimizer(self._trained())
+        scheduler = self.make_scheduler(optimizer, steps=steps, steps_per_epoch=steps_per_epoch)
+        self._check_schedule(scheduler)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": self.interval}}
+
+    def _check_schedule(self, scheduler: LRScheduler) -> None:
+        here, there = scheduler.state_dict(), self._schedule
+        if differing := [key for key in _SCHEDULE if there and there.get(key) != here.get(key)]:
+            lines = [f"{_SCHEDULE[key]}: {there.get(key)} there, {here.get(key)} here" for key in differing]
+            raise ConfigError(
+                "ckpt_path: the learning rate of the checkpoint's training follows another schedule, so take its "
+                f"values, or start a new training (init_from=MODEL):{_indented(lines)}"
+            )
+        timed = any(isinstance(callback, Timer) for callback in self.trainer.callbacks)  # type: ignore[attr-defined]
+        if timed and not isinstance(scheduler, LambdaLR):
+            log.warning(
+                "trainer.max_time: the time may run out in the middle of the learning rate's schedule, which is as "
+                "long as trainer.max_epochs and max_steps say; ckpt_path goes on to its end"
+            )
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """`uint8 [N, 3, 112, 112]` → unit `float32 [N, d]`."""
+        embeddings: Tensor = self.embedder(crops)
+        return embeddings
+
+    def on_train_epoch_start(self) -> None:
+        """Start the clock."""
+        self._epoch_start = time.perf_counter()
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """One loss; stops the run if it is not finite."""
+        self.head.set_progress(self.current_epoch + batch_idx / self.trainer.num_training_batches)
+        output: HeadOutput = self.head(self.embedder.features(batch.crops), batch.labels)
+        loss = output.loss
+        # of all processes, so that all stop at the same step
+        mean = processes.summed(loss.detach()) / self.trainer.world_size if processes.many() else loss
+        if not torch.isfinite(mean):
+            raise NonFiniteLossError(self._describe(mean, batch, batch_idx))
+        if len(output.correct):
+            self.train_accuracy.update(output.correct)
+        self.log("train/loss", mean, prog_bar=True)
+        return loss
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """The parallel loss of a divided head has its own way back."""
+        with parallel() if self.head.division else nullcontext():
+            super().backward(loss, *args, **kwargs)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """As Lightning does it, but the norm counts the divided classes of all processes."""
+        if self.head.division is None:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        elif gradient_clip_algorithm == "value":
+            raise ConfigError("trainer.gradient_clip_algorithm: with head.shard=true only norm")
+        elif gradient_clip_val:
+            equal, parts = list(self.embedder.parameters()), list(self.head.parameters())
+            norms = [
+                nn.utils.get_total_norm([p.grad for p in kind if p.grad is not None]) for kind in (equal, parts)
+            ]
+            norms[1] = norms[1].full_tensor()  # type: ignore[attr-defined]
+            total = torch.linalg.vector_norm(torch.stack(norms))
+            for kind in (equal, parts):
+                nn.utils.clip_grads_with_norm_(kind, gradient_clip_val, total, foreach=False)
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Log what is known at the end of the epoch's last batch, before validation."""
+        if self.trainer.is_last_batch:
+            seconds = time.perf_counter() - self._epoch_start
+            images = (batch_idx + 1) * len(batch.crops) * self.trainer.world_size
+            rate, accuracy = images / seconds, self.train_accuracy.compute()
+            self.log("train/images_per_s", rate, on_step=False, on_epoch=True, sync_dist=True)
+            self.log("train/accuracy", accuracy, on_step=False, on_epoch=True, sync_dist=True)
+            self.train_accuracy.reset()
+
+    def on_validation_epoch_start(self) -> None:
+        """Make the prototypes whole while all processes are here: they have unequally many batches."""
+        self._prototypes = self.head.prototypes
+
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Loader 0 holds validation identities, loader 1 held-out images of training identities."""
+        embeddings = self(batch.crops)
+        if dataloader_idx == 0:
+            self.val_retrieval.update(embeddings, batch.labels, batch.indices)
+        else:
+            self.val_seen.update(embeddings, batch.labels, self._prototypes)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the metrics of both loaders."""
+        self._log_all("val", self.val_retrieval.compute())
+        self.val_retrieval.reset()
+        if len(self.images.rows("seen")):
+            self._log_all("val", {"A@1/seen": self.val_seen.compute()})
+        self.val_seen.reset()
+        self._prototypes = Tensor()
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Collect embeddings of test identities."""
+        self.test_retrieval.update(self(batch.crops), batch.labels, batch.indices)
+
+    def on_test_epoch_end(self) -> None:
+        """Log the metrics on the test identities."""
+        self._log_all("test", self.test_retrieval.compute())
+        self.test_retrieval.reset()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Write down what was trained and how, so that anything else is refused by name."""
+        checkpoint["facerec"] = self._identity() | self._batches()
+        if self.head.division:
+            whole.gather(checkpoint)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse the checkpoint of another architecture, head or data set, or of other batches.
+
+        Raises:
+            ModelError: names what differs.
+        """
+        there, here = checkpoint.get("facerec", {}), self._identity()
+        here |= {key: value for key, value in self._batches().items() if key in there}
+        if differing := [key for key in here if there.get(key) != here[key]]:
+            lines = [f"{key}: {there.get(key)} in the checkpoint, {here[key]} here" for key in differing]
+            raise ModelError(f"ckpt_path: the checkpoint is of another run:{_indented(lines)}")
+        self._schedule = next(iter(checkpoint.get("lr_schedulers", [])), {})
+        if self.head.division:
+            whole.divide(checkpoint, self.head, "head.", self._trained())
+
+    def restore(self, checkpoint: Path) -> None:
+        """Take the weights of a checkpoint of this run."""
+        found = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        self.on_load_checkpoint(found)
+        self.load_state_dict(found["state_dict"])
+
+    def _trained(self) -> list[nn.Parameter]:
+        return [*self.embedder.parameters(), *self.head.parameters()]
+
+    def _identity(self) -> dict[str, Any]:
+        return {
+            "backbone": {"class": type(self.embedder.backbone).__name__, **self.embedder.backbone.options},
+            "loss": type(self.head).__name__,
+            "dataset": self.images.name,
+            "identities": self.images.num_classes,
+        }
+
+    def _batches(self) -> dict[str, int]:
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        return {
+            "data.batch_size * processes": data.batch_size * self.trainer.world_size,
+            "trainer.accumulate_grad_batches": self.trainer.accumulate_grad_batches,
+        }
+
+    def _log_all(self, prefix: str, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            # equal on all processes, which hold all embeddings by now
+            on_bar = name == "MAP@R"
+            self.log(f"{prefix}/{name}", value, prog_bar=on_bar, add_dataloader_idx=False, sync_dist=True)
+
+    def _describe(self, loss: Tensor, batch: Batch, batch_idx: int) -> str:
+        files = [self.images.files[row] for row in batch.indices[:3].tolist()]
+        return (
+            f"the loss became {loss.item()} in epoch {self.current_epoch}, batch {batch_idx} (images {files[0]}, "
+            f"{files[1]}, …). Try a lower optimizer.lr, a larger optimizer.eps, a smaller loss.scale, "
+            "trainer.gradient_clip_val=1 or trainer.precision=32-true; the last checkpoint is from before it"
+        )
+
+
+def _indented(lines: list[str]) -> str:
+    return "".join(f"\n  {line}" for line in lines)

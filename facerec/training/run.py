@@ -1,0 +1,214 @@
+"""One training run: from a configuration to a trained, measured and saved embedder."""
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+from uuid import uuid4
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from hydra.utils import instantiate as hydra_instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from facerec.distributed.relaunch import as_one_run
+from facerec.errors import ConfigError, ModelError
+from facerec.runtime.allocator import keep_freed_memory
+from facerec.runtime.files import replace_file
+from facerec.study.freshness import begin
+
+if TYPE_CHECKING:
+    from pytorch_lightning import Callback, Trainer
+    from pytorch_lightning.loggers import Logger
+
+    from facerec.data import FaceData, FaceImages
+    from facerec.training.learner import Learner
+
+log = logging.getLogger(__name__)
+instantiate = partial(hydra_instantiate, _convert_="all")  # plain lists and dicts, which every library knows
+
+
+def run_training(
+    cfg: DictConfig, run: Path, images: "FaceImages", callbacks: Sequence["Callback"] = ()
+) -> dict[str, float] | None:
+    """Train and measure in the folder `run`.
+
+    Returns:
+        The metrics of the model by name; nothing after a dry run, or in a process that is not the first.
+    """
+    import pytorch_lightning as pl  # heavy imports wait until there is something to do: --help is quick
+    from pytorch_lightning.utilities import rank_zero_only
+
+    if getattr(rank_zero_only, "rank", 0):  # the first process speaks for all
+        logging.getLogger().setLevel(logging.WARNING)
+    else:
+        replace_file(run / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True).encode())
+    data = _data(cfg, images)
+    pl.seed_everything(cfg.seed, workers=True)  # after decoding, which draws random numbers only where it happens
+    with _refused_or_interrupted():
+        return _fit(cfg, run, _learner(cfg, data), data, callbacks)
+
+
+@contextmanager
+def _refused_or_interrupted() -> Iterator[None]:
+    """What Lightning refuses as an error of ours; and an interrupt as one, which Lightning turns into an exit."""
+    from pytorch_lightning.utilities.exceptions import MisconfigurationException
+
+    try:
+        yield
+    except MisconfigurationException as error:
+        raise ConfigError(f"trainer: {error}") from error
+    except SystemExit as stop:
+        if isinstance(stop.__context__, KeyboardInterrupt):
+            raise stop.__context__ from None
+        raise
+
+
+def _data(cfg: DictConfig, images: "FaceImages") -> "FaceData":
+    counts = ", ".join(f"{len(images.rows(part))} {part}" for part in ("train", "seen", "val", "test"))
+    log.info("dataset %s: %d training identities; images: %s", images.name, images.num_classes, counts)
+    data: FaceData = instantiate(cfg.data)(images, instantiate(cfg.augment), seed=cfg.seed)
+    return data
+
+
+def _learner(cfg: DictConfig, data: "FaceData") -> "Learner":
+    from facerec.models import load
+    from facerec.models.embedder import Embedder
+
+    statistics = data.statistics
+    log.info("channel mean %s, std %s (0..255)", *(_rounded(row) for row in (statistics.mean, statistics.std)))
+    embedder = Embedder(instantiate(cfg.backbone), statistics.mean, statistics.std)
+    if cfg.init_from is not None:
+        start = load(cfg.init_from)
+        if not isinstance(start, Embedder):
+            raise ModelError(f"init_from: {cfg.init_from} is an ensemble; give one of its members")
+        if start.backbone.options != embedder.backbone.options:
+            raise ModelError(
+                f"init_from: {cfg.init_from} is {start.backbone.options}, not {embedder.backbone.options}"
+            )
+        embedder.backbone.load_state_dict(start.backbone.state_dict())
+    head = instantiate(cfg.loss, embedding_dim=embedder.embedding_dim, num_classes=data.images.num_classes)
+    parts = instantiate(cfg.optimizer), instantiate(cfg.scheduler)
+    learner: Learner = instantiate(cfg.learner, shard=cfg.head.shard)(embedder, head, data.images, *parts)
+    return learner
+
+
+def _fit(
+    cfg: DictConfig, run: Path, learner: "Learner", data: "FaceData", more_callbacks: Sequence["Callback"]
+) -> dict[str, float] | None:
+    from pytorch_lightning import Trainer
+    from pytorch_lightning.callbacks import ProgressBar
+    from pytorch_lightning.loggers import CSVLogger
+
+    from facerec.models import store as model
+    from facerec.report import draw_curves, show_table
+    from facerec.training.checkpoints import WholeCheckpoints
+    from facerec.training.crop_grid import CropGrid
+    from facerec.training.precision import fastest_precision
+
+    precision = cfg.trainer.precision
+    if precision == "auto":
+        precision = fastest_precision(cfg.trainer.accelerator)
+    loggers = [CSVLogger(run, name="csv"), *([_logger(cfg, run)] if cfg.get("logger") else [])]
+    callbacks, switches = _callbacks(cfg)
+
+    def make_trainer(**parts: Any) -> Trainer:
+        make = instantiate(cfg.trainer, _partial_=True, precision=precision, default_root_dir=str(run))
+        plugins = [*(make.keywords.get("plugins") or []), WholeCheckpoints()]
+        try:
+            trainer: Trainer = make(**parts, **switches, plugins=plugins)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"trainer: {error}") from error
+        return trainer
+
+    trainer = make_trainer(logger=loggers, callbacks=[*callbacks, *more_callbacks, CropGrid(run / "crops.png")])
+    model.check(run / "model", learner.embedder, origin=_origin(cfg, run, learner, data))
+    parameters: Any = OmegaConf.to_container(cfg, resolve=True)
+    for logger in trainer.loggers:
+        logger.log_hyperparams(parameters)
+    if trainer.strategy.root_device.type == "cpu":
+        keep_freed_memory()
+    with as_one_run(cfg, run):
+        trainer.fit(learner, data, ckpt_path=cfg.ckpt_path)
+
+    if trainer.fast_dev_run:  # type: ignore[attr-defined]
+        return None
+    evaluator = make_trainer(logger=False, callbacks=[one for one in callbacks if isinstance(one, ProgressBar)])
+    best = _best_checkpoint(trainer)
+    if best:
+        learner.restore(best)
+    else:
+        log.warning("no validation has chosen a best checkpoint, so the model is that of the last step")
+    metrics = list(evaluator.validate(learner, data, verbose=False))
+    if len(data.images.rows("test")):
+        metrics += evaluator.test(learner, data, verbose=False)
+    values = {name: value for part in metrics for name, value in part.items()}
+    if not trainer.is_global_zero:
+        return None
+    _finish(cfg, run, learner, data, values)
+    draw_curves(run / "csv", run / "curves.png")
+    show_table(values, trainer.loggers, run, "Best checkpoint" if best else "Last step")
+    return values
+
+
+def _callbacks(cfg: DictConfig) -> tuple[list["Callback"], dict[str, bool]]:
+    """The callbacks, and what tells Lightning whether to add its own.
+
+    `trainer` can switch off checkpoints and the progress bar, or their callbacks can be left out.
+    """
+    from pytorch_lightning.callbacks import Checkpoint, ProgressBar
+
+    callbacks = [instantiate(callback) for callback in (cfg.get("callbacks") or {}).values() if callback]
+    switches = {}
+    for key, kind in (("enable_checkpointing", Checkpoint), ("enable_progress_bar", ProgressBar)):
+        found = [callback for callback in callbacks if isinstance(callback, kind)]
+        switches[key] = bool(found) and cfg.trainer.get(key) is not False
+        if not switches[key]:
+            callbacks = [callback for callback in callbacks if callback not in found]
+    return callbacks, switches
+
+
+def _best_checkpoint(trainer: "Trainer") -> Path | None:
+    """The one that validation chose, if there was a validation."""
+    from pytorch_lightning.callbacks import ModelCheckpoint
+
+    for callback in trainer.checkpoint_callbacks:
+        if isinstance(callback, ModelCheckpoint) and callback.monitor and Path(callback.best_model_path).is_file():
+            return Path(callback.best_model_path)
+    return None
+
+
+def _logger(cfg: DictConfig, run: Path) -> "Logger":
+    """The logger; in a sweep, a W&B run of the sweep's group, which stays the same run when the job goes on."""
+    job = HydraConfig.get()
+    if job.mode != RunMode.MULTIRUN or not cfg.logger["_target_"].endswith("WandbLogger"):
+        return cast("Logger", instantiate(cfg.logger))
+    name = run / "wandb-id.txt"
+    if not name.exists() or not name.read_text():
+        replace_file(name, uuid4().hex[:8].encode())
+    return cast("Logger", instantiate(cfg.logger, id=name.read_text(), resume="allow", group=job.sweep.dir))
+
+
+def _origin(cfg: DictConfig, run: Path, learner: "Learner", data: "FaceData") -> dict[str, Any]:
+    loss = type(learner.head).__name__
+    return {"dataset": data.images.name, "loss": loss, "seed": cfg.seed, "run": str(run)}
+
+
+def _finish(cfg: DictConfig, run: Path, learner: "Learner", data: "FaceData", metrics: dict[str, float]) -> None:
+    """Write what the run was for, its model and its metrics; it counts as finished only when both are there."""
+    from facerec.models import store as model
+
+    begin(run)
+    trained_on = {"dataset": data.images.name, "identities": data.images.identity_digests("train", "seen")}
+    statistics = {"channels": asdict(data.statistics), "metrics": metrics, "trained_on": trained_on}
+    origin = _origin(cfg, run, learner, data)
+    model.save(run / "model", learner.embedder, statistics=statistics, origin=origin)
+    replace_file(run / "metrics.json", json.dumps(metrics, indent=1).encode())
+
+
+def _rounded(values: tuple[float, ...]) -> str:
+    return "(" + ", ".join(f"{value:.2f}" for value in values) + ")"

@@ -1,0 +1,231 @@
+import math
+import re
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+from adabelief_pytorch import AdaBelief
+from torch import Generator, Tensor
+from torch.optim import SGD
+from torch.optim.lr_scheduler import LRScheduler
+
+from facerec.backbones import ResNet
+from facerec.data import Augment, Batch, FaceData, FaceImages, orl
+from facerec.errors import ConfigError
+from facerec.losses import ArcFace
+from facerec.models.embedder import Embedder
+from facerec.training.learner import Learner
+from facerec.training.precision import fastest_precision
+from facerec.training.schedules import constant, cosine, warm_restarts
+
+IMAGES = FaceImages("toy", [], np.array(list("aabbccdd")), np.array(["train"] * 4 + ["val"] * 4))
+
+
+def _learner(**options: object) -> Learner:
+    torch.manual_seed(0)
+    embedder = Embedder(ResNet(18, embedding_dim=8, stem="imagenet"), [120.0] * 3, [50.0] * 3)
+    head = ArcFace(8, 2, m=0.3, scale=16.0)
+    return Learner(embedder, head, IMAGES, partial(SGD, lr=0.1), constant, **options)  # type: ignore[arg-type]
+
+
+def test_compiling_leaves_the_names_in_a_checkpoint_as_they_are() -> None:
+    plain, compiled = _learner(), _learner(compile=True)
+    assert compiled.state_dict().keys() == plain.state_dict().keys()
+    assert compiled.embedder.backbone._compiled_call_impl is not None
+    plain.load_state_dict(compiled.state_dict())
+
+
+def test_an_unknown_interval_is_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match=r"learner\.interval must be 'step' or 'epoch', not 'hour'"):
+        _learner(interval="hour")
+
+
+def _rates(scheduler: object, optimizer: SGD, steps: int) -> list[float]:
+    rates = []
+    for _ in range(steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()  # type: ignore[attr-defined]
+    return rates
+
+
+@pytest.mark.parametrize("steps_per_epoch", [1, 7])
+def test_schedules_follow_their_formulas(steps_per_epoch: int) -> None:
+    def optimizer() -> SGD:
+        return SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
+
+    total = 7 * steps_per_epoch
+    step = np.arange(total)
+
+    restarted = optimizer()
+    schedule = warm_restarts(restarted, t_0=1, t_mult=2, eta_min=0.01, steps=total, steps_per_epoch=steps_per_epoch)
+    expected = []
+    for length in (1, 2, 4):
+        place = np.arange(length * steps_per_epoch) / (length * steps_per_epoch)
+        expected += list(0.01 + 0.49 * (1 + np.cos(np.pi * place)) / 2)
+    np.testing.assert_allclose(_rates(schedule, restarted, total), expected, atol=1e-9)
+
+    annealed = optimizer()
+    schedule_2 = cosine(annealed, eta_min=0.0, steps=total, steps_per_epoch=steps_per_epoch)
+    np.testing.assert_allclose(
+        _rates(schedule_2, annealed, total), 0.25 * (1 + np.cos(np.pi * step / total)), atol=1e-9
+    )
+
+    kept = optimizer()
+    assert set(_rates(constant(kept, steps=7, steps_per_epoch=1), kept, total)) == {0.5}
+
+
+@pytest.mark.parametrize(
+    ("t_0", "t_mult", "epochs", "said"),
+    [(3, 2, 21, ""), (3, 2, 20, "3, 9, 21"), (2, 1, 6, ""), (3, 2, 0.4, "of 0.4 epochs"), (1, 1, math.inf, "")],
+)
+def test_a_run_that_ends_in_the_middle_of_a_cycle_is_told_so(
+    t_0: int, t_mult: int, epochs: float, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    optimizer = SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
+    warm_restarts(optimizer, t_0=t_0, t_mult=t_mult, eta_min=0.0, steps=5 * epochs, steps_per_epoch=5)
+    assert said in caplog.text
+    assert bool(caplog.text) == bool(said)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> FaceData:
+    """Six batches an epoch."""
+    given: dict[str, Any] = {"batch_size": 32, "num_workers": 0, "decode_workers": 0, "seed": 0}
+    return FaceData(orl(), Augment(), cache_dir=str(tmp_path_factory.mktemp("cache")), **given)
+
+
+class _EnoughError(Exception):
+    """Ends a training before it starts."""
+
+
+@pytest.mark.parametrize(
+    ("given", "epochs", "steps_per_epoch", "steps"),
+    [
+        ({"max_epochs": 3}, 3, 6, 18),
+        ({"max_epochs": 3, "accumulate_grad_batches": 4}, 3, 2, 6),
+        ({"max_epochs": 3, "limit_train_batches": 4}, 3, 4, 12),
+        ({"max_epochs": 3, "overfit_batches": 2}, 3, 2, 6),
+        ({"max_epochs": 30, "max_steps": 10}, 2, 6, 10),
+        ({"max_epochs": -1, "max_steps": 10, "accumulate_grad_batches": 4}, 5, 2, 10),
+        ({"max_epochs": -1, "max_time": "00:00:01:00"}, math.inf, 6, math.inf),
+    ],
+)
+def test_a_schedule_is_as_long_as_the_training(
+    data: FaceData, given: dict[str, Any], epochs: float, steps_per_epoch: int, steps: float
+) -> None:
+    def schedule(optimizer: SGD, **lengths: float) -> LRScheduler:
+        told.append(lengths)
+        raise _EnoughError
+
+    told: list[dict[str, float]] = []
+    for interval in ("step", "epoch"):
+        learner = _learner(interval=interval)
+        learner.make_scheduler = schedule
+        trainer = pl.Trainer(logger=False, enable_checkpointing=False, accelerator="cpu", **given)
+        with pytest.raises(_EnoughError):
+            trainer.fit(learner, data)
+    assert told == [
+        {"steps": steps, "steps_per_epoch": steps_per_epoch},
+        {"steps": epochs, "steps_per_epoch": 1},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            partial(cosine, steps=math.inf),
+            "so give trainer.max_epochs or trainer.max_steps",
+        ),
+        (
+            partial(warm_restarts, t_0=0, t_mult=2, steps=5),
+            "scheduler.t_0 must be a whole number of at least 1",
+        ),
+        (partial(warm_restarts, t_0=1, t_mult=1.5, steps=5), "scheduler.t_mult must be a whole number"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_schedule_that_can_not_be_is_refused_by_its_key(make: partial[LRScheduler], message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        make(SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5), eta_min=0.0, steps_per_epoch=5)
+
+
+class _Seeds(Augment):
+    """Changes nothing and remembers what its draws would start from."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[int] = []
+
+    def forward(self, crops: Tensor, generator: Generator | None = None, share: tuple[int, int] = (0, 1)) -> Tensor:
+        assert generator
+        self.seen.append(generator.initial_seed())
+        return crops
+
+
+class _Nothing(pl.LightningModule):
+    """The least that can be trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        return self.weight.sum()
+
+    def configure_optimizers(self) -> SGD:
+        return SGD(self.parameters(), lr=0.1)
+
+
+def test_each_micro_batch_has_its_own_draws_before_and_after_a_stop(data: FaceData, tmp_path: Path) -> None:
+    def seeds(seed: int, *stops: int) -> list[int]:
+        augment, checkpoint = _Seeds(), None
+        for epochs in stops:
+            trainer = pl.Trainer(
+                max_epochs=epochs,
+                accumulate_grad_batches=4,
+                limit_val_batches=0,
+                logger=False,
+                enable_checkpointing=False,
+                accelerator="cpu",
+            )
+            data.augment, data.seed = augment, seed
+            trainer.fit(_Nothing(), data, ckpt_path=checkpoint)
+            checkpoint = tmp_path / "last.ckpt"
+            trainer.save_checkpoint(checkpoint)
+        return augment.seen
+
+    whole = seeds(1, 3)
+    assert len(set(whole)) == len(whole) == 18
+    assert seeds(1, 1, 3) == whole
+    assert not set(seeds(2, 1)) & set(whole)
+    assert whole[0] == int(np.random.SeedSequence([1, 0]).generate_state(1, np.uint64)[0])  # on every machine
+
+
+def test_adabelief_is_the_papers() -> None:
+    """Algorithm 2 of arXiv 2010.07468 with bias correction, in float64; eps is added to the variance each step."""
+    start = np.random.default_rng(0).normal(size=5)
+    parameter = torch.nn.Parameter(torch.tensor(start))
+    optimizer = AdaBelief(
+        [parameter], lr=1e-2, eps=1e-8, weight_decouple=False, rectify=False, print_change_log=False
+    )
+    x, mean, variance = start.copy(), np.zeros(5), np.zeros(5)
+    for step in range(1, 30):
+        optimizer.zero_grad()
+        (parameter.sin() * parameter).sum().backward()
+        optimizer.step()
+        gradient = np.cos(x) * x + np.sin(x)
+        mean = 0.9 * mean + 0.1 * gradient
+        variance = 0.999 * variance + 0.001 * (gradient - mean) ** 2 + 1e-8
+        x -= 1e-2 * (mean / (1 - 0.9**step)) / (np.sqrt(variance / (1 - 0.999**step)) + 1e-8)
+    np.testing.assert_allclose(parameter.detach().numpy(), x, rtol=1e-9)
+
+
+def test_precision_is_what_the_hardware_multiplies() -> None:
+    assert fastest_precision("tpu") == "32-true"
+    cpu_has_bf16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    assert fastest_precision("cpu") == ("bf16-mixed" if cpu_has_bf16 else "32-true")
