@@ -26,12 +26,12 @@ from facerec.recognition.pipeline import list_files, load_embed, look
 Vectors = NDArray[np.float32]
 
 
-def embed_people(root: Path, model: Path, finder: str) -> dict[str, Vectors]:
+def embed_people(root: Path, model: Path, detector: str) -> dict[str, Vectors]:
     """Person → the largest face of each of their photos, `float32 [photos, d]`."""
     files = list_files(root)
     found = look(
         files,
-        instantiate(OmegaConf.load(CONFIG_DIR / "finder" / f"{finder}.yaml")),
+        instantiate(OmegaConf.load(CONFIG_DIR / "detector" / f"{detector}.yaml")),
         load_embed(model, "auto", Path("outputs/cache")),
         min_size=20,
         min_score=0.8,
@@ -72,9 +72,9 @@ def main() -> None:
     parser.add_argument("--strangers", type=int, default=29, help="people who are not enrolled")
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--far", type=float, nargs="+", default=[0.01, 0.1], help="of a search")
-    parser.add_argument("--finder", default="retinaface")
+    parser.add_argument("--detector", default="retinaface")
     given = parser.parse_args()
-    people = embed_people(given.root, given.model, given.finder)
+    people = embed_people(given.root, given.model, given.detector)
     folder = Path(tempfile.mkdtemp(prefix="facerec-"))
     with Gallery.open(folder / "g", given.model) as gallery:
         for far in given.far:

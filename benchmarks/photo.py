@@ -62,10 +62,10 @@ def main() -> None:
         else:
             members = {f"{d}": Embedder(ResNet(d, stem="imagenet"), [128.0] * 3, [64.0] * 3) for d in (18, 34, 50)}
             embed = Ensemble(members, [1 / 3] * 3).embed
-        finder = instantiate(OmegaConf.load(CONFIG_DIR / "finder" / "retinaface.yaml"))
+        detector = instantiate(OmegaConf.load(CONFIG_DIR / "detector" / "retinaface.yaml"))
         bounds = {"min_size": 20.0, "min_score": 0.8}
         size = "{} x {}".format(*Image.open(file).size)
-        first = see([file], [read_photo(file)], finder, embed, **bounds)[0]
+        first = see([file], [read_photo(file)], detector, embed, **bounds)[0]
         with Gallery.open(Path(name) / "g", Space("0" * 64, first.vectors.shape[1], {})) as gallery:
             gallery.enroll("the one in the photo", [Sample(first.vectors[0])])
             for row, vector in enumerate(directions(given["persons"] - 1, first.vectors.shape[1])):
@@ -78,7 +78,7 @@ def main() -> None:
             said: dict[str, int] = {}
 
             def ours() -> None:
-                seen = see([file], [read_photo(file)], finder, embed, **bounds)[0]
+                seen = see([file], [read_photo(file)], detector, embed, **bounds)[0]
                 answers = gallery.identify(seen.vectors, top=3, threshold=0.5)
                 said["facerec"] = len(answers)
                 assert any(answer.person and answer.person.name == "the one in the photo" for answer in answers)

@@ -31,8 +31,8 @@ def assemble(cfg: DictConfig) -> None:
     from facerec.report import show_weights
     from facerec.study.models import check_same_identities, find_members, open_images
 
-    if cfg.part not in ("train", "val"):
-        raise ConfigError(f"part must be train or val, not {cfg.part!r}")
+    if cfg.split not in ("train", "val"):
+        raise ConfigError(f"split must be train or val, not {cfg.split!r}")
     if cfg.data.batch_size < 1:
         raise ConfigError(f"data.batch_size must be 1 or more, not {cfg.data.batch_size}")
     out = Path(HydraConfig.get().runtime.output_dir)
@@ -42,7 +42,7 @@ def assemble(cfg: DictConfig) -> None:
     trained_on = check_same_identities(members, images)
     fingerprints = {name: model.fingerprint(folder) for name, folder in members.items()}
     weighting = OmegaConf.to_container(cfg.weighting, resolve=True)
-    inputs = {"version": __version__, "members": fingerprints, "weighting": weighting, "part": cfg.part}
+    inputs = {"version": __version__, "members": fingerprints, "weighting": weighting, "split": cfg.split}
     inputs["data"] = data_fingerprint(images, Path(cfg.data.cache_dir))
     if cfg.shard:
         _embed(cfg, embedders, fingerprints, images, Shard.parse(cfg.shard))
@@ -95,17 +95,17 @@ def _combine(
     from facerec.weighting import MemberPairs
 
     pairs = {
-        part: MemberPairs(list(embeddings.values()), images.labels()[images.rows(part)], list(embedders))
-        for part, embeddings in _embed(cfg, embedders, fingerprints, images, WHOLE).items()
+        split: MemberPairs(list(embeddings.values()), images.labels()[images.rows(split)], list(embedders))
+        for split, embeddings in _embed(cfg, embedders, fingerprints, images, WHOLE).items()
     }
-    weights = instantiate(cfg.weighting)(pairs[cfg.part])
+    weights = instantiate(cfg.weighting)(pairs[cfg.split])
     statistics = {
         "members": list(embedders),
         "weights": weights.tolist(),
         "weighting": cfg.weighting["_target_"].rpartition(".")[2],
-        "part": cfg.part,
+        "split": cfg.split,
         "pairs": {
-            part: {"genuine": _plain(of.genuine), "impostor": _plain(of.impostor)} for part, of in pairs.items()
+            split: {"genuine": _plain(of.genuine), "impostor": _plain(of.impostor)} for split, of in pairs.items()
         },
     }
     return statistics, Ensemble(embedders, weights)
@@ -126,8 +126,8 @@ def _embed(
     crops = open_crops(images, cache, cfg.data.decode_workers)
     settings = {"cache": cache, "batch_size": cfg.data.batch_size, "device": cfg.device, "shard": shard}
     return {
-        part: embed_members(embedders, fingerprints, crops, images.rows(part), **settings)
-        for part in ("train", "val")
+        split: embed_members(embedders, fingerprints, crops, images.rows(split), **settings)
+        for split in ("train", "val")
     }
 
 

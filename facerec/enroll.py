@@ -47,7 +47,7 @@ def enroll(cfg: DictConfig) -> None:
             )
         seen = look(
             list(ledger.names),
-            instantiate(cfg.finder),
+            instantiate(cfg.detector),
             load_embed(folder, cfg.device, Path(cfg.cache_dir)),
             **cfg.faces,
         )

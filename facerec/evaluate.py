@@ -65,40 +65,40 @@ def _inputs(cfg: DictConfig, folder: Path, fingerprint: str, images: "FaceImages
     statistics = _kind(folder).read_statistics(folder)
     return {
         "version": __version__,
-        **{key: cfg[key] for key in ("part", "allow_seen", "resamples", "seed")},
+        **{key: cfg[key] for key in ("split", "allow_seen", "resamples", "seed")},
         "model": fingerprint,
         "statistics": {key: statistics.get(key) for key in ("ensemble", "trained_on")},
         "data": data_fingerprint(images, cache),
         "attributes": list_fingerprint(Path(attributes)) if attributes else None,
         "lfw.pairs": [list_fingerprint(file) for file in pairs],
         "lfw.root": files_fingerprint(list(pictures.values()), cache) if pairs else None,
-        "finder": OmegaConf.to_container(cfg.finder, resolve=True) if pairs else None,
+        "detector": OmegaConf.to_container(cfg.detector, resolve=True) if pairs else None,
     }
 
 
 def _embed_shard(cfg: DictConfig, folder: Path, fingerprint: str, images: "FaceImages") -> None:
-    from facerec.evaluation import embed_parts
+    from facerec.evaluation import embed_splits
     from facerec.runtime.work_shard import Shard
 
     shard = Shard.parse(cfg.shard)
-    embed_parts(**_embedding(cfg, folder, fingerprint, images), shard=shard)
+    embed_splits(**_embedding(cfg, folder, fingerprint, images), shard=shard)
     log.info("shard %s of the embeddings is written; after the last one the same without shard", cfg.shard)
 
 
 def _check_unseen(cfg: DictConfig, folder: Path, images: "FaceImages") -> dict[str, Any]:
     """On which data set the model was trained, and how many of the identities it saw there; None if not known."""
-    if cfg.part not in ("test", "train"):
-        raise ConfigError(f"part must be test or train, not {cfg.part}: val identities calibrate the probabilities")
-    for part in ("val", cfg.part):
-        if not len(images.rows(part)):
-            raise DataError(f"dataset {images.name} has no {part} images; {images.split_by} decides how many")
+    if cfg.split not in ("test", "train"):
+        raise ConfigError(f"split must be test or train, not {cfg.split}: val calibrates the probabilities")
+    for split in ("val", cfg.split):
+        if not len(images.rows(split)):
+            raise DataError(f"dataset {images.name} has no {split} images; {images.split_by} decides how many")
     trained_on = _kind(folder).read_statistics(folder).get("trained_on")
     if not trained_on:
         log.warning("%s: does not say whom it was trained on, so that is not checked", folder)
         return {"trained_on": None, "shared_identities": None}
     if trained_on["dataset"] != images.name:  # the same person may have another name there
         return {"trained_on": trained_on["dataset"], "shared_identities": None}
-    asked = images.identity_digests("val", cfg.part)
+    asked = images.identity_digests("val", cfg.split)
     shared = len(set(asked) & set(trained_on["identities"]))
     if shared and not cfg.allow_seen:
         raise DataError(
@@ -116,7 +116,7 @@ def _measure(cfg: DictConfig, folder: Path, fingerprint: str, images: "FaceImage
     attributes = Path(cfg.attributes) if cfg.attributes else None
     lfw = None
     if cfg.lfw.pairs:
-        lfw = Lfw([Path(file) for file in cfg.lfw.pairs], Path(cfg.lfw.root or "."), instantiate(cfg.finder))
+        lfw = Lfw([Path(file) for file in cfg.lfw.pairs], Path(cfg.lfw.root or "."), instantiate(cfg.detector))
     given = _embedding(cfg, folder, fingerprint, images)
     return evaluate_model(**given, attributes=attributes, lfw=lfw, resamples=cfg.resamples, seed=cfg.seed)
 
@@ -131,7 +131,7 @@ def _embedding(cfg: DictConfig, folder: Path, fingerprint: str, images: "FaceIma
         "fingerprint": fingerprint,
         "images": images,
         "crops": open_crops(images, cache, cfg.data.decode_workers),
-        "part": cfg.part,
+        "split": cfg.split,
         "cache": cache,
         "batch_size": cfg.data.batch_size,
         "device": cfg.device,

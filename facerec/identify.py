@@ -40,7 +40,7 @@ def identify(cfg: DictConfig) -> None:
     with Gallery.open(cfg.gallery.url, folder, make=False, read_url=cfg.gallery.read_url) as gallery:
         rule = {"far": cfg.far, "per": cfg.per, "threshold": cfg.threshold}
         for seen in look(
-            files, instantiate(cfg.finder), load_embed(folder, cfg.device, Path(cfg.cache_dir)), **cfg.faces
+            files, instantiate(cfg.detector), load_embed(folder, cfg.device, Path(cfg.cache_dir)), **cfg.faces
         ):
             answers = gallery.identify(seen.vectors, top=cfg.top, **rule) if seen.faces else []
             _report(seen, answers, table)

@@ -33,7 +33,7 @@ def prepare(cfg: DictConfig) -> None:
 
     root, out = Path(cfg.photos).expanduser().resolve(), Path(cfg.out)
     sources = list_photos(root, cfg.shard)
-    preparation = Preparation(root, out / "crops", instantiate(cfg.finder), dict(cfg.faces), **cfg.data)
+    preparation = Preparation(root, out / "crops", instantiate(cfg.detector), dict(cfg.faces), **cfg.data)
     settings = _settings(cfg, root)
     _same_settings(out / "settings.json", settings)
     part = cfg.shard.replace("/", "-of-")
@@ -60,7 +60,7 @@ def _settings(cfg: DictConfig, root: Path) -> dict[str, Any]:
 
     from facerec.crops.contract import CropContract
 
-    decisive = {key: OmegaConf.to_container(cfg[key], resolve=True) for key in ("finder", "faces")}
+    decisive = {key: OmegaConf.to_container(cfg[key], resolve=True) for key in ("detector", "faces")}
     return {
         "photos": str(root),
         "shards": int(cfg.shard.partition("/")[2]),

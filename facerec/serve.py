@@ -47,7 +47,7 @@ def serve(cfg: DictConfig) -> None:
             raise ConfigError(f"model: {folder} has no thresholds; run `python -m facerec.evaluate` on it")
         service = Service(
             gallery,
-            instantiate(cfg.finder),
+            instantiate(cfg.detector),
             load_embed(folder, cfg.device, Path(cfg.cache_dir)),
             choice,
             limits,

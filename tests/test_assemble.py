@@ -57,10 +57,10 @@ def test_a_study_becomes_one_model_which_is_made_again_only_when_something_chang
     assert isinstance(ensemble, Ensemble)
     assert ensemble.names == ("resnet18", "resnet34", "resnet50")
     crops = torch.randint(0, 256, (3, 3, 112, 112), dtype=torch.uint8)
-    parts = [
+    splits = [
         root * load(member).embed(crops) for root, member in zip(ensemble.weights.sqrt(), members, strict=True)
     ]
-    torch.testing.assert_close(ensemble.embed(crops), torch.cat(parts, dim=1), atol=1e-6, rtol=0)
+    torch.testing.assert_close(ensemble.embed(crops), torch.cat(splits, dim=1), atol=1e-6, rtol=0)
     torch.testing.assert_close(ensemble.embed(crops).norm(dim=1), torch.ones(3))
     found = read_statistics(OUT / "model")
     assert found["trained_on"]["identities"] == read_statistics(members[0])["trained_on"]["identities"]
@@ -74,14 +74,14 @@ def test_a_study_becomes_one_model_which_is_made_again_only_when_something_chang
     assert made() == first
     assert "stays as it is" in "".join(capfd.readouterr())
 
-    assert run("assemble", "study=faces", "weighting=equal", "part=val") == 0
+    assert run("assemble", "study=faces", "weighting=equal", "split=val") == 0
     assert made() != first
     assert load(OUT / "model").state_dict()["weights"].tolist() == pytest.approx([1 / 3] * 3)
     assert "Weights (equal, on the pairs of held-out identities)" in "".join(capfd.readouterr())
     second = made()
 
     _change_bias(members[1], 0.1)
-    assert run("assemble", "study=faces", "weighting=equal", "part=val") == 0
+    assert run("assemble", "study=faces", "weighting=equal", "split=val") == 0
     assert made() != second
 
 
@@ -128,7 +128,7 @@ def test_a_missing_depth_is_refused(refused: Callable[..., str]) -> None:
         (["members=[]"], "members: give one model folder or more"),
         (["members=[outputs/nowhere]"], "outputs/nowhere/model.yaml: is missing"),
         (["members=[outputs/faces/ensemble/model]"], "is an ensemble already; give its members"),
-        (["part=test"], "part must be train or val"),
+        (["split=test"], "split must be train or val"),
         (["+weight=1"], "weight: no such key"),
         (["data.batch_size=0"], "data.batch_size"),
         (["shard=2/2"], "shard must be i/n"),

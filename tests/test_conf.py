@@ -41,7 +41,7 @@ def test_each_leaf_builds(job: str, leaf: str, tmp_path: Path) -> None:
     group, name = leaf.split("/")
     given = [f"{group}={name}", f"hydra.runtime.output_dir={tmp_path}"]
     given += [f"{group}.root={tmp_path}"] if leaf in NEEDS_A_FOLDER else []
-    given += [f"finder.weights={tmp_path}"] if leaf == "finder/face_alignment" else []
+    given += [f"detector.weights={tmp_path}"] if leaf == "detector/face_alignment" else []
     config = _composed(job, *given)
     if group == "experiment":  # a leaf that goes to where the groups go
         assert config.backbone.depth == int(name.removeprefix("resnet"))
@@ -68,7 +68,7 @@ def test_each_leaf_builds(job: str, leaf: str, tmp_path: Path) -> None:
         case "dataset" if leaf in NEEDS_A_FOLDER:
             with pytest.raises(Exception, match="DataError"):
                 instantiate(chosen)
-        case "finder" if name == "face_alignment":
+        case "detector" if name == "face_alignment":
             with pytest.raises(Exception, match=r"ConfigError.*s3fd-619a316812\.pth"):
                 instantiate(chosen)
         case _:

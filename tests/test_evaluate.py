@@ -86,7 +86,7 @@ def test_a_model_alone_can_be_measured_and_lfw_pairs_with_it(
             shutil.copy(people / name / f"{number}.pgm", pictures / name / f"{name}_{number:04d}.pgm")
     Path("pairs.txt").write_text("2 1\ns1 1 2\ns1 1 s2 1\ns2 1 2\ns2 1 s9 3\n")
     quick = [*QUICK[1:], "logger=wandb"]
-    given = ["lfw.root=lfw", "lfw.pairs=[pairs.txt]", "finder=none", "hydra.run.dir=alone"]
+    given = ["lfw.root=lfw", "lfw.pairs=[pairs.txt]", "detector=none", "hydra.run.dir=alone"]
     assert run("evaluate", f"model={member.parent}", *given, *quick) == 0
     assert list(Path("alone/wandb").glob("offline-run-*/*.wandb"))
     results = json.loads(Path("alone/metrics.json").read_text())
@@ -102,10 +102,10 @@ def test_a_model_alone_can_be_measured_and_lfw_pairs_with_it(
 def test_a_shard_only_embeds(run: Callable[..., int], study: Path, job: str) -> None:
     cache = Path("elsewhere")
     given = ["study=faces", f"data.cache_dir={cache}", "hydra.run.dir=apart"]
-    # the few images of this study are all in the first of the parts
-    for shard, parts in (("1/2", 0), ("0/2", 6)):
+    # the few images of this study are all in the first of the splits
+    for shard, splits in (("1/2", 0), ("0/2", 6)):
         assert run(job, *given, f"shard={shard}") == 0
-        assert len(list(cache.glob("embeddings-*/*"))) == parts
+        assert len(list(cache.glob("embeddings-*/*"))) == splits
     assert not {"model", "metrics.json"} & {file.name for file in Path("apart").iterdir()}
     before = {file: file.stat().st_mtime_ns for file in cache.glob("embeddings-*/*")}
     assert run(job, *given, *(QUICK[:2] if job == "evaluate" else [])) == 0
@@ -125,8 +125,8 @@ def test_what_it_refuses(
     statistics = (MODEL / "statistics.json").read_bytes()
     same = ["dataset=folder", f"dataset.root={people}"]
     for overrides, message in (
-        (["part=train"], "the model was trained on 8 of the 10 identities"),
-        (["part=val"], "part must be test or train"),
+        (["split=train"], "the model was trained on 8 of the 10 identities"),
+        (["split=val"], "split must be test or train"),
         ([*same, "dataset.test_share=0"], "has no test images"),
         (["model=nowhere"], "nowhere"),
         (["lfw.pairs=[empty.txt]", f"lfw.root={people}"], "empty.txt, line 1"),
@@ -229,7 +229,7 @@ def test_all_that_decides_the_figures_decides_their_freshness(
     for file in (*pictures.iterdir(), *map(Path, lists)):
         os.utime(file, (1, 1))
     assert changed("device=cpu", "data.batch_size=7", "logger=csv", "store_thresholds=true") == set()
-    assert changed("finder.smallest=16") == changed("finder=none") == {"finder"}
+    assert changed("detector.smallest=16") == changed("detector=none") == {"detector"}
     assert changed("seed=7") == {"seed"}
     assert changed(images=replace(images, identities=np.char.add(images.identities, "x"))) == {"data"}
     Path("pairs.txt").write_text(lists["pairs.txt"].replace("s2 1", "s2 2"))
@@ -270,7 +270,7 @@ def test_seen_identities_are_measured_only_on_request_and_give_no_thresholds(
     run: Callable[..., int], study: Path
 ) -> None:
     statistics = (MODEL / "statistics.json").read_bytes()
-    assert run("evaluate", "study=faces", "part=train", "allow_seen=true", *QUICK) == 0
+    assert run("evaluate", "study=faces", "split=train", "allow_seen=true", *QUICK) == 0
     assert json.loads((OUT / "metrics.json").read_text())["shared_identities"] == 8
     assert "were in the training set" in (OUT / "report.html").read_text()
     assert (MODEL / "statistics.json").read_bytes() == statistics

@@ -105,7 +105,7 @@ def test_a_folder_of_photos_as_people_have_them(photos: Path, tmp_path: Path) ->
         assert row["score"] > 0.8
     assert [row["index"] for row in kept if row["source"] == "bob/group.jpg"] == [0, 1]
     settings = json.loads(pq.read_schema(tmp_path / "manifest" / "0-of-1.parquet").metadata[b"settings"])
-    assert settings["finder"]["_target_"] == "facerec.faces.RetinaFaceFinder"
+    assert settings["detector"]["_target_"] == "facerec.faces.RetinaFaceDetector"
     assert settings["crop"]["template"] == "arcface-112"
     assert (tmp_path / "contact-sheet-0-of-1.png").exists()
 
@@ -174,7 +174,7 @@ def test_a_killed_run_goes_on(photos: Path, tmp_path: Path) -> None:
         (["shard=1"], "shard must be i/n"),
         (["photos=/nowhere"], "photos: there is no folder /nowhere"),
         (["faces.which=best"], r"faces\.which must be"),
-        (["finder.smallest=0"], r"finder\.smallest must be"),
+        (["detector.smallest=0"], r"detector\.smallest must be"),
         (["data.num_workers=0"], r"data\.num_workers must be"),
     ],
 )
@@ -203,7 +203,7 @@ def test_no_pictures_is_an_error(tmp_path: Path) -> None:
 
 def test_command_line(photos: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "facerec.prepare", f"photos={photos}", f"out={tmp_path}"]
-    done = subprocess.run([*command, "finder=none"], capture_output=True, text=True, check=True)
+    done = subprocess.run([*command, "detector=none"], capture_output=True, text=True, check=True)
     assert "refused: unreadable │ 3" in done.stdout
     assert "bob/text.jpg: unreadable" in done.stdout
     wrong = subprocess.run([*command, "+size=4"], capture_output=True, text=True, check=False)

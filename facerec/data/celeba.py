@@ -59,21 +59,21 @@ def celeba(
     if len(first) < len(names):
         log.info("celeba: %d images are in several roots; the first root's copy is used", len(names) - len(first))
     names, identities, landmarks = names[first], identities[first], landmarks[first]
-    parts = np.array([_PARTITIONS[str(number)] for number in partitions[first]])
+    splits = np.array([_PARTITIONS[str(number)] for number in partitions[first]])
 
     split_by = "list_eval_partition.txt"
-    if not (parts == "val").any():
+    if not (splits == "val").any():
         split_by += ", dataset.val_share"
-        train = np.unique(identities[parts == "train"])
+        train = np.unique(identities[splits == "train"])
         chosen = choose_identities(train, round(val_share * len(train)))
-        parts[np.isin(identities, chosen)] = "val"
+        splits[np.isin(identities, chosen)] = "val"
         log.info(
             "celeba: partition 1 holds no images; %d of %d training identities are set aside for validation",
             len(chosen),
             len(train),
         )
-    train_rows = np.flatnonzero(parts == "train")
-    parts[train_rows[hold_out(identities[train_rows], names[train_rows], seen_share)]] = "seen"
+    train_rows = np.flatnonzero(splits == "train")
+    splits[train_rows[hold_out(identities[train_rows], names[train_rows], seen_share)]] = "seen"
     left_out = np.array([str(identity) for identity in exclude], dtype=np.str_)
     if unknown := sorted(set(left_out.tolist()) - set(identities.tolist())):
         raise DataError(f"dataset.exclude: no image is of identity {', '.join(unknown)}")
@@ -82,7 +82,7 @@ def celeba(
         "celeba",
         [files[row] for row, keep in zip(first, kept, strict=True) if keep],
         identities[kept],
-        parts[kept],
+        splits[kept],
         landmarks[kept],
         split_by,
     )

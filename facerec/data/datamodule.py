@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler, S
 
 from facerec.data.augment import Augment
 from facerec.data.cache import as_is, open_crops
-from facerec.data.images import PARTS, FaceImages
+from facerec.data.images import SPLITS, FaceImages
 from facerec.data.statistics import ChannelStatistics, cached_channel_statistics
 from facerec.errors import ConfigError
 
@@ -89,7 +89,7 @@ class FaceData(pl.LightningDataModule):
         """Channel statistics of the training images."""
         return cached_channel_statistics(self.crops, self.images.rows("train"), Path(str(self.crops.filename)))
 
-    def part(self, name: str) -> CropDataset:
+    def split(self, name: str) -> CropDataset:
         """The images of "train", "seen", "val" or "test"."""
         return CropDataset(self.crops, self._labels, self.images.rows(name))
 
@@ -98,19 +98,19 @@ class FaceData(pl.LightningDataModule):
 
         Raises:
             ConfigError: all processes together want a larger batch than there are training images, or another
-                part has images, but not one for each process.
+                split has images, but not one for each process.
         """
         processes, name = self._world_size, self.images.name
-        count = {part: len(self.images.rows(part)) for part in PARTS}
+        count = {split: len(self.images.rows(split)) for split in SPLITS}
         if self.batch_size * processes > count["train"]:
             raise ConfigError(
                 f"data.batch_size is {self.batch_size} in each of {processes} processes, but dataset "
                 f"{name} has {count['train']} training images"
             )
-        for part in ("seen", "val", "test"):
-            if 0 < count[part] < processes:
+        for split in ("seen", "val", "test"):
+            if 0 < count[split] < processes:
                 raise ConfigError(
-                    f"trainer.devices: part '{part}' of dataset {name} holds {count[part]} images, too few for "
+                    f"trainer.devices: split '{split}' of dataset {name} holds {count[split]} images, too few for "
                     f"{processes} processes"
                 )
 
@@ -121,7 +121,7 @@ class FaceData(pl.LightningDataModule):
         that one process with a batch as large as all of theirs would. The rest of an epoch that fills no batch
         is left out, and is another one each epoch.
         """
-        dataset = self.part("train")
+        dataset = self.split("train")
         # with one process, too: Lightning tells this sampler the epoch
         sampler: Sampler[int] = DistributedSampler(
             dataset, self._world_size, self._rank, shuffle=True, seed=self.seed, drop_last=True
@@ -155,9 +155,9 @@ class FaceData(pl.LightningDataModule):
     def _rank(self) -> int:
         return self.trainer.global_rank if self.trainer else 0
 
-    def _shard(self, part: str) -> Dataset[Batch]:
+    def _shard(self, split: str) -> Dataset[Batch]:
         """Every process its own images, none twice: metrics must not count padding."""
-        dataset = self.part(part)
+        dataset = self.split(split)
         return Subset(dataset, range(self._rank, len(dataset), self._world_size))
 
     def _loader(

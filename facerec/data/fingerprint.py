@@ -24,7 +24,7 @@ def data_fingerprint(images: FaceImages, cache: Path) -> str:
         DataError: as `crops_fingerprint`.
     """
     digest = hashlib.sha256(os.fsencode(f"{crops_fingerprint(images, cache)} {images.name}\n"))
-    for identity, part in zip(images.identities.tolist(), images.parts.tolist(), strict=True):
+    for identity, part in zip(images.identities.tolist(), images.splits.tolist(), strict=True):
         digest.update(os.fsencode(f"{part} {identity}\n"))
     return digest.hexdigest()[:16]
 

@@ -7,7 +7,7 @@ import numpy as np
 from facerec.crops.listing import pick_photos
 from facerec.crops.photo import FORMATS
 from facerec.data.images import FaceImages
-from facerec.data.splits import assign_parts
+from facerec.data.splits import assign_splits
 from facerec.errors import DataError
 
 
@@ -33,5 +33,5 @@ def folder(root: str, val_share: float = 0.15, test_share: float = 0.15, seen_sh
     names = np.array([f"{file.parent.name}/{file.name}" for file in files])
     people = len(np.unique(identities))
     val, test = max(2, round(val_share * people)), round(test_share * people)
-    parts = assign_parts(identities, names, val, test, seen_share)
-    return FaceImages(base.name, files, identities, parts, split_by="dataset.val_share, dataset.test_share")
+    splits = assign_splits(identities, names, val, test, seen_share)
+    return FaceImages(base.name, files, identities, splits, split_by="dataset.val_share, dataset.test_share")

@@ -11,41 +11,41 @@ from numpy.typing import NDArray
 
 from facerec.errors import DataError
 
-PARTS = ("train", "seen", "val", "test")
+SPLITS = ("train", "seen", "val", "test")
 
 
 @dataclass(frozen=True)
 class FaceImages:
-    """Image files with identities and parts. Nothing is decoded yet: see `facerec.data.cache`.
+    """Image files with identities and splits. Nothing is decoded yet: see `facerec.data.cache`.
 
     Attributes:
         name: short name of the data set, for logs and model folders.
         files: N paths.
         identities: `str [N]`, whose face it is.
-        parts: `str [N]`. "train"; "seen": images of training identities held out for A@1/seen; "val" and
-            "test": images of identities that are in no other part.
+        splits: `str [N]`. "train"; "seen": images of training identities held out for A@1/seen; "val" and
+            "test": images of identities that are in no other split.
         landmarks: `float32 [N, 5, 2]`, x and y in pixels of the file, or None where the crop is the centre
             square.
         split_by: what of the data set decides how many identities are set aside, for messages.
 
     Raises:
-        DataError: fewer than two training identities, no identity to validate on, or an identity in parts
+        DataError: fewer than two training identities, no identity to validate on, or an identity in splits
             that must be disjoint.
     """
 
     name: str
     files: Sequence[Path]
     identities: NDArray[np.str_]
-    parts: NDArray[np.str_]
+    splits: NDArray[np.str_]
     landmarks: NDArray[np.float32] | None = None
     split_by: str = "its split"
 
     def __post_init__(self) -> None:
         """Refuse a table that no experiment can run on."""
-        train, val, test = (self._identities_of(*parts) for parts in (("train", "seen"), ("val",), ("test",)))
+        train, val, test = (self._identities_of(*splits) for splits in (("train", "seen"), ("val",), ("test",)))
         shared = sorted((train & val) | (train & test) | (val & test))
         if shared:
-            raise DataError(f"dataset {self.name}: {len(shared)} identities are in several parts: {shared[:5]}")
+            raise DataError(f"dataset {self.name}: {len(shared)} identities are in several splits: {shared[:5]}")
         if len(self._identities_of("train")) < 2:
             raise DataError(
                 f"dataset {self.name}: training needs images of at least two identities. {self._split()}"
@@ -57,9 +57,9 @@ class FaceImages:
                 f"images. {self._split()}"
             )
 
-    def rows(self, part: str) -> NDArray[np.int64]:
-        """Positions of the part's images, `int64`, ascending."""
-        return np.flatnonzero(self.parts == part)
+    def rows(self, split: str) -> NDArray[np.int64]:
+        """Positions of the split's images, `int64`, ascending."""
+        return np.flatnonzero(self.splits == split)
 
     def labels(self) -> NDArray[np.int64]:
         """`int64 [N]`: training identities are 0..C-1 in sorted order, all others follow."""
@@ -74,19 +74,19 @@ class FaceImages:
         """How many identities are trained on."""
         return len(self._identities_of("train"))
 
-    def identity_digests(self, *parts: str) -> list[str]:
-        """One digest for each identity of the parts, sorted: says whether data sets share people, not whom."""
-        names = sorted(self._identities_of(*parts))
+    def identity_digests(self, *splits: str) -> list[str]:
+        """One digest for each identity of the splits, sorted: says whether data sets share people, not whom."""
+        names = sorted(self._identities_of(*splits))
         return sorted(hashlib.sha256(os.fsencode(f"{self.name}/{name}")).hexdigest()[:16] for name in names)
 
     def _split(self) -> str:
-        """How many identities and images each part has, and what changes that."""
-        parts = {"training": ("train", "seen"), "validation": ("val",), "test": ("test",)}
+        """How many identities and images each split has, and what changes that."""
+        splits = {"training": ("train", "seen"), "validation": ("val",), "test": ("test",)}
         counts = [
-            f"{name}: {len(self._identities_of(*of))} ({np.isin(self.parts, of).sum()} images)"
-            for name, of in parts.items()
+            f"{name}: {len(self._identities_of(*of))} ({np.isin(self.splits, of).sum()} images)"
+            for name, of in splits.items()
         ]
         return f"Identities for {', '.join(counts)}. Add people or images, or change {self.split_by}"
 
-    def _identities_of(self, *parts: str) -> set[str]:
-        return set(self.identities[np.isin(self.parts, parts)].tolist())
+    def _identities_of(self, *splits: str) -> set[str]:
+        return set(self.identities[np.isin(self.splits, splits)].tolist())

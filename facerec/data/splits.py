@@ -39,7 +39,7 @@ def hold_out(identities: NDArray[np.str_], files: NDArray[np.str_], share: float
     return held
 
 
-def assign_parts(
+def assign_splits(
     identities: NDArray[np.str_], files: NDArray[np.str_], val: int, test: int, seen_share: float
 ) -> NDArray[np.str_]:
     """Set `test`, then `val` identities aside; of the others' images hold out `seen_share`.
@@ -48,10 +48,10 @@ def assign_parts(
         `str [N]` of "train", "seen", "val" and "test".
     """
     chosen = choose_identities(identities, test + val)
-    parts = np.full(len(identities), "train", dtype="<U5")
-    parts[np.isin(identities, chosen[:test])] = "test"
-    parts[np.isin(identities, chosen[test:])] = "val"
-    rest = np.flatnonzero(parts == "train")
+    splits = np.full(len(identities), "train", dtype="<U5")
+    splits[np.isin(identities, chosen[:test])] = "test"
+    splits[np.isin(identities, chosen[test:])] = "val"
+    rest = np.flatnonzero(splits == "train")
     if len(rest):
-        parts[rest[hold_out(identities[rest], files[rest], seen_share)]] = "seen"
-    return parts
+        splits[rest[hold_out(identities[rest], files[rest], seen_share)]] = "seen"
+    return splits

@@ -1,6 +1,6 @@
 """How good are a model, its members and their combination on identities none of them has seen?"""
 
-from facerec.evaluation.evaluate import Evaluated, embed_parts, evaluate_model
+from facerec.evaluation.evaluate import Evaluated, embed_splits, evaluate_model
 from facerec.evaluation.hardest import HardPair, hardest_pairs
 from facerec.evaluation.lfw import Lfw, find_pictures, measure_lfw, pair_columns, read_pairs
 from facerec.evaluation.measure import FARS, Measured, Sample, compare, measure, slice_figures
@@ -21,7 +21,7 @@ __all__ = [
     "by_images_per_identity",
     "compare",
     "describe_thresholds",
-    "embed_parts",
+    "embed_splits",
     "evaluate_model",
     "find_pictures",
     "hardest_pairs",

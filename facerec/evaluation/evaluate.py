@@ -55,7 +55,7 @@ def evaluate_model(
     images: FaceImages,
     crops: Crops,
     *,
-    part: str,
+    split: str,
     attributes: Path | None,
     lfw: Lfw | None,
     resamples: int,
@@ -64,14 +64,14 @@ def evaluate_model(
     batch_size: int,
     device: str,
 ) -> Evaluated:
-    """Measure the model on the identities of `part`; those of "val" calibrate it.
+    """Measure the model on the identities of `split`; those of "val" calibrate it.
 
     Args:
         model: an embedder, or an ensemble, whose members and plain concatenation are measured beside it.
         fingerprint: of the model, to find its embeddings again.
         images: the data set.
         crops: of its images.
-        part: "test" or "train".
+        split: "test" or "train".
         attributes: file for slices, see `by_attribute`.
         lfw: pictures and pairs of LFW.
         resamples: draws behind each interval.
@@ -86,16 +86,16 @@ def evaluate_model(
     """
     members = _members(model)
     weights = model.weights.cpu() if isinstance(model, Ensemble) else None
-    rows, labels = images.rows(part), torch.from_numpy(images.labels())
+    rows, labels = images.rows(split), torch.from_numpy(images.labels())
 
     settings: dict[str, Any] = {"cache": cache, "batch_size": batch_size, "device": device}
-    embedded = embed_parts(model, fingerprint, images, crops, part=part, **settings)
+    embedded = embed_splits(model, fingerprint, images, crops, split=split, **settings)
     for found in embedded.values():
         for name, embeddings in found.items():
             if not embeddings.isfinite().all():
                 raise ModelError(f"member {name}: embeddings are not finite; train it again")
     calibration = make_systems(embedded["val"], weights)
-    by_member = embedded[part]
+    by_member = embedded[split]
     systems, ours = make_systems(by_member, weights), labels[rows]
     sample = Sample(ours, torch.from_numpy(_enrolled(images.identities[rows])))
     draws = {"resamples": resamples, "seed": seed}
@@ -111,7 +111,7 @@ def evaluate_model(
     results = {
         "version": __version__,
         "dataset": images.name,
-        "part": part,
+        "split": split,
         "images": len(rows),
         "identities": len(ours.unique()),
         **draws,
@@ -131,27 +131,27 @@ def evaluate_model(
     return Evaluated(results, measured, similarities, (in_table[0], in_table[1]), images, crops)
 
 
-def embed_parts(
+def embed_splits(
     model: CropModel,
     fingerprint: str,
     images: FaceImages,
     crops: Crops,
     *,
-    part: str,
+    split: str,
     cache: Path,
     batch_size: int,
     device: str,
     shard: Shard = WHOLE,
 ) -> dict[str, dict[str, Tensor]]:
-    """What each member says of the identities of "val" and of `part`; arguments as of `evaluate_model`.
+    """What each member says of the identities of "val" and of `split`; arguments as of `evaluate_model`.
 
     Args:
-        shard: which of the parts of 4096 images to embed, see `embed_rows`.
+        shard: which of the blocks of 4096 images to embed, see `embed_rows`.
     """
     members = _members(model)
     keys = {name: f"{fingerprint}/{name}" for name in members}
     settings: dict[str, Any] = {"cache": cache, "batch_size": batch_size, "device": device, "shard": shard}
-    return {one: embed_members(members, keys, crops, images.rows(one), **settings) for one in ("val", part)}
+    return {one: embed_members(members, keys, crops, images.rows(one), **settings) for one in ("val", split)}
 
 
 def _members(model: CropModel) -> dict[str, CropModel]:

@@ -15,21 +15,21 @@ from tqdm import tqdm
 from facerec.crops import align, is_photo, read_photo
 from facerec.errors import DataError
 from facerec.evaluation.systems import make_systems
-from facerec.faces import Finder, choose
+from facerec.faces import Detector, choose
 from facerec.metrics import fold_accuracy
 from facerec.models.base import CropModel
 
 log = logging.getLogger(__name__)
 
-_PHOTOS = 16  # in the finder at once
+_PHOTOS = 16  # in the detector at once
 
 
 class Lfw(NamedTuple):
-    """Pair lists, the folder of the pictures, and the finder that looks for the face in each."""
+    """Pair lists, the folder of the pictures, and the detector that looks for the face in each."""
 
     pairs: Sequence[Path]
     root: Path
-    finder: Finder
+    detector: Detector
 
 
 class Pair(NamedTuple):
@@ -127,7 +127,7 @@ def measure_lfw(lfw: Lfw, members: Mapping[str, CropModel], weights: Tensor | No
     """
     pairs = read_pairs(lfw.pairs)
     pictures, missing = find_pictures(pairs, lfw.root)
-    names, crops, faceless = _crops(pictures, lfw.finder)
+    names, crops, faceless = _crops(pictures, lfw.detector)
     left, right, same, fold = pair_columns(pairs, {name: row for row, name in enumerate(names)})
     for problem, listed in (("are missing", missing), ("show no face", faceless)):
         if listed:
@@ -146,7 +146,7 @@ def measure_lfw(lfw: Lfw, members: Mapping[str, CropModel], weights: Tensor | No
     }
 
 
-def _crops(pictures: Mapping[str, Path], finder: Finder) -> tuple[list[str], NDArray[np.uint8], list[str]]:
+def _crops(pictures: Mapping[str, Path], detector: Detector) -> tuple[list[str], NDArray[np.uint8], list[str]]:
     """Names and crops of the pictures with a face, the most central one, and the names of those without."""
     kept: list[str] = []
     crops: list[Tensor] = []
@@ -156,7 +156,7 @@ def _crops(pictures: Mapping[str, Path], finder: Finder) -> tuple[list[str], NDA
         for start in range(0, len(names), _PHOTOS):
             batch = names[start : start + _PHOTOS]
             photos = [read_photo(pictures[name]) for name in batch]
-            for name, photo, faces in zip(batch, photos, finder.find(photos), strict=True):
+            for name, photo, faces in zip(batch, photos, detector.find(photos), strict=True):
                 height, width = photo.shape[1:]
                 central = choose(faces, "most_central", 0, 0, (height, width))
                 if central:

@@ -17,7 +17,7 @@ def refuse(
     """Why each face is left out, in the order of `faces`; an empty text for those that count.
 
     Args:
-        faces: as a finder returns them.
+        faces: as a detector returns them.
         which: "all", or one face a photo: the "largest" box, the "most_central" box or the highest "score".
             Where two are equal, the first.
         min_size: smallest shorter side of a box, in pixels.

@@ -1,4 +1,4 @@
-"""What a finder finds."""
+"""What a detector finds."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -28,7 +28,7 @@ class Face(NamedTuple):
         return float(min(self.box[2] - self.box[0], self.box[3] - self.box[1]))
 
 
-class Finder(Protocol):
+class Detector(Protocol):
     """Finds the faces in photos."""
 
     def find(self, photos: Sequence[Tensor]) -> list[list[Face]]:

@@ -1,4 +1,4 @@
-"""Finder over the `face-alignment` package: any of its detectors, five or 68 landmarks."""
+"""Detector over the `face-alignment` package: any of its detectors, five or 68 landmarks."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,19 +10,19 @@ from torch import Tensor
 
 from facerec.errors import ConfigError
 from facerec.faces import fan
-from facerec.faces.detectors import DETECTORS, build
 from facerec.faces.face import Face
+from facerec.faces.networks import DETECTORS, build
 from facerec.faces.views import Search
 from facerec.runtime.device import find_device
 
 _MAX_IOU = 0.4
 
 
-class FaceAlignmentFinder:
+class FaceAlignmentDetector:
     """Faces from the `face-alignment` package (Bulat and Tzimiropoulos, arXiv 1703.07332).
 
     Args:
-        detector: sfd, retinaface, blazeface (the back model), yunet or scrfd.
+        network: sfd, retinaface, blazeface (the back model), yunet or scrfd.
         landmarks: "fan": 68 points reduced to five; "detector": the detector's own five (sfd has none).
         weights: folder of weight files under the package's names; None: torch hub's folder, to which the package
             downloads what is missing.
@@ -38,7 +38,7 @@ class FaceAlignmentFinder:
 
     def __init__(
         self,
-        detector: str,
+        network: str,
         landmarks: Literal["fan", "detector"],
         weights: str | None,
         smallest: int,
@@ -47,19 +47,19 @@ class FaceAlignmentFinder:
         turns: bool,
         device: str,
     ) -> None:
-        if detector not in DETECTORS:
-            raise ConfigError(f"finder.detector must be one of {', '.join(DETECTORS)}, not {detector!r}")
+        if network not in DETECTORS:
+            raise ConfigError(f"detector.network must be one of {', '.join(DETECTORS)}, not {network!r}")
         if landmarks not in ("fan", "detector"):
-            raise ConfigError(f"finder.landmarks must be fan or detector, not {landmarks!r}")
-        self.traits = DETECTORS[detector]
+            raise ConfigError(f"detector.landmarks must be fan or detector, not {landmarks!r}")
+        self.traits = DETECTORS[network]
         if landmarks == "detector" and not self.traits.points:
-            raise ConfigError(f"finder.landmarks: {detector} has no landmarks of its own; take landmarks=fan")
-        self.device = find_device(device, "finder.device")
+            raise ConfigError(f"detector.landmarks: {network} has no landmarks of its own; take landmarks=fan")
+        self.device = find_device(device, "detector.device")
         folder = None if weights is None else Path(weights).expanduser()
         needed = (*self.traits.files, *([fan.FILE] if landmarks == "fan" else []))
         with _explained(needed, folder):
             self.fan = fan.Fan(folder, self.device) if landmarks == "fan" else None
-            self.detect = build(detector, folder, self.device, min_score, _MAX_IOU)
+            self.detect = build(network, folder, self.device, min_score, _MAX_IOU)
         self.search = Search(
             side=self.traits.side,
             smallest=smallest,
@@ -97,6 +97,6 @@ def _explained(needed: Sequence[str], folder: Path | None) -> Iterator[None]:
         there = [name for name in needed if (place / name).is_file()]
         state = "can't be loaded from" if len(there) == len(needed) else "must be in"
         raise ConfigError(
-            f"finder.weights: {', '.join(needed)} {state} {place} ({reason}); put the files there, give "
-            "finder.weights=FOLDER, or take finder=retinaface, which needs no files"
+            f"detector.weights: {', '.join(needed)} {state} {place} ({reason}); put the files there, give "
+            "detector.weights=FOLDER, or take detector=retinaface, which needs no files"
         ) from error

@@ -12,11 +12,11 @@ from facerec.faces.views import Detections, Search
 from facerec.runtime.onnx_session import open_session
 
 
-class RetinaFaceFinder:
+class RetinaFaceDetector:
     """RetinaFace-MobileNet0.25 (Deng et al., arXiv 1905.00641) in ONNX on the CPU; nothing is downloaded.
 
     We run the package's weights and decode them ourselves, because its own decoder cuts landmarks to whole
-    pixels. On a GPU take `finder=face_alignment finder.detector=retinaface`: the same network in torch.
+    pixels. On a GPU take `detector=face_alignment detector.network=retinaface`: the same network in torch.
 
     Args:
         smallest: faces of this many pixels in the photo are still to be found; half of it takes four times as

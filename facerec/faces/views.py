@@ -81,7 +81,7 @@ class Search:
         """Refuse what would find nothing or never end."""
         for name in ("smallest", "batch_size"):
             if getattr(self, name) < 1:
-                raise ConfigError(f"finder.{name} must be at least 1, not {getattr(self, name)}")
+                raise ConfigError(f"detector.{name} must be at least 1, not {getattr(self, name)}")
 
     def __call__(self, photos: Sequence[Tensor], detect: Detect, device: torch.device) -> list[list[Face]]:
         """The faces in each photo `uint8 [3, H, W]`, best score first."""

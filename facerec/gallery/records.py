@@ -17,7 +17,7 @@ class Sample(NamedTuple):
         source: name of the photo, for people to read.
         crop: SHA-256 of the crop's bytes; empty where there is no crop: then that of the vector's bytes.
         box: x0, y0, x1, y1 in pixels of the photo.
-        score: the finder's, 0..1.
+        score: the detector's, 0..1.
         kept: the crop as PNG, if the gallery is to keep it.
     """
 

@@ -14,7 +14,7 @@ from torchvision.io import encode_png
 
 from facerec.crops import FORMATS, align, pick_photos, read_photo, sharpness
 from facerec.errors import ConfigError, DataError
-from facerec.faces import Face, Finder, refuse
+from facerec.faces import Detector, Face, refuse
 from facerec.runtime.os_errors import naming
 from facerec.runtime.work_shard import Shard
 
@@ -31,15 +31,15 @@ class Preparation:
     Args:
         root: the folder of photos.
         crops: where crops go, as `CROPS/PERSON/PHOTO-INDEX.png`.
-        finder: finds the faces.
+        detector: finds the faces.
         choose: arguments of `facerec.faces.refuse` by name: which, min_size, min_score.
-        batch_size: photos a finder gets at once.
+        batch_size: photos a detector gets at once.
         num_workers: threads that read photos (decoders let go of Python's lock).
     """
 
     root: Path
     crops: Path
-    finder: Finder
+    detector: Detector
     choose: dict[str, Any]
     batch_size: int
     num_workers: int
@@ -73,7 +73,7 @@ class Preparation:
             return "unreadable: " + str(error).removeprefix(f"{file}: ")
 
     def _cut(self, photos: dict[str, Tensor]) -> dict[str, list[Row]]:
-        found = self.finder.find(list(photos.values()))
+        found = self.detector.find(list(photos.values()))
         return {
             source: self._cut_one(source, photo, faces)
             for (source, photo), faces in zip(photos.items(), found, strict=True)

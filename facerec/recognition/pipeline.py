@@ -13,7 +13,7 @@ from torch import Tensor
 from facerec.crops import FORMATS, align, pick_photos, read_photo
 from facerec.crops.contract import CROP_SIZE
 from facerec.errors import ConfigError, DataError
-from facerec.faces import Face, Finder, choose
+from facerec.faces import Detector, Face, choose
 from facerec.models import onnx_model as peer
 from facerec.models.onnx_export import CpuEmbedder
 from facerec.models.store import load
@@ -48,27 +48,29 @@ class Seen(NamedTuple):
 
 
 def look(
-    files: Sequence[Path], finder: Finder, embed: Embed, *, min_size: float, min_score: float, batch_size: int
+    files: Sequence[Path], detector: Detector, embed: Embed, *, min_size: float, min_score: float, batch_size: int
 ) -> Iterator[Seen]:
     """Find, cut and embed the faces of each photo, in order, `batch_size` photos at a time.
 
     Args:
         files: photos.
-        finder: finds the faces.
+        detector: finds the faces.
         embed: crops `uint8 [N, 3, 112, 112]` to unit vectors `float32 [N, d]`.
         min_size: faces whose box is smaller, in pixels, are passed over.
-        min_score: so are those the finder is less sure of, 0..1.
-        batch_size: photos in the finder at once.
+        min_score: so are those the detector is less sure of, 0..1.
+        batch_size: photos in the detector at once.
     """
     for start in range(0, len(files), batch_size):
         part = files[start : start + batch_size]
-        yield from see(part, [_read(file) for file in part], finder, embed, min_size=min_size, min_score=min_score)
+        yield from see(
+            part, [_read(file) for file in part], detector, embed, min_size=min_size, min_score=min_score
+        )
 
 
 def see(
     files: Sequence[Path],
     photos: Sequence[Tensor | str],
-    finder: Finder,
+    detector: Detector,
     embed: Embed,
     *,
     min_size: float,
@@ -79,12 +81,12 @@ def see(
     Args:
         files: what the photos are called.
         photos: `uint8 [3, H, W]`, or why there is none.
-        finder: finds the faces.
+        detector: finds the faces.
         embed: crops `uint8 [N, 3, 112, 112]` to unit vectors `float32 [N, d]`.
         min_size: faces whose box is smaller, in pixels, are passed over.
-        min_score: so are those the finder is less sure of, 0..1.
+        min_score: so are those the detector is less sure of, 0..1.
     """
-    found = iter(finder.find([photo for photo in photos if isinstance(photo, Tensor)]))
+    found = iter(detector.find([photo for photo in photos if isinstance(photo, Tensor)]))
     seen = [_see(file, photo, found, min_size, min_score) for file, photo in zip(files, photos, strict=True)]
     vectors = embed(torch.cat([one.crops for one in seen]))
     parts = vectors.split([len(one.crops) for one in seen])

@@ -26,7 +26,7 @@ def show_evaluation(results: Mapping[str, Any], folder: Path, thresholds: str) -
     """
     lfw = (results["lfw"] or {}).get("systems", {})
     columns = (*_COLUMNS, "LFW") if lfw else _COLUMNS
-    title = f"{results['identities']} people of {results['dataset']} ({results['part']}), {_seen(results)}"
+    title = f"{results['identities']} people of {results['dataset']} ({results['split']}), {_seen(results)}"
     table = Table("", *columns, title=title, title_justify="left")
     for column in table.columns[1:]:
         column.justify = "right"

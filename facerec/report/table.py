@@ -22,8 +22,8 @@ def show_table(values: Mapping[str, float], loggers: Iterable[Logger], run: Path
         title: which weights these are the metrics of.
     """
     rows = []
-    for part, label in _ROWS.items():
-        cells = [values.get(f"{part}/{column}") for column in _COLUMNS]
+    for split, label in _ROWS.items():
+        cells = [values.get(f"{split}/{column}") for column in _COLUMNS]
         if any(cell is not None for cell in cells):
             rows.append([label, *("-" if cell is None else f"{cell:.4f}" for cell in cells)])
     table = Table("", *_COLUMNS, title=title, title_justify="left")
@@ -46,16 +46,16 @@ def show_weights(found: Mapping[str, Any], folder: Path) -> None:
         found: `ensemble` of its `statistics.json`.
         folder: the model.
     """
-    parts = {"train": "training identities", "val": "held-out identities"}
+    splits = {"train": "training identities", "val": "held-out identities"}
     table = Table(
-        "", "weight", *(f"{kind}, {label}" for label in parts.values() for kind in ("genuine", "impostor"))
+        "", "weight", *(f"{kind}, {label}" for label in splits.values() for kind in ("genuine", "impostor"))
     )
-    table.title = f"Weights ({found['weighting']}, on the pairs of {parts[found['part']]})"
+    table.title = f"Weights ({found['weighting']}, on the pairs of {splits[found['split']]})"
     table.title_justify = "left"
     for column in table.columns[1:]:
         column.justify = "right"
     for k, name in enumerate(found["members"]):
-        cells = [found["pairs"][part][kind] for part in parts for kind in ("genuine", "impostor")]
+        cells = [found["pairs"][split][kind] for split in splits for kind in ("genuine", "impostor")]
         pairs = [f"{of['mean'][k]:.3f} ± {of['covariance'][k][k] ** 0.5:.3f}" for of in cells]
         table.add_row(name, f"{found['weights'][k]:.4f}", *pairs)
     console = Console(width=140, markup=False, emoji=False)

@@ -27,9 +27,9 @@ def job_name(*, _root_: DictConfig) -> str:
     """Folder of a job in a sweep: loss, learning rate, and a hash over all that decides what comes out.
 
     Registered as the resolver `${job_name:}`. Jobs share a folder only if they are the same job on the same data,
-    wherever that lies. Data that can't be opened has no part in the name: the job itself will say what is wrong.
+    wherever that lies. Data that can't be opened has no split in the name: the job itself will say what is wrong.
     """
-    before = _named(_root_, decisive(_root_))  # what jobs were called when data had no part in their names
+    before = _named(_root_, decisive(_root_))  # what jobs were called when data had no split in their names
     try:
         images = open_images_of(_root_)
         inputs = job_inputs(_root_, images)

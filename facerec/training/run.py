@@ -69,7 +69,7 @@ def _refused_or_interrupted() -> Iterator[None]:
 
 
 def _data(cfg: DictConfig, images: "FaceImages") -> "FaceData":
-    counts = ", ".join(f"{len(images.rows(part))} {part}" for part in ("train", "seen", "val", "test"))
+    counts = ", ".join(f"{len(images.rows(split))} {split}" for split in ("train", "seen", "val", "test"))
     log.info("dataset %s: %d training identities; images: %s", images.name, images.num_classes, counts)
     data: FaceData = instantiate(cfg.data)(images, instantiate(cfg.augment), seed=cfg.seed)
     return data
@@ -92,8 +92,8 @@ def _learner(cfg: DictConfig, data: "FaceData") -> "Learner":
             )
         embedder.backbone.load_state_dict(start.backbone.state_dict())
     head = instantiate(cfg.loss, embedding_dim=embedder.embedding_dim, num_classes=data.images.num_classes)
-    parts = instantiate(cfg.optimizer), instantiate(cfg.scheduler)
-    learner: Learner = instantiate(cfg.learner, shard=cfg.head.shard)(embedder, head, data.images, *parts)
+    splits = instantiate(cfg.optimizer), instantiate(cfg.scheduler)
+    learner: Learner = instantiate(cfg.learner, shard=cfg.head.shard)(embedder, head, data.images, *splits)
     return learner
 
 
@@ -116,11 +116,11 @@ def _fit(
     loggers = [CSVLogger(run, name="csv"), *([_logger(cfg, run)] if cfg.get("logger") else [])]
     callbacks, switches = _callbacks(cfg)
 
-    def make_trainer(**parts: Any) -> Trainer:
+    def make_trainer(**splits: Any) -> Trainer:
         make = instantiate(cfg.trainer, _partial_=True, precision=precision, default_root_dir=str(run))
         plugins = [*(make.keywords.get("plugins") or []), WholeCheckpoints()]
         try:
-            trainer: Trainer = make(**parts, **switches, plugins=plugins)
+            trainer: Trainer = make(**splits, **switches, plugins=plugins)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"trainer: {error}") from error
         return trainer
@@ -146,7 +146,7 @@ def _fit(
     metrics = list(evaluator.validate(learner, data, verbose=False))
     if len(data.images.rows("test")):
         metrics += evaluator.test(learner, data, verbose=False)
-    values = {name: value for part in metrics for name, value in part.items()}
+    values = {name: value for split in metrics for name, value in split.items()}
     if not trainer.is_global_zero:
         return None
     _finish(cfg, run, learner, data, values)

@@ -16,7 +16,7 @@ _Job = tuple[Tensor, "asyncio.Future[Seen]", asyncio.AbstractEventLoop]
 
 
 class Looker:
-    """A bounded queue in front of finder and embedder.
+    """A bounded queue in front of detector and embedder.
 
     A batch is what is waiting when the one before is done: nobody waits for others to come.
 

@@ -13,7 +13,7 @@ class Limits(NamedTuple):
         upload_seconds: for a request to arrive whole.
         decode_seconds: for one photo; a decoder that takes longer is killed.
         requests: at work at once, those that still arrive included.
-        waiting: photos in the queue for the finder.
+        waiting: photos in the queue for the detector.
         rate: of one key, as in "600/minute".
     """
 

@@ -31,7 +31,7 @@ class Metrics:
         )
         self._faces = Counter("facerec_faces", "Faces found", registry=self._registry)
         self.at_work = Gauge("facerec_requests_at_work", "Requests not answered yet", registry=self._registry)
-        gauge = Gauge("facerec_waiting_photos", "Photos that wait for the finder", registry=self._registry)
+        gauge = Gauge("facerec_waiting_photos", "Photos that wait for the detector", registry=self._registry)
         gauge.set_function(waiting)
 
     def answered(self, route: str, status: int, seconds: float) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar
 from PIL import Image
 from torch import Tensor
 
-from facerec.faces import Finder
+from facerec.faces import Detector
 from facerec.gallery import Answer, Doubt, Enrolled, Gallery, Sample, acting_as
 from facerec.gallery.names import printable
 from facerec.recognition.pipeline import Embed, Seen, see
@@ -57,7 +57,7 @@ class Service:
 
     Args:
         gallery: open; `close` leaves it so.
-        finder: of faces.
+        detector: of faces.
         embed: crops to vectors.
         choice: of faces.
         limits: of requests.
@@ -65,10 +65,10 @@ class Service:
     """
 
     def __init__(
-        self, gallery: Gallery, finder: Finder, embed: Embed, choice: Choice, limits: Limits, decoders: int
+        self, gallery: Gallery, detector: Detector, embed: Embed, choice: Choice, limits: Limits, decoders: int
     ) -> None:
         self.gallery, self.choice, self.limits = gallery, choice, limits
-        self._finder, self._embed = finder, embed
+        self._detector, self._embed = detector, embed
         self._decoder = Decoder(decoders, limits.decode_seconds, limits.photo_pixels)
         self.looker = Looker(self._see, choice.batch_size, limits.waiting)
         self.metrics = Metrics(lambda: self.looker.waiting)
@@ -169,7 +169,7 @@ class Service:
 
     def _see(self, files: Sequence[Path], photos: Sequence[Tensor]) -> list[Seen]:
         bounds = {"min_size": self.choice.min_size, "min_score": self.choice.min_score}
-        seen = see(files, photos, self._finder, self._embed, **bounds)
+        seen = see(files, photos, self._detector, self._embed, **bounds)
         self.metrics.looked(len(photos), sum(len(one.faces) for one in seen))
         return seen
 

@@ -91,7 +91,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
 from pathlib import Path
 from facerec.data import orl, open_crops
 from facerec.errors import DataError
-from facerec.faces import read_photo
+from facerec.crops import read_photo
 try:
     open_crops(orl(), Path({str(tmp_path)!r}), 0)
 except DataError as error:
@@ -157,7 +157,7 @@ def test_folder_of_people(tmp_path: Path) -> None:
         (tmp_path / f"person {person}" / "notes.txt").write_text("not a picture")
     images = folder(str(tmp_path))
     assert len(images.files) == 40
-    assert {part: len(set(images.identities[images.rows(part)])) for part in ("train", "val", "test")} == {
+    assert {split: len(set(images.identities[images.rows(split)])) for split in ("train", "val", "test")} == {
         "train": 5,
         "val": 2,
         "test": 1,

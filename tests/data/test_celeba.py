@@ -11,8 +11,8 @@ from facerec.errors import DataError
 MakeCeleba = Callable[..., Path]
 
 
-def _identities(images: FaceImages, part: str) -> set[str]:
-    return set(images.identities[images.rows(part)].tolist())
+def _identities(images: FaceImages, split: str) -> set[str]:
+    return set(images.identities[images.rows(split)].tolist())
 
 
 def test_official_partitions_are_kept(make_celeba: MakeCeleba) -> None:
@@ -34,7 +34,7 @@ def test_validation_is_carved_out_of_training_where_partition_1_is_empty(
     assert len(_identities(images, "val")) == 2  # of 6
     assert _identities(images, "test") == {"16", "17", "18", "19"}
     assert "2 of 6 training identities are set aside for validation" in caplog.text
-    np.testing.assert_array_equal(images.parts, again.parts)
+    np.testing.assert_array_equal(images.splits, again.splits)
 
 
 def test_roots_are_joined_by_identity_and_common_files_counted_once(

@@ -35,10 +35,10 @@ def test_a_copy_with_new_dates_is_the_same_data(images: FaceImages, tmp_path: Pa
 def test_whatever_decides_a_result_is_part_of_it(images: FaceImages, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     crops, data = crops_fingerprint(images, cache), data_fingerprint(images, cache)
-    moved = images.parts.copy()
+    moved = images.splits.copy()
     moved[images.rows("train")[0]] = "seen"
     renamed = np.char.add(images.identities, "x")
-    for other in (replace(images, parts=moved), replace(images, identities=renamed)):
+    for other in (replace(images, splits=moved), replace(images, identities=renamed)):
         assert crops_fingerprint(other, cache) == crops
         assert data_fingerprint(other, cache) != data
     marked = replace(images, landmarks=np.zeros((18, 5, 2), np.float32))

@@ -1,4 +1,4 @@
-"""The landmarks that come with the ORL faces are those that a user's finder finds."""
+"""The landmarks that come with the ORL faces are those that a user's detector finds."""
 
 import numpy as np
 import torch
@@ -11,15 +11,15 @@ from facerec.data import orl
 from facerec.job import CONFIG_DIR
 
 
-def test_landmarks_are_where_the_default_finder_sees_them() -> None:
+def test_landmarks_are_where_the_default_detector_sees_them() -> None:
     images = orl()
     assert images.landmarks is not None
     rows = range(0, 400, 20)
     photos = torch.stack([read_photo(images.files[row]) for row in rows])
     doubled = F.interpolate(photos.float(), scale_factor=2, mode="bilinear").to(torch.uint8)
-    found = instantiate(OmegaConf.load(CONFIG_DIR / "finder" / "retinaface.yaml")).find(list(doubled))
+    found = instantiate(OmegaConf.load(CONFIG_DIR / "detector" / "retinaface.yaml")).find(list(doubled))
     assert [len(faces) for faces in found] == [1] * 20
     points = (np.array([faces[0].landmarks for faces in found]) + 0.5) / 2 - 0.5
     distance = np.linalg.norm(points - images.landmarks[rows], axis=-1)
-    assert distance.mean() < 2  # pixels of 92x112, where eyes are about 34 apart; the finder itself varies by 1.6
+    assert distance.mean() < 2  # pixels of 92x112, where eyes are about 34 apart; the detector itself varies by 1.6
     assert distance.max() < 7

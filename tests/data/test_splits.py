@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from facerec.data import folder, orl
 from facerec.data.images import FaceImages
-from facerec.data.splits import assign_parts, choose_identities, hold_out
+from facerec.data.splits import assign_splits, choose_identities, hold_out
 from facerec.errors import DataError
 
 people = st.lists(st.integers(1, 12), min_size=6, max_size=40)
@@ -35,8 +35,8 @@ def test_hold_out_is_a_share_of_each_identity_and_ignores_order(counts: list[int
 @settings(deadline=None)
 def test_parts_are_disjoint_in_identities(counts: list[int], val: int, test: int) -> None:
     identities, files = _table(counts)
-    parts = assign_parts(identities, files, val, test, 0.2)
-    owners = {part: set(identities[parts == part]) for part in ("train", "seen", "val", "test")}
+    splits = assign_splits(identities, files, val, test, 0.2)
+    owners = {split: set(identities[splits == split]) for split in ("train", "seen", "val", "test")}
     assert len(owners["val"]) == val
     assert len(owners["test"]) == test
     assert owners["seen"] <= owners["train"]
@@ -51,8 +51,8 @@ def test_choice_does_not_depend_on_what_else_is_known() -> None:
     assert [order[name] for name in few] == sorted(order[name] for name in few)
 
 
-def _images(identities: list[str], parts: list[str]) -> FaceImages:
-    return FaceImages("toy", [], np.array(identities), np.array(parts))
+def _images(identities: list[str], splits: list[str]) -> FaceImages:
+    return FaceImages("toy", [], np.array(identities), np.array(splits))
 
 
 def test_labels_number_training_identities_first() -> None:
@@ -62,7 +62,7 @@ def test_labels_number_training_identities_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("identities", "parts", "message"),
+    ("identities", "splits", "message"),
     [
         (
             ["a", "a", "b", "b", "c", "c"],
@@ -71,12 +71,12 @@ def test_labels_number_training_identities_first() -> None:
         ),
         (["a", "b", "c", "d"], ["train", "train", "val", "val"], "validation needs two"),
         (["a", "b", "c", "c"], ["train", "train", "val", "val"], "validation needs two"),
-        (["a", "b", "c", "c", "d", "a"], ["train", "train", "val", "val", "val", "test"], "several parts"),
+        (["a", "b", "c", "c", "d", "a"], ["train", "train", "val", "val", "val", "test"], "several splits"),
     ],
 )
-def test_tables_no_experiment_can_run_on(identities: list[str], parts: list[str], message: str) -> None:
+def test_tables_no_experiment_can_run_on(identities: list[str], splits: list[str], message: str) -> None:
     with pytest.raises(DataError, match=message):
-        _images(identities, parts)
+        _images(identities, splits)
 
 
 @pytest.mark.parametrize(

@@ -81,13 +81,13 @@ def test_more_processes_than_images_are_refused(tmp_path: Path) -> None:
     data = FaceData(
         orl(), Augment(), batch_size=2, num_workers=0, decode_workers=0, cache_dir=str(tmp_path), seed=0
     )
-    counts = [len(data.part(part)) for part in ("seen", "val", "test")]
+    counts = [len(data.split(part)) for part in ("seen", "val", "test")]
     data.trainer = Trainer(devices=min(counts), accelerator="cpu", strategy="ddp", logger=False)
     data.setup("fit")
     data.trainer = Trainer(devices=min(counts) + 1, accelerator="cpu", strategy="ddp", logger=False)
     with pytest.raises(ConfigError, match=f"holds {min(counts)} images, too few for {min(counts) + 1} proc"):
         data.setup("fit")
-    data.trainer = Trainer(devices=len(data.part("train")), accelerator="cpu", strategy="ddp", logger=False)
+    data.trainer = Trainer(devices=len(data.split("train")), accelerator="cpu", strategy="ddp", logger=False)
     with pytest.raises(ConfigError, match=r"data\.batch_size is 2 in each of"):
         data.setup("fit")
 

@@ -9,7 +9,7 @@ from skimage.data import astronaut
 
 from facerec.crops import align
 from facerec.errors import ConfigError
-from facerec.faces import FaceAlignmentFinder, RetinaFaceFinder
+from facerec.faces import FaceAlignmentDetector, RetinaFaceDetector
 from facerec.faces.fan import FILE, five_of_68
 
 PHOTO = torch.from_numpy(astronaut()).permute(2, 0, 1).contiguous()
@@ -23,15 +23,15 @@ def weights() -> Path:
     return folder
 
 
-def _finder(detector: str, folder: Path | None, landmarks: str = "detector") -> FaceAlignmentFinder:
+def _detector(network: str, folder: Path | None, landmarks: str = "detector") -> FaceAlignmentDetector:
     where = None if folder is None else str(folder)
-    return FaceAlignmentFinder(detector, landmarks, where, 32, 0.5, 4, True, "cpu")  # type: ignore[arg-type]
+    return FaceAlignmentDetector(network, landmarks, where, 32, 0.5, 4, True, "cpu")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("detector", ["retinaface", "yunet", "blazeface"])
-def test_detectors_agree_about_a_face(detector: str, weights: Path) -> None:
-    ours = RetinaFaceFinder(32, 0.5, 4, True).find([PHOTO])[0][0]
-    face = _finder(detector, weights).find([PHOTO])[0][0]
+@pytest.mark.parametrize("network", ["retinaface", "yunet", "blazeface"])
+def test_detectors_agree_about_a_face(network: str, weights: Path) -> None:
+    ours = RetinaFaceDetector(32, 0.5, 4, True).find([PHOTO])[0][0]
+    face = _detector(network, weights).find([PHOTO])[0][0]
     between = np.linalg.norm(ours.landmarks[1] - ours.landmarks[0])
     assert np.linalg.norm(face.landmarks - ours.landmarks, axis=1).max() / between < 0.3
     corner, far = np.maximum(face.box[:2], ours.box[:2]), np.minimum(face.box[2:], ours.box[2:])
@@ -41,28 +41,28 @@ def test_detectors_agree_about_a_face(detector: str, weights: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("detector", "landmarks", "message"),
+    ("network", "landmarks", "message"),
     [
-        ("dlib", "fan", r"finder\.detector must be one of sfd, retinaface"),
-        ("sfd", "detector", r"finder\.landmarks: sfd has no landmarks of its own"),
-        ("sfd", "five", r"finder\.landmarks must be fan or detector"),
+        ("dlib", "fan", r"detector\.detector must be one of sfd, retinaface"),
+        ("sfd", "detector", r"detector\.landmarks: sfd has no landmarks of its own"),
+        ("sfd", "five", r"detector\.landmarks must be fan or detector"),
         (
             "sfd",
             "fan",
-            r"finder\.weights: s3fd-619a316812\.pth, 2DFAN4-11f355bf06\.pth\.tar must be in .*retinaface",
+            r"detector\.weights: s3fd-619a316812\.pth, 2DFAN4-11f355bf06\.pth\.tar must be in .*retinaface",
         ),
-        ("yunet", "detector", r"finder\.weights: face_detection_yunet_2023mar\.onnx must be in"),
+        ("yunet", "detector", r"detector\.weights: face_detection_yunet_2023mar\.onnx must be in"),
     ],
 )
-def test_impossible_choices_are_one_message(detector: str, landmarks: str, message: str, tmp_path: Path) -> None:
+def test_impossible_choices_are_one_message(network: str, landmarks: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=message) as error:
-        _finder(detector, tmp_path, landmarks)
+        _detector(network, tmp_path, landmarks)
     assert "\n" not in str(error.value)
 
 
 def test_missing_device_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"finder\.device"):
-        FaceAlignmentFinder("sfd", "fan", str(tmp_path), 32, 0.5, 4, True, "tpu")
+    with pytest.raises(ConfigError, match=r"detector\.device"):
+        FaceAlignmentDetector("sfd", "fan", str(tmp_path), 32, 0.5, 4, True, "tpu")
 
 
 def test_weights_are_looked_up_where_the_package_keeps_them(
@@ -73,22 +73,24 @@ def test_weights_are_looked_up_where_the_package_keeps_them(
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     name = "retinaface_mobilenet0.25.pth"
     (folder / name).write_bytes((weights / name).read_bytes())
-    assert len(_finder("retinaface", None).find([PHOTO])[0]) == 1
+    assert len(_detector("retinaface", None).find([PHOTO])[0]) == 1
     (folder / name).write_bytes(b"damaged")
-    with pytest.raises(ConfigError, match=rf"{name} can't be loaded from .*finder=retinaface"):
-        _finder("retinaface", None)
+    with pytest.raises(ConfigError, match=rf"{name} can't be loaded from .*detector=retinaface"):
+        _detector("retinaface", None)
 
 
 @pytest.mark.parametrize(
-    ("detector", "landmarks"), [("sfd", "fan"), ("retinaface", "detector"), ("yunet", "detector")]
+    ("network", "landmarks"), [("sfd", "fan"), ("retinaface", "detector"), ("yunet", "detector")]
 )
 def test_a_download_that_fails_is_one_message(
-    detector: str, landmarks: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    network: str, landmarks: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # where nobody listens: as without a network
-    with pytest.raises(ConfigError, match=r"must be in .*checkpoints \(.*refused.*take finder=retinaface") as error:
-        _finder(detector, None, landmarks)
+    with pytest.raises(
+        ConfigError, match=r"must be in .*checkpoints \(.*refused.*take detector=retinaface"
+    ) as error:
+        _detector(network, None, landmarks)
     assert "\n" not in str(error.value)
     assert str(tmp_path) in str(error.value)
 
@@ -115,7 +117,7 @@ def test_s3fd_and_fan_equal_the_package(tmp_path: Path, monkeypatch: pytest.Monk
     torch.save(FAN(4).state_dict(), folder / FILE)
     _save_s3fd(folder)
     photo = PHOTO[:, :128, :192].contiguous()
-    faces = _finder("sfd", folder, "fan").find([photo])[0]
+    faces = _detector("sfd", folder, "fan").find([photo])[0]
     assert faces
     centres = np.array([(face.box[:2] + face.box[2:]) / 2 for face in faces])
     assert ((centres > 0) & (centres < [192, 128])).all()
@@ -153,7 +155,7 @@ def _save_scrfd(file: Path) -> None:
 
 def test_scrfd_landmarks_are_decoded(tmp_path: Path) -> None:
     _save_scrfd(tmp_path / "scrfd_2.5g_bnkps.onnx")
-    face = _finder("scrfd", tmp_path).find([PHOTO])[0][0]
+    face = _detector("scrfd", tmp_path).find([PHOTO])[0][0]
     assert face.score == pytest.approx(0.9)
     assert face.box.tolist() == [296, 128, 360, 192]
     assert face.landmarks.tolist() == [[312, 144], [344, 144], [328, 160], [312, 176], [344, 176]]

@@ -111,5 +111,5 @@ def test_no_photos() -> None:
 
 @pytest.mark.parametrize("key", ["smallest", "batch_size"])
 def test_senseless_options_name_their_key(key: str) -> None:
-    with pytest.raises(ConfigError, match=rf"finder\.{key}"):
+    with pytest.raises(ConfigError, match=rf"detector\.{key}"):
         _search(**{key: 0})

@@ -85,7 +85,7 @@ def job(gallery: Gallery, model_folder: Path) -> Job:
 
     def run(task: Callable[[DictConfig], None], *overrides: str) -> None:
         given = [f"gallery.url={gallery.place}", *overrides]
-        given += [] if task is administrate else [f"model={model_folder}", "finder=none"]
+        given += [] if task is administrate else [f"model={model_folder}", "detector=none"]
         with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
             task(compose("gallery" if task is administrate else task.__name__, given))
 
@@ -221,20 +221,20 @@ def test_rebuilding_with_another_model(
     (album / "enroll" / "Bob" / "broken.jpg").unlink()
     ours, theirs = f"model={model_folder}", f"model={other}"
     with Gallery.open(folder, model_folder) as before:
-        run(enroll, f"photos={album / 'enroll'}", ours, "finder=none", "keep_crops=true")
+        run(enroll, f"photos={album / 'enroll'}", ours, "detector=none", "keep_crops=true")
         assert "3 samples were embedded anew" in run(administrate, "action=rebuild", theirs)
         with pytest.raises(GalleryError, match=r"of model .* by now"):
             before.identify(np.eye(1, 16, dtype=np.float32))
         with pytest.raises(GalleryError, match=r"of model .* by now"):
             before.enroll("Ann", [Sample(np.eye(1, 16, dtype=np.float32)[0])])
-        lines = run(identify, f"photos={album / 'enroll' / 'Ann'}", theirs, "finder=none").splitlines()
+        lines = run(identify, f"photos={album / 'enroll' / 'Ann'}", theirs, "detector=none").splitlines()
         assert [json.loads(line)["person"] for line in lines] == ["Ann", "Ann"]
         file = tmp_path / "all.jsonl"
         run(administrate, "action=export", f"file={file}")
         run(administrate, "action=erase", "name=Ann")
         assert "2 new samples" in run(administrate, "action=import", f"file={file}")
         assert "3 samples were embedded anew" in run(administrate, "action=rebuild", ours)
-        run(enroll, f"photos={album / 'strangers'}", "person=Eve", ours, "finder=none")
+        run(enroll, f"photos={album / 'strangers'}", "person=Eve", ours, "detector=none")
         with pytest.raises(GalleryError, match="1 samples have no kept crop"):
             run(administrate, "action=rebuild", theirs)
         assert before.size() == (3, 4)
@@ -275,7 +275,7 @@ def test_the_status_says_whether_something_was_refused(
     run: Callable[..., int], gallery: Gallery, album: Path, model_folder: Path
 ) -> None:
     def status(photos: Path, person: str) -> int:
-        given = (f"model={model_folder}", f"gallery.url={gallery.place}", "finder=none")
+        given = (f"model={model_folder}", f"gallery.url={gallery.place}", "detector=none")
         return run("enroll", f"photos={photos}", f"person={person}", *given)
 
     bob = album / "enroll" / "Bob"
@@ -364,7 +364,7 @@ def test_only_enrolling_serving_and_importing_make_a_gallery(
     file = tmp_path / "all.jsonl"
     file.touch()
     refused: list[tuple[Callable[[DictConfig], None], list[str]]] = [
-        (identify, [photos, model_too, "finder=none"]),
+        (identify, [photos, model_too, "detector=none"]),
         (administrate, ["action=list", model_too]),
         *(
             (administrate, [f"action={action}", "name=Ann", "to=Bob", f"file={file}"])
@@ -381,14 +381,14 @@ def test_only_enrolling_serving_and_importing_make_a_gallery(
         run(administrate, "action=import", "file=none.jsonl", model_too)
     assert not folder.exists()
     with caplog.at_level(logging.INFO):
-        run(enroll, photos, "person=Ann", model_too, "finder=none")
+        run(enroll, photos, "person=Ann", model_too, "detector=none")
     assert caplog.text.count(f"{folder}: made a new gallery, of model") == 1
     run(administrate, "action=export", f"file={file}")
     shutil.rmtree(folder)
     with caplog.at_level(logging.INFO):
         run(administrate, "action=import", f"file={file}", model_too)
     assert caplog.text.count(f"{folder}: made a new gallery, of model") == 2
-    run(identify, photos, model_too, "finder=none")
+    run(identify, photos, model_too, "detector=none")
     assert '"person": "Ann"' in capsys.readouterr().out
 
 

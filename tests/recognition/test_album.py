@@ -24,8 +24,8 @@ def test_five_people_of_the_test_part_among_as_many_strangers(tmp_path: Path) ->
     assert not trained & {file.parent.name for file in enrolled}
 
     groups = [read_photo(file) for file in sorted(tmp_path.glob("photos/*.png"))]
-    finder = instantiate(OmegaConf.load(CONFIG_DIR / "finder" / "retinaface.yaml"))
-    assert [sum(face.score > 0.8 for face in faces) for faces in finder.find(groups)] == [10] * 5
+    detector = instantiate(OmegaConf.load(CONFIG_DIR / "detector" / "retinaface.yaml"))
+    assert [sum(face.score > 0.8 for face in faces) for faces in detector.find(groups)] == [10] * 5
     for group in groups:  # nobody is asked for with a photo they were enrolled from
         cells = [
             group[:, 24 + 248 * row : 248 + 248 * row, 24 + 208 * col : 208 + 208 * col]

@@ -28,7 +28,7 @@ def test_tables_show_names_as_they_are(tmp_path: Path, capsys: pytest.CaptureFix
     results = {
         "identities": 3,
         "dataset": NAME,
-        "part": "test",
+        "split": "test",
         "trained_on": NAME,
         "shared_identities": None,
         "systems": {NAME: _figures(0.5)},
@@ -38,9 +38,9 @@ def test_tables_show_names_as_they_are(tmp_path: Path, capsys: pytest.CaptureFix
     show_evaluation(results, Path(NAME), "thresholds of " + NAME)
     assert shown().count(NAME) == 6
     of = {"mean": [0.5], "covariance": [[0.1]]}
-    pairs = {part: {"genuine": of, "impostor": of} for part in ("train", "val")}
+    pairs = {split: {"genuine": of, "impostor": of} for split in ("train", "val")}
     show_weights(
-        {"weighting": NAME, "part": "val", "members": [NAME], "weights": [1.0], "pairs": pairs}, Path(NAME)
+        {"weighting": NAME, "split": "val", "members": [NAME], "weights": [1.0], "pairs": pairs}, Path(NAME)
     )
     assert shown().count(NAME) == 3
     show_table({"val/MAP@R": 0.5}, [], Path(NAME))
@@ -67,7 +67,7 @@ def test_histograms_are_no_screen_high(systems: int) -> None:
 
 RESULTS: dict[str, Any] = {
     "dataset": "orl",
-    "part": "test",
+    "split": "test",
     "identities": 10,
     "data": "0123",
     "fingerprint": "abcd",
@@ -75,16 +75,16 @@ RESULTS: dict[str, Any] = {
     "thresholds": [{"far": 0.01, "threshold": 0.5}],
     "calibration": {"slope": 1, "intercept": 0},
 }
-OURS = {"dataset": "orl", "part": "test", "identities": 10, "data": "0123", "model": "abcd"}
+OURS = {"dataset": "orl", "split": "test", "identities": 10, "data": "0123", "model": "abcd"}
 
 
 @pytest.mark.parametrize(
     ("source", "changes", "taken"),
     [
         (OURS, {}, True),
-        ({key: OURS[key] for key in ("dataset", "part", "identities")}, {}, True),  # as it was written before
+        ({key: OURS[key] for key in ("dataset", "split", "identities")}, {}, True),  # as it was written before
         ({**OURS, "dataset": "celeba"}, {}, False),
-        ({**OURS, "part": "train"}, {}, False),
+        ({**OURS, "split": "train"}, {}, False),
         ({**OURS, "data": "4567"}, {}, False),
         ({**OURS, "dataset": "celeba", "model": "of other weights"}, {}, True),
         (None, {}, False),

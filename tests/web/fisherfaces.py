@@ -18,7 +18,7 @@ from torch import Tensor
 
 from facerec.crops import align, read_photo
 from facerec.data import orl
-from facerec.faces import Finder
+from facerec.faces import Detector
 from facerec.job import CONFIG_DIR
 from facerec.recognition.pipeline import load_embed
 
@@ -31,9 +31,9 @@ def doubled(file: Path) -> Tensor:
     return F.interpolate(read_photo(file)[None].float(), scale_factor=2, mode="bilinear").round().to(torch.uint8)[0]
 
 
-def finder() -> Finder:
+def detector() -> Detector:
     """The default one."""
-    made: Finder = instantiate(OmegaConf.load(CONFIG_DIR / "finder" / "retinaface.yaml"))
+    made: Detector = instantiate(OmegaConf.load(CONFIG_DIR / "detector" / "retinaface.yaml"))
     return made
 
 
@@ -66,7 +66,7 @@ def _files(people: int, photos: int) -> tuple[list[Path], NDArray[np.int64]]:
 
 def _crops(files: list[Path]) -> Tensor:
     pictures = [doubled(file) for file in files]
-    found = finder().find(pictures)
+    found = detector().find(pictures)
     parts = [
         align(picture, torch.from_numpy(faces[0].landmarks)[None])
         for picture, faces in zip(pictures, found, strict=True)

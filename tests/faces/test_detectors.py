@@ -1,4 +1,4 @@
-"""The default finder on a real photo that any machine has: the astronaut of scikit-image."""
+"""The default detector on a real photo that any machine has: the astronaut of scikit-image."""
 
 from pathlib import Path
 
@@ -13,15 +13,15 @@ from torchvision.transforms.v2 import functional as V
 from facerec.crops import ARCFACE_TEMPLATE, align, read_photo, sharpness
 from facerec.crops.crop_file import crop_file
 from facerec.data.orl import orl
-from facerec.faces import Face, RetinaFaceFinder, WholePhoto, choose
+from facerec.faces import Face, RetinaFaceDetector, WholePhoto, choose
 
 PHOTO = torch.from_numpy(astronaut()).permute(2, 0, 1).contiguous()
 EYES_NOSE_MOUTH = np.array([[203, 101], [247, 103], [224, 126], [203, 139], [246, 141]], np.float32)  # by eye
 
 
 @pytest.fixture(scope="module")
-def finder() -> RetinaFaceFinder:
-    return RetinaFaceFinder(smallest=32, min_score=0.5, batch_size=4, turns=True)
+def detector() -> RetinaFaceDetector:
+    return RetinaFaceDetector(smallest=32, min_score=0.5, batch_size=4, turns=True)
 
 
 def _one(faces: list[Face]) -> Face:
@@ -35,8 +35,8 @@ def _apart(face: Face, expected: np.ndarray) -> float:
     return float(np.linalg.norm(face.landmarks - expected, axis=1).mean() / between)
 
 
-def test_face_is_found_where_it_is(finder: RetinaFaceFinder) -> None:
-    face = _one(finder.find([PHOTO])[0])
+def test_face_is_found_where_it_is(detector: RetinaFaceDetector) -> None:
+    face = _one(detector.find([PHOTO])[0])
     assert face.score > 0.99
     assert face.box.dtype == face.landmarks.dtype == np.float32
     assert face.box[0] < 203 < 247 < face.box[2]
@@ -45,45 +45,45 @@ def test_face_is_found_where_it_is(finder: RetinaFaceFinder) -> None:
 
 
 @pytest.mark.parametrize("quarter", [1, 2, 3])
-def test_photos_that_lie_on_their_side(finder: RetinaFaceFinder, quarter: int) -> None:
-    upright = align(PHOTO, torch.from_numpy(_one(finder.find([PHOTO])[0]).landmarks)[None])
+def test_photos_that_lie_on_their_side(detector: RetinaFaceDetector, quarter: int) -> None:
+    upright = align(PHOTO, torch.from_numpy(_one(detector.find([PHOTO])[0]).landmarks)[None])
     photo = torch.rot90(PHOTO, quarter, (1, 2)).contiguous()
-    face = _one(choose(finder.find([photo])[0], "score", 20, 0.8, (512, 512)))
+    face = _one(choose(detector.find([photo])[0], "score", 20, 0.8, (512, 512)))
     crop = align(photo, torch.from_numpy(face.landmarks)[None])
     assert (crop.float() - upright.float()).abs().mean() < 8  # the same crop, upright
 
 
-def test_panorama_with_faces_of_several_sizes(finder: RetinaFaceFinder) -> None:
+def test_panorama_with_faces_of_several_sizes(detector: RetinaFaceDetector) -> None:
     panorama = torch.full((3, 1400, 9000), 90, dtype=torch.uint8)
     places = []
     for scale, left in ((0.8, 300), (1.0, 2900), (2.6, 4200), (1.3, 7800)):
         part = V.resize(PHOTO[:, :256, 128:384], [round(256 * scale)] * 2, antialias=True)
         panorama[:, 50 : 50 + part.shape[1], left : left + part.shape[2]] = part
         places.append((EYES_NOSE_MOUTH - [128, 0]) * scale + [left, 50])
-    faces = choose(finder.find([panorama])[0], "all", 20, 0.8, (1400, 9000))
+    faces = choose(detector.find([panorama])[0], "all", 20, 0.8, (1400, 9000))
     assert len(faces) == 4
     for face, place in zip(sorted(faces, key=lambda face: face.box[0]), places, strict=True):
         assert _apart(face, place) < 0.15
 
 
-def test_half_a_face_and_none(finder: RetinaFaceFinder) -> None:
+def test_half_a_face_and_none(detector: RetinaFaceDetector) -> None:
     half = PHOTO[:, :, :227].contiguous()
-    face = _one(finder.find([half])[0])
+    face = _one(detector.find([half])[0])
     assert face.box[2] <= 226
     assert _apart(face, EYES_NOSE_MOUTH) < 0.3
     grey = torch.full((3, 480, 640), 128, dtype=torch.uint8)
     noise = torch.randint(0, 256, (3, 480, 640), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    assert [choose(faces, "all", 20, 0.8, (480, 640)) for faces in finder.find([grey, noise])] == [[], []]
+    assert [choose(faces, "all", 20, 0.8, (480, 640)) for faces in detector.find([grey, noise])] == [[], []]
 
 
-def test_many_faces_and_any_batch(finder: RetinaFaceFinder) -> None:
+def test_many_faces_and_any_batch(detector: RetinaFaceDetector) -> None:
     head = PHOTO[:, 40:200, 140:310]
     group = head.repeat(1, 3, 5)
-    faces = choose(finder.find([group])[0], "all", 20, 0.8, (480, 850))
+    faces = choose(detector.find([group])[0], "all", 20, 0.8, (480, 850))
     assert len(faces) == 15
-    together = finder.find([PHOTO, group, PHOTO[:, :300]])
+    together = detector.find([PHOTO, group, PHOTO[:, :300]])
     for photo, found in zip([PHOTO, group, PHOTO[:, :300]], together, strict=True):
-        alone = finder.find([photo])[0]
+        alone = detector.find([photo])[0]
         assert len(alone) == len(found)
         for one, other in zip(alone, found, strict=True):
             np.testing.assert_allclose(one.landmarks, other.landmarks, atol=0.05)
@@ -94,8 +94,8 @@ def test_many_faces_and_any_batch(finder: RetinaFaceFinder) -> None:
 @settings(max_examples=25, deadline=None)
 def test_any_picture_is_searched(height: int, width: int, seed: int) -> None:
     photo = torch.randint(0, 256, (3, height, width), generator=torch.Generator().manual_seed(seed)).byte()
-    finder = RetinaFaceFinder(smallest=32, min_score=0.5, batch_size=4, turns=True)
-    for face in finder.find([photo])[0]:
+    detector = RetinaFaceDetector(smallest=32, min_score=0.5, batch_size=4, turns=True)
+    for face in detector.find([photo])[0]:
         assert np.isfinite(face.landmarks).all()
         assert 0 <= face.box[0] <= face.box[2] <= width - 1
         assert 0 <= face.box[1] <= face.box[3] <= height - 1
@@ -124,8 +124,10 @@ def test_blur_makes_less_sharp() -> None:
     assert sharpness(torch.full((1, 3, 112, 112), 7, dtype=torch.uint8)).item() == 0
 
 
-def test_group_photos_stay_whole(finder: RetinaFaceFinder, real_data: Path) -> None:
+def test_group_photos_stay_whole(detector: RetinaFaceDetector, real_data: Path) -> None:
     counted = {"sitcom/photos/bbt1.jpg": 4, "sitcom/photos/bbt4.jpg": 6, "odd/multiface.jpg": 6, "odd/32bit.png": 1}
     for name, count in counted.items():
         photo = read_photo(real_data / "albums" / name)
-        assert len(choose(finder.find([photo])[0], "all", 20, 0.8, (photo.shape[1], photo.shape[2]))) == count, name
+        assert len(choose(detector.find([photo])[0], "all", 20, 0.8, (photo.shape[1], photo.shape[2]))) == count, (
+            name
+        )

@@ -1,6 +1,6 @@
-"""Found, missed and extra faces, landmark error and speed of each finder on folders of photos.
+"""Found, missed and extra faces, landmark error and speed of each detector on folders of photos.
 
-python benchmarks/finders.py DATA WEIGHTS PREPARED [DETECTOR …]
+python benchmarks/detectors.py DATA WEIGHTS PREPARED [DETECTOR …]
 DATA holds celeba, celeba_wild, lfw_view1 and albums; PREPARED is as for doors.py.
 """
 
@@ -14,7 +14,7 @@ import torch
 from doors import registered_landmarks
 
 from facerec.crops import read_photo
-from facerec.faces import Face, FaceAlignmentFinder, Finder, RetinaFaceFinder, choose
+from facerec.faces import Detector, Face, FaceAlignmentDetector, RetinaFaceDetector, choose
 
 OPTIONS = {"smallest": 32, "min_score": 0.5, "batch_size": 8, "turns": True}
 LEAST_SCORE = {"blazeface": 0.5}
@@ -25,13 +25,13 @@ COUNTS = {
 }
 
 
-def finders(weights: str, detectors: list[str]) -> Iterator[tuple[str, Finder]]:
-    """The finders whose weights are at hand."""
-    yield "retinaface", RetinaFaceFinder(**OPTIONS)  # type: ignore[arg-type]
+def detectors(weights: str, detectors: list[str]) -> Iterator[tuple[str, Detector]]:
+    """The detectors whose weights are at hand."""
+    yield "retinaface", RetinaFaceDetector(**OPTIONS)  # type: ignore[arg-type]
     for detector in detectors or ["retinaface", "yunet", "blazeface"]:
         yield (
             f"face_alignment {detector}",
-            FaceAlignmentFinder(detector, "detector", weights, device="cpu", **OPTIONS),  # type: ignore[arg-type]
+            FaceAlignmentDetector(detector, "detector", weights, device="cpu", **OPTIONS),  # type: ignore[arg-type]
         )
 
 
@@ -41,7 +41,7 @@ def score(photo: torch.Tensor, faces: list[Face], expected: int) -> tuple[int, i
 
 
 def main(data: Path, weights: str, prepared: Path, detectors: list[str]) -> None:
-    """Print one line for each finder and folder."""
+    """Print one line for each detector and folder."""
     folders = {
         "celeba_wild": sorted((data / "celeba_wild").glob("*/*.jpg")),
         "lfw_view1 (every 8th)": sorted((data / "lfw_view1" / "images").glob("*/*.jpg"))[::8],
@@ -51,10 +51,10 @@ def main(data: Path, weights: str, prepared: Path, detectors: list[str]) -> None
     for folder, files in folders.items():
         photos = [read_photo(file) for file in files]
         default: list[list[Face]] = []
-        for name, finder in finders(weights, detectors):
-            finder.find(photos[:1])
+        for name, detector in detectors(weights, detectors):
+            detector.find(photos[:1])
             start = time.process_time()
-            found = [faces for i in range(0, len(photos), 16) for faces in finder.find(photos[i : i + 16])]
+            found = [faces for i in range(0, len(photos), 16) for faces in detector.find(photos[i : i + 16])]
             seconds = time.process_time() - start
             least = LEAST_SCORE.get(name.split()[-1], 0.8)
             kept = [
