@@ -3,62 +3,10 @@
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock, Bottleneck, conv1x1, conv3x3
 
 from facerec.backbones.base import Backbone
 from facerec.errors import ConfigError
-
-
-class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and a shortcut: the block of ResNet-18 and 34."""
-
-    expansion = 1
-
-    def __init__(self, inputs: int, width: int, stride: int) -> None:
-        super().__init__()
-        self.conv1 = _conv(inputs, width, 3, stride)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = _conv(width, width, 3)
-        self.bn2 = nn.BatchNorm2d(width)
-        self.downsample = _shortcut(inputs, width, stride)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """`[N, inputs, H, W]` → `[N, width, H / stride, W / stride]`."""
-        out = F.relu(self.bn1(self.conv1(x)), inplace=True)
-        out = self.bn2(self.conv2(out))
-        out += self.downsample(x)
-        return F.relu(out, inplace=True)
-
-
-class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolutions and a shortcut: the block of ResNet-50.
-
-    The 3x3 convolution strides, as in torchvision's weights, not the first 1x1 as in the paper.
-    """
-
-    expansion = 4
-
-    def __init__(self, inputs: int, width: int, stride: int) -> None:
-        super().__init__()
-        outputs = width * self.expansion
-        self.conv1 = _conv(inputs, width, 1)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = _conv(width, width, 3, stride)
-        self.bn2 = nn.BatchNorm2d(width)
-        self.conv3 = _conv(width, outputs, 1)
-        self.bn3 = nn.BatchNorm2d(outputs)
-        # the block begins as its shortcut (Goyal et al., arXiv 1706.02677): else depth 50 learns nothing from few
-        # images. Depths 18 and 34 do learn, and in short runs better without, since the weight takes steps to grow
-        nn.init.zeros_(self.bn3.weight)
-        self.downsample = _shortcut(inputs, outputs, stride)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """`[N, inputs, H, W]` → `[N, 4 * width, H / stride, W / stride]`."""
-        out = F.relu(self.bn1(self.conv1(x)), inplace=True)
-        out = F.relu(self.bn2(self.conv2(out)), inplace=True)
-        out = self.bn3(self.conv3(out))
-        out += self.downsample(x)
-        return F.relu(out, inplace=True)
-
 
 _STAGES: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, int, int, int]]] = {
     18: (BasicBlock, (2, 2, 2, 2)),
@@ -69,7 +17,7 @@ _WIDEST = 16_384  # far beyond any embedding; a typing error must not fill the m
 
 
 class ResNet(Backbone):
-    """A residual network whose parameters are named and shaped as torchvision's.
+    """A residual network of torchvision's blocks, whose parameters are named and shaped as torchvision's.
 
     With the ImageNet stem, weights of torchvision's `resnet18/34/50(num_classes=embedding_dim)` load here
     and ours load there. At 112 px that stem leaves 28, 14, 7 and 4 px to the four stages; the face stem
@@ -118,7 +66,7 @@ class ResNet(Backbone):
             "final_relu": final_relu,
         }
         imagenet = stem == "imagenet"
-        self.conv1 = _conv(3, 64, 7, stride=2) if imagenet else _conv(3, 64, 3)
+        self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False) if imagenet else conv3x3(3, 64)
         self.bn1 = nn.BatchNorm2d(64)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1) if imagenet else nn.Identity()
         block, (first, second, third, fourth) = _STAGES[depth]
@@ -134,6 +82,11 @@ class ResNet(Backbone):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            elif isinstance(module, Bottleneck):
+                # the block begins as its shortcut (Goyal et al., arXiv 1706.02677): else depth 50 learns nothing
+                # from few images. Depths 18 and 34 do learn, and in short runs better without, since the weight
+                # takes steps to grow
+                nn.init.zeros_(module.bn3.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalised crops `float [N, 3, H, W]` → features `float32 [N, out_features]`."""
@@ -147,19 +100,13 @@ class ResNet(Backbone):
         return F.relu(x) if self.final_relu else x
 
 
-def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
-
-
-def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:
-    """Identity where shapes agree, else the paper's projection (option B)."""
-    if stride == 1 and inputs == outputs:
-        return nn.Identity()
-    return nn.Sequential(_conv(inputs, outputs, 1, stride), nn.BatchNorm2d(outputs))
-
-
 def _stage(
     block: type[BasicBlock] | type[Bottleneck], inputs: int, width: int, blocks: int, stride: int = 2
 ) -> nn.Sequential:
-    following = (block(width * block.expansion, width, stride=1) for _ in range(blocks - 1))
-    return nn.Sequential(block(inputs, width, stride), *following)
+    """The first block strides; its shortcut is a projection (the paper's option B) where shapes differ."""
+    outputs = width * block.expansion
+    projection = None
+    if stride != 1 or inputs != outputs:
+        projection = nn.Sequential(conv1x1(inputs, outputs, stride), nn.BatchNorm2d(outputs))
+    following = (block(outputs, width) for _ in range(blocks - 1))
+    return nn.Sequential(block(inputs, width, stride, projection), *following)
