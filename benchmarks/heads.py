@@ -1,4 +1,4 @@
-"""Memory of a process for a divided head: python benchmarks/heads.py CLASSES PROCESSES [device=cpu] [batch=64].
+"""Memory of a process for a sharded head: python benchmarks/heads.py CLASSES PROCESSES [device=cpu] [batch=64].
 
 Reports the growth of peak resident memory (of allocated memory on a GPU) over two steps of ArcFace with AdaBelief.
 """
@@ -15,7 +15,7 @@ from adabelief_pytorch import AdaBelief
 from torch.multiprocessing.spawn import spawn
 
 from facerec.losses import ArcFace
-from facerec.losses.class_shards import parallel
+from facerec.losses.class_shards import loss_parallel
 
 DIM = 128
 
@@ -28,10 +28,10 @@ def child(rank: int, file: str, classes: int, size: int, kind: str, batch: int) 
     )
     torch.set_num_threads(1)
     head = ArcFace(DIM, 2 * size, m=0.2, scale=None)
-    head.divide(device)  # warms up what distributed tensors import
+    head.shard(device)  # warms up what distributed tensors import
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     head = ArcFace(DIM, classes, m=0.2, scale=None)
-    head.divide(device)
+    head.shard(device)
     start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     optimizer = AdaBelief(head.parameters(), eps=1e-8, rectify=False, weight_decouple=False, print_change_log=False)
     seconds = 0.0
@@ -39,7 +39,7 @@ def child(rank: int, file: str, classes: int, size: int, kind: str, batch: int) 
         began = time.perf_counter()
         features = torch.randn(batch // size, DIM, device=device, requires_grad=True)
         loss = head(features, torch.randint(0, classes, (batch // size,), device=device)).loss
-        with parallel():
+        with loss_parallel():
             loss.backward()
         optimizer.step()
         optimizer.zero_grad()

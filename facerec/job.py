@@ -16,7 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException, OverrideParseException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from facerec.errors import ConfigError, FacerecError, MachineError
@@ -132,6 +132,30 @@ def wandb_finished() -> Iterator[None]:
             sys.modules["wandb"].finish(exit_code=1 if sys.exc_info()[0] else 0)
 
 
+@contextmanager
+def relaunched_as_run(cfg: DictConfig, run: Path) -> Iterator[None]:
+    """Let a job of a sweep look like a run of its own to Lightning, which starts this job's other processes.
+
+    It gives them the command line of this process and the run folder that Hydra knows: those of the whole sweep.
+    """
+    from facerec.distributed.relaunch import relaunch_command  # imports torch
+
+    hydra_config: Any = HydraConfig.get()
+    if hydra_config.mode != RunMode.MULTIRUN:
+        yield
+        return
+    sweep_run_dir = hydra_config.run.dir
+    resume = [] if cfg.ckpt_path is None else [f"ckpt_path='{cfg.ckpt_path}'"]
+    with read_write(hydra_config), open_dict(hydra_config):
+        hydra_config.run.dir = str(run)
+    try:
+        with relaunch_command([*hydra_config.overrides.task, *resume]):
+            yield
+    finally:
+        with read_write(hydra_config), open_dict(hydra_config):
+            hydra_config.run.dir = sweep_run_dir
+
+
 def _check_keys(cfg: DictConfig, primary: Path) -> None:
     """Refuse keys that nobody reads, which Hydra accepts with a plus, and needed groups that are switched off."""
     known = _declared(primary)
@@ -139,7 +163,7 @@ def _check_keys(cfg: DictConfig, primary: Path) -> None:
         raise ConfigError(f"{', '.join(unknown)}: no such key; there are {', '.join(sorted(known))}")
     for group in (key for key, default in known.items() if default is not None and key not in cfg):
         if group not in _OPTIONAL:
-            choices = sorted(file.stem for file in (CONFIG_DIR / group).glob("*.yaml"))
+            choices = sorted(file.stem for file in (CONFIG_DIR / group).glob("[!_]*.yaml"))
             raise ConfigError(f"{group}: is needed; give one of {', '.join(choices)}")
         with open_dict(cfg):
             cfg[group] = None

@@ -15,9 +15,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from facerec.distributed.relaunch import processes_ended
 from facerec.errors import ConfigError, ModelError
-from facerec.job import going_on, run_job, wandb_finished
+from facerec.job import going_on, relaunched_as_run, run_job, wandb_finished
 from facerec.study.freshness import INPUTS, finish, read_inputs
 from facerec.study.job_names import finished, job_inputs
 from facerec.study.sweep import OBJECTIVE
@@ -34,6 +33,8 @@ def train(cfg: DictConfig, callbacks: Sequence["Callback"] = ()) -> float:
 
     In a multirun, a finished run is left as it is and an unfinished one goes on.
     """
+    from facerec.distributed.relaunch import process_group_closed
+
     run = Path(HydraConfig.get().runtime.output_dir)
     images = instantiate(cfg.dataset)
     inputs = job_inputs(cfg, images)
@@ -44,7 +45,12 @@ def train(cfg: DictConfig, callbacks: Sequence["Callback"] = ()) -> float:
             return float(json.loads((run / "metrics.json").read_text())[OBJECTIVE])
         _go_on(cfg, run)
     _check(cfg, run)
-    with going_on(lambda: _how_to_go_on(run)), wandb_finished(), processes_ended():
+    with (
+        going_on(lambda: _how_to_go_on(run)),
+        wandb_finished(),
+        process_group_closed(),
+        relaunched_as_run(cfg, run),
+    ):
         metrics = run_training(cfg, run, images, callbacks)
     if metrics is None:
         return math.nan

@@ -1,4 +1,4 @@
-"""Several processes as one run: collectives, batch normalisation, relaunch."""
+"""Several processes in one run: collectives, batch normalisation, relaunch."""
 
 from facerec.distributed.batch_norm import SyncedNorms
 

@@ -10,36 +10,41 @@ if TYPE_CHECKING:
     from torch.distributed.device_mesh import DeviceMesh
 
 
-def many() -> bool:
+def is_distributed() -> bool:
     """Whether this is one of several processes of a run."""
     return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
-def mesh_of(device: str) -> "DeviceMesh":
+def process_mesh(device_type: str) -> "DeviceMesh":
     """All processes of the run, in a row, each with one device of this type."""
-    return _mesh(dist.group.WORLD, device)
+    return _mesh_of_group(dist.group.WORLD, device_type)
 
 
 @lru_cache(1)
-def _mesh(group: Any, device: str) -> "DeviceMesh":  # by group: the next run of a sweep has another one
+def _mesh_of_group(group: Any, device_type: str) -> "DeviceMesh":  # the next run of a sweep has another group
     from torch.distributed.device_mesh import init_device_mesh
 
-    return init_device_mesh(device, (dist.get_world_size(),))
+    return init_device_mesh(device_type, (dist.get_world_size(),))
 
 
-def summed(values: Tensor) -> Tensor:
+def all_reduce_sum(values: Tensor) -> Tensor:
     """The sum over all processes, of any shape; the gradient is the sum of theirs."""
+    from torch.distributed.tensor import Partial
+
+    return _replicated(values, Partial())
+
+
+def all_gather_rows(rows: Tensor) -> Tensor:
+    """The rows of all processes, `[n, …]` of each → `[Σ n, …]`; the gradient is the sum of theirs."""
+    from torch.distributed.tensor import Shard
+
+    return _replicated(rows, Shard(0))
+
+
+def _replicated(local: Tensor, placement: Any) -> Tensor:
+    """The global tensor of which each process holds its local tensor in this placement."""
     from torch.distributed.tensor import DTensor, Partial, Replicate
 
-    parts = DTensor.from_local(values, mesh_of(values.device.type), [Partial()], run_check=False)
-    whole: Tensor = parts.redistribute(placements=[Replicate()]).to_local(grad_placements=[Partial()])
-    return whole
-
-
-def gathered(rows: Tensor) -> Tensor:
-    """The rows of all processes, `[n, …]` of each → `[Σ n, …]`; the gradient is the sum of theirs."""
-    from torch.distributed.tensor import DTensor, Partial, Replicate, Shard
-
-    parts = DTensor.from_local(rows, mesh_of(rows.device.type), [Shard(0)], run_check=False)
-    whole: Tensor = parts.redistribute(placements=[Replicate()]).to_local(grad_placements=[Partial()])
-    return whole
+    distributed = DTensor.from_local(local, process_mesh(local.device.type), [placement], run_check=False)
+    replicated: Tensor = distributed.redistribute(placements=[Replicate()]).to_local(grad_placements=[Partial()])
+    return replicated

@@ -1,50 +1,36 @@
-"""The other processes of `trainer=ddp`: which command starts them, and how a run leaves none behind."""
+"""The other processes of `trainer=ddp`: the command that starts them, and the end of their process group."""
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
-from omegaconf import DictConfig, open_dict, read_write
+import torch.distributed as dist
 
 _SET_BY_LIGHTNING = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
 @contextmanager
-def as_one_run(cfg: DictConfig, run: Path) -> Iterator[None]:
-    """Let a job of a sweep look like a run of its own: Lightning starts the others with this command line again."""
-    hydra: Any = HydraConfig.get()
-    if hydra.mode != RunMode.MULTIRUN:
-        yield
-        return
-    given, folder = sys.argv, hydra.run.dir
-    resumed = [] if cfg.ckpt_path is None else [f"ckpt_path='{cfg.ckpt_path}'"]
+def relaunch_command(arguments: Sequence[str]) -> Iterator[None]:
+    """Let Lightning start the other processes with these arguments, not with those of this process."""
+    command = sys.argv
+    sys.argv = [command[0], *arguments]
     try:
-        sys.argv = [given[0], *hydra.overrides.task, *resumed]
-        with read_write(hydra), open_dict(hydra):
-            hydra.run.dir = str(run)
         yield
     finally:
-        sys.argv = given
-        with read_write(hydra), open_dict(hydra):
-            hydra.run.dir = folder
+        sys.argv = command
 
 
 @contextmanager
-def processes_ended() -> Iterator[None]:
-    """Leave the group of processes at the end, so that the next job of a sweep can start its own."""
-    before = {name: os.environ.get(name) for name in _SET_BY_LIGHTNING}
+def process_group_closed() -> Iterator[None]:
+    """Close Lightning's process group at the end, so that the next job of a sweep can open another."""
+    environment = {name: os.environ.get(name) for name in _SET_BY_LIGHTNING}
     try:
         yield
     finally:
-        torch = sys.modules.get("torch")
-        if torch and torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
-        for name, value in before.items():
+        if dist.is_available() and dist.is_initialized():
+            dist.destroy_process_group()
+        for name, value in environment.items():
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value

@@ -1,11 +1,13 @@
-"""AdaFace: a margin that adapts to the quality of the picture, read off the feature's norm."""
+"""AdaFace: a margin that adapts to the quality of the image, read off the feature's norm."""
+
+from typing import Unpack
 
 import torch
 from torch import Tensor
 
-from facerec.distributed import collectives as processes
+from facerec.distributed import collectives
 from facerec.errors import ConfigError
-from facerec.losses.base import MarginHead, within
+from facerec.losses.base import MarginHead, MarginOptions, within
 from facerec.losses.combined import angle
 
 
@@ -22,8 +24,7 @@ class AdaFace(MarginHead):
         m: margin, 0..1.
         h: how far the norm reaches, 0..10; 0 is CosFace.
         momentum: share of a batch in the running mean and standard deviation of the norms, above 0 up to 1.
-        scale: see `MarginHead`.
-        margin_warmup: see `MarginHead`.
+        options: see `MarginOptions`.
     """
 
     norm_mean: Tensor
@@ -37,10 +38,9 @@ class AdaFace(MarginHead):
         m: float = 0.4,
         h: float = 0.333,
         momentum: float = 0.01,
-        scale: float | None,
-        margin_warmup: float = 0.0,
+        **options: Unpack[MarginOptions],
     ) -> None:
-        super().__init__(embedding_dim, num_classes, scale=scale, margin_warmup=margin_warmup)
+        super().__init__(embedding_dim, num_classes, **options)
         within("m", m, 0, 1)
         within("h", h, 0, 10)
         if not 0 < momentum <= 1:
@@ -52,8 +52,8 @@ class AdaFace(MarginHead):
     def observe(self, features: Tensor) -> None:
         """Learn the norms in training, those of all processes."""
         norms = _norms(features)
-        if self.training and self.division is None and processes.many():
-            norms = processes.gathered(norms)
+        if self.training and self.sharded is None and collectives.is_distributed():
+            norms = collectives.all_gather_rows(norms)
         if self.training and len(norms) > 1:
             self.norm_mean.lerp_(norms.mean().to(self.norm_mean), self.momentum)
             self.norm_std.lerp_(norms.std().to(self.norm_std), self.momentum)

@@ -1,8 +1,9 @@
 """ArcFace: an additive angular margin."""
 
 import math
+from typing import Unpack
 
-from facerec.losses.base import within
+from facerec.losses.base import MarginOptions, within
 from facerec.losses.combined import Combined
 
 
@@ -13,18 +14,9 @@ class ArcFace(Combined):
         embedding_dim: d.
         num_classes: C.
         m: added to the target's angle, in radians, 0..π/2.
-        scale: see `MarginHead`.
-        margin_warmup: see `MarginHead`.
+        options: see `MarginOptions`.
     """
 
-    def __init__(
-        self,
-        embedding_dim: int,
-        num_classes: int,
-        *,
-        m: float,
-        scale: float | None,
-        margin_warmup: float = 0.0,
-    ) -> None:
+    def __init__(self, embedding_dim: int, num_classes: int, *, m: float, **options: Unpack[MarginOptions]) -> None:
         within("m", m, 0, math.pi / 2, " radians")
-        super().__init__(embedding_dim, num_classes, m1=1, m2=m, m3=0, scale=scale, margin_warmup=margin_warmup)
+        super().__init__(embedding_dim, num_classes, m1=1, m2=m, m3=0, **options)

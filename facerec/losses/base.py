@@ -1,23 +1,23 @@
 """What every head shares: class weights, cosines in float32, a loss."""
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, Required, TypedDict, Unpack
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from facerec.errors import ConfigError
-from facerec.losses.class_shards import Division, here
+from facerec.losses.class_shards import ShardedClassifier, local_rows
 
 
 class HeadOutput(NamedTuple):
-    """What a head says of a batch.
+    """What a head makes of a batch.
 
     Attributes:
-        loss: a scalar of `Head.dtype`; that of the whole batch where the classes are divided.
-        cosine: detached `[N, C]` of `Head.dtype`, to each class here and without margin.
-        correct: `bool [N]`, whether the own class is the nearest; only images of classes that are here.
+        loss: a scalar of `Head.dtype`; that of the global batch if the classes are sharded.
+        cosine: detached `[N, C]` of `Head.dtype`, to each (local) class and without margin.
+        correct: `bool [N]`, whether an image's own class is the nearest; only images of local classes.
     """
 
     loss: Tensor
@@ -41,6 +41,29 @@ def normalized(vectors: Tensor) -> Tensor:
     return vectors / norm.masked_fill(norm < 1e-6, torch.inf)
 
 
+class HeadOptions(TypedDict, total=False):
+    """The options of every head, in `conf/loss/_head.yaml`.
+
+    Attributes:
+        shard_classes: whether to shard the classes over the processes of a training, for millions of them.
+    """
+
+    shard_classes: bool
+
+
+class MarginOptions(HeadOptions, total=False):
+    """The options of every head with a margin, in `conf/loss/_margin.yaml`.
+
+    Attributes:
+        scale: s, the radius of the sphere; None takes AdaCos' fixed √2·ln(C - 1), at least 1 (Zhang et al.,
+            arXiv 1905.00292).
+        margin_warmup: epochs in which the margin grows from nothing to its full size, 0 by default.
+    """
+
+    scale: Required[float | None]
+    margin_warmup: float
+
+
 class Head(nn.Module):
     """A classifier over the training identities, thrown away after training.
 
@@ -50,9 +73,10 @@ class Head(nn.Module):
     Args:
         embedding_dim: d, the length of a feature vector.
         num_classes: C, how many training identities there are.
+        shard_classes: see `HeadOptions`.
     """
 
-    def __init__(self, embedding_dim: int, num_classes: int) -> None:
+    def __init__(self, embedding_dim: int, num_classes: int, *, shard_classes: bool = False) -> None:
         super().__init__()
         if embedding_dim < 1:
             raise ConfigError(f"loss.embedding_dim must be positive, not {embedding_dim}")
@@ -61,7 +85,8 @@ class Head(nn.Module):
         # short, as in the ArcFace authors' code: the first steps then turn a class towards its images, where a unit
         # vector would keep most of its random direction throughout a short training
         self.weight = nn.Parameter(0.01 * torch.randn(num_classes, embedding_dim))
-        self.division: Division | None = None  # of the classes over processes: see `divide`
+        self.shard_classes = shard_classes
+        self.sharded: ShardedClassifier | None = None  # until `shard`
 
     @property
     def dtype(self) -> torch.dtype:
@@ -72,24 +97,24 @@ class Head(nn.Module):
     def prototypes(self) -> Tensor:
         """Unit `float32 [C, d]` (or `[C, K, d]`), detached: where the head expects each class."""
         weight = self.weight.detach()
-        return normalized((weight.full_tensor() if self.division else weight).float())  # type: ignore[attr-defined]
+        return normalized((weight.full_tensor() if self.sharded else weight).float())  # type: ignore[attr-defined]
 
-    def divide(self, device: torch.device) -> None:
-        """Keep only this process's share of the classes, on this device.
+    def shard(self, device: torch.device) -> None:
+        """Keep only this process's shard of the classes, on this device.
 
-        From now on each process hands in its share of the batch, and all get the loss of the whole one.
+        From now on each process hands in its local batch, and all get the loss of the global one.
         """
-        self.division = Division(len(self.weight), device)
+        self.sharded = ShardedClassifier(len(self.weight), device)
         for name, parameter in list(self.named_parameters()):
-            setattr(self, name, nn.Parameter(self.division.part(parameter.detach())))
+            setattr(self, name, nn.Parameter(self.sharded.shard(parameter.detach())))
 
     def set_progress(self, epoch: float) -> None:
         """Tell the head how many epochs, with fraction, lie behind; most heads do not care."""
 
     def cosine(self, features: Tensor) -> Tensor:
-        """`[N, d]` → `[N, C]`, margin-free."""
+        """`[N, d]` → `[N, C]`, to each (local) class, margin-free."""
         with torch.autocast(features.device.type, enabled=False):
-            weight = normalized(here(self.weight).to(self.dtype)).flatten(end_dim=-2)
+            weight = normalized(local_rows(self.weight).to(self.dtype)).flatten(end_dim=-2)
             return normalized(features.to(self.dtype)) @ weight.T
 
     def observe(self, features: Tensor) -> None:
@@ -108,18 +133,18 @@ class Head(nn.Module):
         """
         with torch.autocast(features.device.type, enabled=False):
             features = features.to(self.dtype)
-            if self.division is None:
+            if self.sharded is None:
                 rows, columns = torch.arange(len(labels), device=labels.device), labels
             else:
-                features, labels = self.division.whole(features, labels)
-                rows, columns = self.division.own(labels)
+                features, labels = self.sharded.global_batch(features, labels)
+                rows, columns = self.sharded.local_targets(labels)
             self.observe(features)
             cosine = self.cosine(features)
             logits = self.logits(features, cosine, rows, columns)
-            loss = (self.division.cross_entropy if self.division else F.cross_entropy)(logits, labels)
+            loss = (self.sharded.cross_entropy if self.sharded else F.cross_entropy)(logits, labels)
             cosine = cosine.detach()
             highest = cosine.amax(dim=1)
-            highest = self.division.highest(highest) if self.division else highest
+            highest = self.sharded.global_max(highest) if self.sharded else highest
         return HeadOutput(loss, cosine, cosine[rows, columns] >= highest[rows])
 
 
@@ -129,15 +154,21 @@ class MarginHead(Head):
     Args:
         embedding_dim: d.
         num_classes: C.
-        scale: s, the radius of the sphere; None takes AdaCos' fixed √2·ln(C - 1), at least 1 (Zhang et al.,
-            arXiv 1905.00292).
-        margin_warmup: epochs in which the margin grows from nothing to its full size.
+        scale: see `MarginOptions`.
+        margin_warmup: see `MarginOptions`.
+        options: see `HeadOptions`.
     """
 
     def __init__(
-        self, embedding_dim: int, num_classes: int, *, scale: float | None, margin_warmup: float = 0.0
+        self,
+        embedding_dim: int,
+        num_classes: int,
+        *,
+        scale: float | None,
+        margin_warmup: float = 0.0,
+        **options: Unpack[HeadOptions],
     ) -> None:
-        super().__init__(embedding_dim, num_classes)
+        super().__init__(embedding_dim, num_classes, **options)
         if scale is not None and not 0 < scale < math.inf:
             raise ConfigError(f"loss.scale must be positive, not {scale}; null is AdaCos' fixed scale")
         if not 0 <= margin_warmup < math.inf:

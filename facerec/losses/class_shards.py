@@ -1,4 +1,7 @@
-"""Class weights in parts on several processes: `head.shard=true`, by torch's distributed tensors."""
+"""Class weights in shards on several processes: `loss.shard_classes=true`, by torch's distributed tensors.
+
+Local is what belongs to this process, global what belongs to all.
+"""
 
 from contextlib import AbstractContextManager
 
@@ -7,83 +10,88 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
 
-from facerec.distributed import collectives as processes
+from facerec.distributed import collectives
 from facerec.errors import ConfigError
 
 
-def here(weight: Tensor) -> Tensor:
-    """The rows of a class weight that this process holds: all, unless the head was divided."""
-    if type(weight) in (Tensor, torch.nn.Parameter):
-        return weight
-    part: Tensor = weight.to_local()  # type: ignore[attr-defined]
-    return part
+def local_rows(parameter: Tensor) -> Tensor:
+    """The rows of a head's parameter that this process holds: all, unless its classes are sharded."""
+    if type(parameter) in (Tensor, torch.nn.Parameter):
+        return parameter
+    rows: Tensor = parameter.to_local()  # type: ignore[attr-defined]
+    return rows
 
 
-class Division:
-    """The classes one after the other in equal shares, the last one smaller; one share a process.
+class ShardedClassifier:
+    """The classes one after the other in shards of equal size, the last one smaller; a shard a process.
 
     Args:
-        classes: C.
+        num_classes: C, of all processes.
         device: of this process.
 
     Raises:
         ConfigError: there is one process only, or one would be left without a class.
     """
 
-    def __init__(self, classes: int, device: torch.device) -> None:
+    def __init__(self, num_classes: int, device: torch.device) -> None:
         if not (dist.is_available() and dist.is_initialized()):
-            raise ConfigError("head.shard divides the classes over the processes of trainer=ddp: choose it too")
-        self.size, self.classes = dist.get_world_size(), classes
-        each = -(-classes // self.size)
-        if each * (self.size - 1) >= classes:
-            raise ConfigError(f"head.shard: {classes} identities can't be divided over {self.size} processes")
-        self.device, self.mesh = device, processes.mesh_of(device.type)
-        self.first = each * dist.get_rank()
-        self.last = min(classes, self.first + each)
+            raise ConfigError(
+                "loss.shard_classes needs several processes to shard the classes over: choose trainer=ddp"
+            )
+        self.world_size, self.num_classes = dist.get_world_size(), num_classes
+        shard_size = -(-num_classes // self.world_size)
+        if shard_size * (self.world_size - 1) >= num_classes:
+            raise ConfigError(
+                f"loss.shard_classes: {num_classes} identities can't be sharded over {self.world_size} processes"
+            )
+        self.device, self.mesh = device, collectives.process_mesh(device.type)
+        self.start = shard_size * dist.get_rank()  # the local classes are start..end-1
+        self.end = min(num_classes, self.start + shard_size)
 
-    def part(self, whole: Tensor) -> Tensor:
-        """A tensor `[C, …]`, equal on all processes, as one whose rows lie in shares on the device."""
+    def shard(self, parameter: Tensor) -> Tensor:
+        """A tensor `[C, …]`, equal on all processes, as one whose rows lie in shards on their devices."""
         from torch.distributed.tensor import DTensor, Shard
 
-        own = whole[self.first : self.last].to(self.device, copy=True)  # a view would hold on to the whole
+        # a view would keep the global tensor in memory
+        local = parameter[self.start : self.end].to(self.device, copy=True)
         return DTensor.from_local(
-            own, self.mesh, [Shard(0)], run_check=False, shape=whole.shape, stride=whole.stride()
+            local, self.mesh, [Shard(0)], run_check=False, shape=parameter.shape, stride=parameter.stride()
         )
 
-    def whole(self, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """The batches of all processes in one: `[n, d]` and `int64 [n]` → `[N, d]`, `int64 [N]`."""
+    def global_batch(self, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """The local batches of all processes in one: `[n, d]` and `int64 [n]` → `[N, d]`, `int64 [N]`."""
         if features.requires_grad:
             features = features.view_as(features)
             # DDP takes the mean over processes of what follows from a loss that is one and the same on all
-            features.register_hook(lambda gradient: gradient * self.size)
-        return processes.gathered(features), processes.gathered(labels)
+            features.register_hook(lambda gradient: gradient * self.world_size)
+        return collectives.all_gather_rows(features), collectives.all_gather_rows(labels)
 
-    def own(self, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Rows of the whole batch whose class is here, and its column here: two `int64 [M]`."""
-        rows = ((labels >= self.first) & (labels < self.last)).nonzero().squeeze(1)
-        return rows, labels[rows] - self.first
+    def local_targets(self, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows of the global batch whose class is local, and its local column: two `int64 [M]`."""
+        rows = ((labels >= self.start) & (labels < self.end)).nonzero().squeeze(1)
+        return rows, labels[rows] - self.start
 
     def cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Of logits `[N, classes here]` and labels `int64 [N]`, over all classes; backward within `parallel`."""
+        """Of local logits `[N, local C]` and labels `int64 [N]`, over all classes; backward in `loss_parallel`."""
         from torch.distributed.tensor import DTensor, Replicate, Shard
 
-        shape, stride = torch.Size((len(logits), self.classes)), (self.classes, 1)
-        columns = DTensor.from_local(logits, self.mesh, [Shard(1)], run_check=False, shape=shape, stride=stride)
-        with parallel():
-            loss = F.cross_entropy(columns, DTensor.from_local(labels, self.mesh, [Replicate()], run_check=False))
-        found: Tensor = loss.to_local()  # type: ignore[attr-defined]
-        return found
+        shape, stride = torch.Size((len(logits), self.num_classes)), (self.num_classes, 1)
+        sharded = DTensor.from_local(logits, self.mesh, [Shard(1)], run_check=False, shape=shape, stride=stride)
+        replicated = DTensor.from_local(labels, self.mesh, [Replicate()], run_check=False)
+        with loss_parallel():
+            loss: Tensor = F.cross_entropy(sharded, replicated).to_local()  # type: ignore[attr-defined]
+        return loss
 
-    def highest(self, values: Tensor) -> Tensor:
+    def global_max(self, values: Tensor) -> Tensor:
         """The greatest over all processes, value by value."""
         from torch.distributed.tensor import DTensor, Partial, Replicate
 
-        parts = DTensor.from_local(values, self.mesh, [Partial("max")], run_check=False)
-        return parts.redistribute(placements=[Replicate()]).to_local()
+        partial = DTensor.from_local(values, self.mesh, [Partial("max")], run_check=False)
+        return partial.redistribute(placements=[Replicate()]).to_local()
 
 
-def parallel() -> AbstractContextManager[None]:
-    """What the parallel loss and its backward pass run in."""
-    from torch.distributed.tensor.parallel import loss_parallel
+def loss_parallel() -> AbstractContextManager[None]:
+    """What the loss over shards and its backward pass run in; torch's, imported when it is needed."""
+    from torch.distributed.tensor import parallel
 
-    return loss_parallel()
+    return parallel.loss_parallel()

@@ -1,12 +1,13 @@
 """The general margin cos(m1·θ + m2) - m3, of which SphereFace, ArcFace and CosFace are cases."""
 
 import math
+from typing import Unpack
 
 import torch
 from torch import Tensor
 
 from facerec.errors import ConfigError
-from facerec.losses.base import MarginHead, within
+from facerec.losses.base import MarginHead, MarginOptions, within
 
 # acos has an infinite slope at ±1. Cosines closer to it than this (2.8 milliradians) are treated as constant
 # under the margin; it is far below what training can tell apart and well above float32's rounding.
@@ -40,8 +41,7 @@ class Combined(MarginHead):
         m1: multiplicative angular margin, above 0 up to 8; 1 is none.
         m2: additive angular margin in radians, 0..π/2.
         m3: additive cosine margin, 0..1.
-        scale: see `MarginHead`.
-        margin_warmup: see `MarginHead`.
+        options: see `MarginOptions`.
     """
 
     def __init__(
@@ -52,10 +52,9 @@ class Combined(MarginHead):
         m1: float,
         m2: float,
         m3: float,
-        scale: float | None,
-        margin_warmup: float = 0.0,
+        **options: Unpack[MarginOptions],
     ) -> None:
-        super().__init__(embedding_dim, num_classes, scale=scale, margin_warmup=margin_warmup)
+        super().__init__(embedding_dim, num_classes, **options)
         if not 0 < m1 <= 8:
             raise ConfigError(f"loss.m1 must be above 0 and at most 8, not {m1}; 1 is no margin")
         within("m2", m2, 0, math.pi / 2, " radians")

@@ -1,6 +1,8 @@
 """CosFace: an additive cosine margin."""
 
-from facerec.losses.base import within
+from typing import Unpack
+
+from facerec.losses.base import MarginOptions, within
 from facerec.losses.combined import Combined
 
 
@@ -11,18 +13,9 @@ class CosFace(Combined):
         embedding_dim: d.
         num_classes: C.
         m: taken from the target's cosine, 0..1.
-        scale: see `MarginHead`.
-        margin_warmup: see `MarginHead`.
+        options: see `MarginOptions`.
     """
 
-    def __init__(
-        self,
-        embedding_dim: int,
-        num_classes: int,
-        *,
-        m: float,
-        scale: float | None,
-        margin_warmup: float = 0.0,
-    ) -> None:
+    def __init__(self, embedding_dim: int, num_classes: int, *, m: float, **options: Unpack[MarginOptions]) -> None:
         within("m", m, 0, 1)
-        super().__init__(embedding_dim, num_classes, m1=1, m2=0, m3=m, scale=scale, margin_warmup=margin_warmup)
+        super().__init__(embedding_dim, num_classes, m1=1, m2=0, m3=m, **options)

@@ -1,8 +1,10 @@
 """NormFace: softmax over scaled cosines, without a margin."""
 
+from typing import Unpack
+
 from torch import Tensor
 
-from facerec.losses.base import MarginHead
+from facerec.losses.base import HeadOptions, MarginHead
 
 
 class NormFace(MarginHead):
@@ -11,11 +13,14 @@ class NormFace(MarginHead):
     Args:
         embedding_dim: d.
         num_classes: C.
-        scale: see `MarginHead`.
+        scale: see `MarginOptions`.
+        options: see `HeadOptions`.
     """
 
-    def __init__(self, embedding_dim: int, num_classes: int, *, scale: float | None) -> None:
-        super().__init__(embedding_dim, num_classes, scale=scale)
+    def __init__(
+        self, embedding_dim: int, num_classes: int, *, scale: float | None, **options: Unpack[HeadOptions]
+    ) -> None:
+        super().__init__(embedding_dim, num_classes, scale=scale, **options)
 
     def margin(self, cosine: Tensor, features: Tensor) -> Tensor:
         """None."""

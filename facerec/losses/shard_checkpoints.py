@@ -1,43 +1,46 @@
-"""Checkpoints of a divided head are those of an undivided one: gathered when written, divided when read."""
+"""Checkpoints of a sharded head are those of any other: gathered when written, sharded when read."""
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from facerec.losses.base import Head
+from facerec.losses.class_shards import ShardedClassifier
 
 
-def gather(checkpoint: dict[str, Any]) -> None:
-    """Make every distributed tensor whole, in main memory; all processes have to call this."""
+def gather_shards(checkpoint: dict[str, Any]) -> None:
+    """Turn every distributed tensor into a global one in main memory; all processes have to call this."""
     from torch.distributed.tensor import DTensor
     from torch.utils import _pytree as tree
 
     for key in ("state_dict", "optimizer_states"):
-        checkpoint[key] = tree.tree_map_only(DTensor, lambda part: part.full_tensor().cpu(), checkpoint[key])
+        checkpoint[key] = tree.tree_map_only(DTensor, lambda shard: shard.full_tensor().cpu(), checkpoint[key])
 
 
-def divide(checkpoint: dict[str, Any], head: Head, prefix: str, parameters: list[nn.Parameter]) -> None:
-    """Divide what belongs to the head's parameters as those are, whatever number of processes wrote it.
+def shard_checkpoint(
+    checkpoint: dict[str, Any],
+    classifier: ShardedClassifier,
+    head_parameters: dict[str, nn.Parameter],
+    optimized: list[nn.Parameter],
+) -> None:
+    """Shard what belongs to the head's parameters as those are, whatever number of processes wrote it.
 
     Args:
-        checkpoint: as `gather` left it.
-        head: divided.
-        prefix: of its names in the checkpoint.
-        parameters: of the optimizer, in its order.
+        checkpoint: as `gather_shards` left it.
+        classifier: how the head is sharded.
+        head_parameters: of the sharded head, by their names in the checkpoint.
+        optimized: the parameters of the optimizer, in its order.
     """
-    division = head.division
-    assert division is not None
-    own = dict(head.named_parameters())
-    for name in own:
-        checkpoint["state_dict"][prefix + name] = division.part(checkpoint["state_dict"][prefix + name])
-    places = [place for place, one in enumerate(parameters) if any(one is parameter for parameter in own.values())]
-    for states in checkpoint.get("optimizer_states", []):
-        for place in places:
-            of = states["state"].get(place, {})
-            shape = parameters[place].shape
-            of |= {key: division.part(value) for key, value in of.items() if _like(value, shape)}
+    weights = checkpoint["state_dict"]
+    for name in head_parameters:
+        weights[name] = classifier.shard(weights[name])
+    head_ids = {id(parameter) for parameter in head_parameters.values()}
+    for index, parameter in enumerate(optimized):
+        if id(parameter) not in head_ids:
+            continue
+        for optimizer_state in checkpoint.get("optimizer_states", []):
+            state = optimizer_state["state"].get(index, {})
+            state |= {key: classifier.shard(value) for key, value in state.items() if _has_shape(value, parameter)}
 
 
-def _like(value: Any, shape: torch.Size) -> bool:
-    return isinstance(value, Tensor) and value.shape == shape
+def _has_shape(value: Any, parameter: Tensor) -> bool:
+    return isinstance(value, Tensor) and value.shape == parameter.shape

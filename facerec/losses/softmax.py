@@ -1,11 +1,13 @@
 """Plain softmax: the baseline that a margin has to beat."""
 
+from typing import Unpack
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from facerec.losses.base import Head
-from facerec.losses.class_shards import here
+from facerec.losses.base import Head, HeadOptions
+from facerec.losses.class_shards import local_rows
 
 
 class Softmax(Head):
@@ -14,12 +16,13 @@ class Softmax(Head):
     Args:
         embedding_dim: d.
         num_classes: C.
+        options: see `HeadOptions`.
     """
 
-    def __init__(self, embedding_dim: int, num_classes: int) -> None:
-        super().__init__(embedding_dim, num_classes)
+    def __init__(self, embedding_dim: int, num_classes: int, **options: Unpack[HeadOptions]) -> None:
+        super().__init__(embedding_dim, num_classes, **options)
         self.bias = nn.Parameter(torch.zeros(num_classes))
 
     def logits(self, features: Tensor, cosine: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         """W·x + b."""
-        return F.linear(features, here(self.weight).to(self.dtype), here(self.bias).to(self.dtype))
+        return F.linear(features, local_rows(self.weight).to(self.dtype), local_rows(self.bias).to(self.dtype))

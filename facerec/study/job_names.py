@@ -66,6 +66,8 @@ def decisive(cfg: DictConfig) -> dict[str, Any]:
         if key not in _INDECISIVE
     }
     plain["data"] = {key: value for key, value in plain["data"].items() if key not in _INDECISIVE_DATA}
+    # where this key lay when the first jobs were named and finished: they keep their names
+    plain["head"] = {"shard": plain["loss"].pop("shard_classes", False)}
     return plain
 
 

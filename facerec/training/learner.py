@@ -19,11 +19,11 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 from torchmetrics import MeanMetric
 
 from facerec.data import Batch, FaceImages
-from facerec.distributed import collectives as processes
+from facerec.distributed import collectives
 from facerec.errors import ConfigError, ModelError, NonFiniteLossError
 from facerec.losses import Head, HeadOutput
-from facerec.losses import shard_checkpoints as whole
-from facerec.losses.class_shards import parallel
+from facerec.losses.class_shards import loss_parallel
+from facerec.losses.shard_checkpoints import gather_shards, shard_checkpoint
 from facerec.metrics import RetrievalMetrics, SeenAccuracy
 from facerec.models.embedder import Embedder
 
@@ -54,7 +54,6 @@ class Learner(pl.LightningModule):
         scheduler: called with optimizer, `steps` and `steps_per_epoch`.
         interval: "step" or "epoch", when the learning rate moves.
         compile: compile the backbone with torch.compile.
-        shard: divide the head's classes over the processes.
     """
 
     def __init__(
@@ -67,7 +66,6 @@ class Learner(pl.LightningModule):
         *,
         interval: str = "step",
         compile: bool = False,
-        shard: bool = False,
     ) -> None:
         super().__init__()
         if interval not in ("step", "epoch"):
@@ -83,16 +81,15 @@ class Learner(pl.LightningModule):
             SeenAccuracy(),
             RetrievalMetrics(),
         )
-        self._epoch_start, self._prototypes, self._shard = 0.0, Tensor(), shard
+        self._epoch_start, self._prototypes = 0.0, Tensor()
         self._schedule: dict[str, Any] = {}  # of the checkpoint that the training goes on from
 
     def configure_model(self) -> None:
-        """Divide the head, now that the processes know each other."""
-        if self._shard and self.head.division is None:
-            self.head.divide(self.trainer.strategy.root_device)
-            names = [f"head.{name}" for name, _ in self.head.named_parameters()]
-            # the shares differ from process to process: nothing to average
-            DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(self, names)
+        """Shard the head's classes if it wants that, now that the processes know each other."""
+        if self.head.shard_classes and self.head.sharded is None:
+            self.head.shard(self.trainer.strategy.root_device)
+            # shards differ from process to process: nothing to average
+            DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(self, list(self._head_parameters()))
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Embedder and head are optimised together; the schedule is as long as the training.
@@ -143,7 +140,9 @@ class Learner(pl.LightningModule):
         output: HeadOutput = self.head(self.embedder.features(batch.crops), batch.labels)
         loss = output.loss
         # of all processes, so that all stop at the same step
-        mean = processes.summed(loss.detach()) / self.trainer.world_size if processes.many() else loss
+        mean = loss
+        if collectives.is_distributed():
+            mean = collectives.all_reduce_sum(loss.detach()) / self.trainer.world_size
         if not torch.isfinite(mean):
             raise NonFiniteLossError(self._describe(mean, batch, batch_idx))
         if len(output.correct):
@@ -152,8 +151,8 @@ class Learner(pl.LightningModule):
         return loss
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
-        """The parallel loss of a divided head has its own way back."""
-        with parallel() if self.head.division else nullcontext():
+        """The loss of a sharded head has a backward pass of its own."""
+        with loss_parallel() if self.head.sharded else nullcontext():
             super().backward(loss, *args, **kwargs)
 
     def configure_gradient_clipping(
@@ -162,20 +161,21 @@ class Learner(pl.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """As Lightning does it, but the norm counts the divided classes of all processes."""
-        if self.head.division is None:
+        """As Lightning does it, but the norm counts the classes of all processes."""
+        if self.head.sharded is None:
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
         elif gradient_clip_algorithm == "value":
-            raise ConfigError("trainer.gradient_clip_algorithm: with head.shard=true only norm")
+            raise ConfigError("trainer.gradient_clip_algorithm: only norm works with loss.shard_classes=true")
         elif gradient_clip_val:
-            equal, parts = list(self.embedder.parameters()), list(self.head.parameters())
+            replicated, sharded = list(self.embedder.parameters()), list(self.head.parameters())
             norms = [
-                nn.utils.get_total_norm([p.grad for p in kind if p.grad is not None]) for kind in (equal, parts)
+                nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+                for parameters in (replicated, sharded)
             ]
             norms[1] = norms[1].full_tensor()  # type: ignore[attr-defined]
-            total = torch.linalg.vector_norm(torch.stack(norms))
-            for kind in (equal, parts):
-                nn.utils.clip_grads_with_norm_(kind, gradient_clip_val, total, foreach=False)
+            global_norm = torch.linalg.vector_norm(torch.stack(norms))
+            for parameters in (replicated, sharded):
+                nn.utils.clip_grads_with_norm_(parameters, gradient_clip_val, global_norm, foreach=False)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Log what is known at the end of the epoch's last batch, before validation."""
@@ -188,7 +188,7 @@ class Learner(pl.LightningModule):
             self.train_accuracy.reset()
 
     def on_validation_epoch_start(self) -> None:
-        """Make the prototypes whole while all processes are here: they have unequally many batches."""
+        """Gather the prototypes while all processes take part: they have unequally many batches."""
         self._prototypes = self.head.prototypes
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
@@ -220,8 +220,8 @@ class Learner(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Write down what was trained and how, so that anything else is refused by name."""
         checkpoint["facerec"] = self._identity() | self._batches()
-        if self.head.division:
-            whole.gather(checkpoint)
+        if self.head.sharded:
+            gather_shards(checkpoint)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse the checkpoint of another architecture, head or data set, or of other batches.
@@ -235,8 +235,8 @@ class Learner(pl.LightningModule):
             lines = [f"{key}: {there.get(key)} in the checkpoint, {here[key]} here" for key in differing]
             raise ModelError(f"ckpt_path: the checkpoint is of another run:{_indented(lines)}")
         self._schedule = next(iter(checkpoint.get("lr_schedulers", [])), {})
-        if self.head.division:
-            whole.divide(checkpoint, self.head, "head.", self._trained())
+        if self.head.sharded:
+            shard_checkpoint(checkpoint, self.head.sharded, self._head_parameters(), self._trained())
 
     def restore(self, checkpoint: Path) -> None:
         """Take the weights of a checkpoint of this run."""
@@ -246,6 +246,9 @@ class Learner(pl.LightningModule):
 
     def _trained(self) -> list[nn.Parameter]:
         return [*self.embedder.parameters(), *self.head.parameters()]
+
+    def _head_parameters(self) -> dict[str, nn.Parameter]:
+        return {f"head.{name}": parameter for name, parameter in self.head.named_parameters()}
 
     def _identity(self) -> dict[str, Any]:
         return {

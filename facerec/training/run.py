@@ -15,7 +15,6 @@ from hydra.types import RunMode
 from hydra.utils import instantiate as hydra_instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from facerec.distributed.relaunch import as_one_run
 from facerec.errors import ConfigError, ModelError
 from facerec.runtime.allocator import keep_freed_memory
 from facerec.runtime.files import replace_file
@@ -92,8 +91,8 @@ def _learner(cfg: DictConfig, data: "FaceData") -> "Learner":
             )
         embedder.backbone.load_state_dict(start.backbone.state_dict())
     head = instantiate(cfg.loss, embedding_dim=embedder.embedding_dim, num_classes=data.images.num_classes)
-    splits = instantiate(cfg.optimizer), instantiate(cfg.scheduler)
-    learner: Learner = instantiate(cfg.learner, shard=cfg.head.shard)(embedder, head, data.images, *splits)
+    parts = instantiate(cfg.optimizer), instantiate(cfg.scheduler)
+    learner: Learner = instantiate(cfg.learner)(embedder, head, data.images, *parts)
     return learner
 
 
@@ -132,8 +131,7 @@ def _fit(
         logger.log_hyperparams(parameters)
     if trainer.strategy.root_device.type == "cpu":
         keep_freed_memory()
-    with as_one_run(cfg, run):
-        trainer.fit(learner, data, ckpt_path=cfg.ckpt_path)
+    trainer.fit(learner, data, ckpt_path=cfg.ckpt_path)
 
     if trainer.fast_dev_run:  # type: ignore[attr-defined]
         return None

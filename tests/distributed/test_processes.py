@@ -13,7 +13,7 @@ import torch
 from pytorch_lightning import Trainer
 
 from facerec.data import Augment, FaceData, orl
-from facerec.distributed.batch_norm import SyncedBatchNorm
+from facerec.distributed.batch_norm import CPUSyncBatchNorm
 from facerec.errors import ConfigError
 from facerec.report.curves import read_metrics
 
@@ -27,38 +27,38 @@ def _start(name: str, *overrides: str) -> None:
     subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=True, timeout=240)
 
 
-def _same(one: Path, other: Path) -> None:
-    weights = [torch.load(run / "checkpoints/last.ckpt", weights_only=True) for run in (one, other)]
+def _assert_equal_runs(first: Path, second: Path) -> None:
+    weights = [torch.load(run / "checkpoints/last.ckpt", weights_only=True) for run in (first, second)]
     for kind in ("state_dict", "optimizer_states"):
         torch.testing.assert_close(weights[0][kind], weights[1][kind], rtol=1e-6, atol=1e-6)
-    curves = [read_metrics(run / "csv") for run in (one, other)]
+    curves = [read_metrics(run / "csv") for run in (first, second)]
     for metric, values in curves[0].items():
         if "per_s" not in metric:
-            later = {step: values[step] for step in curves[1][metric]}
-            assert curves[1][metric] == pytest.approx(later, abs=1e-6), metric
-    finals = [json.loads((run / "metrics.json").read_text()) for run in (one, other)]
+            expected = {step: values[step] for step in curves[1][metric]}
+            assert curves[1][metric] == pytest.approx(expected, abs=1e-6), metric
+    finals = [json.loads((run / "metrics.json").read_text()) for run in (first, second)]
     assert finals[0] == pytest.approx(finals[1], abs=1e-6)
-    statistics = [json.loads((run / "model/statistics.json").read_text())["channels"] for run in (one, other)]
+    statistics = [json.loads((run / "model/statistics.json").read_text())["channels"] for run in (first, second)]
     assert statistics[0] == statistics[1]
 
 
-def test_two_processes_and_divided_classes_end_as_one_process(
+def test_two_processes_and_sharded_classes_end_as_one_process(
     run: Callable[..., int], small: list[str], in_folder: Path
 ) -> None:
-    def goes_on(name: str) -> tuple[str, str]:
+    def resumed(name: str) -> tuple[str, str]:
         return f"ckpt_path={in_folder}/{name}/checkpoints/last.ckpt", "trainer.max_epochs=2"
 
     # both stop and go on: Lightning reads a checkpoint into float32 weights, and makes them float64 only then
-    for more in (("trainer.max_epochs=1",), goes_on("one")):
+    for more in (("trainer.max_epochs=1",), resumed("one")):
         assert run("train", *small, *EXACT, *MORE, "data.batch_size=16", "hydra.run.dir=one", *more) == 0
     _start("two", *small, *TWO, "trainer.max_epochs=1")
-    _start("two", *small, *TWO, "head.shard=true", *goes_on("two"))
-    _same(Path("one"), Path("two"))
+    _start("two", *small, *TWO, "loss.shard_classes=true", *resumed("two"))
+    _assert_equal_runs(Path("one"), Path("two"))
 
 
 def test_a_sweep_starts_the_processes_of_each_job(in_folder: Path, tiny: list[str]) -> None:
     command = [sys.executable, "-m", "facerec.train", "--multirun", *tiny, *TWO[:2], "trainer.accelerator=cpu"]
-    command += ["hydra.sweep.dir=sweep", "loss=normface,cosface", "data.batch_size=4", "head.shard=true"]
+    command += ["hydra.sweep.dir=sweep", "loss=normface,cosface", "data.batch_size=4", "loss.shard_classes=true"]
     subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=True, timeout=240)
     assert len(list(in_folder.glob("sweep/*/model/model.yaml"))) == 2
 
@@ -66,11 +66,11 @@ def test_a_sweep_starts_the_processes_of_each_job(in_folder: Path, tiny: list[st
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["head.shard=true"], "head.shard divides the classes over the processes of trainer=ddp"),
-        (["head.shart=true"], "shart"),
+        (["loss.shard_classes=true"], "loss.shard_classes needs several processes"),
+        (["loss.shart_classes=true"], "shart_classes"),
     ],
 )
-def test_what_can_not_be_divided_is_refused(
+def test_what_can_not_be_sharded_is_refused(
     run: Callable[..., int], tiny: list[str], overrides: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("train", *tiny, *overrides, "hydra.run.dir=refused") == 1
@@ -92,12 +92,12 @@ def test_more_processes_than_images_are_refused(tmp_path: Path) -> None:
         data.setup("fit")
 
 
-def test_shares_of_a_batch_are_augmented_as_the_whole() -> None:
+def test_local_batches_are_augmented_as_the_global_one() -> None:
     crops = torch.randint(0, 256, (8, 3, 24, 24), dtype=torch.uint8)
     augment = Augment(flip=0.5, zoom=0.1, shift=0.1, brightness=0.1, contrast=0.2, erase=0.5)
-    whole = augment(crops, torch.Generator().manual_seed(1))
-    shares = [augment(crops[i::2], torch.Generator().manual_seed(1), (i, 2)) for i in range(2)]
-    assert torch.equal(torch.stack(shares, 1).flatten(0, 1), whole)
+    global_batch = augment(crops, torch.Generator().manual_seed(1))
+    local_batches = [augment(crops[i::2], torch.Generator().manual_seed(1), (i, 2)) for i in range(2)]
+    assert torch.equal(torch.stack(local_batches, 1).flatten(0, 1), global_batch)
 
 
 def test_each_image_is_in_one_process_once_an_epoch() -> None:
@@ -113,5 +113,5 @@ def test_each_image_is_in_one_process_once_an_epoch() -> None:
 def test_the_norm_of_one_process_is_torchs() -> None:
     torch.manual_seed(0)
     values = torch.randn(6, 5, 4, 4, dtype=torch.float64)
-    synced, plain = SyncedBatchNorm(5).double().eval(), torch.nn.BatchNorm2d(5).double().eval()
+    synced, plain = CPUSyncBatchNorm(5).double().eval(), torch.nn.BatchNorm2d(5).double().eval()
     torch.testing.assert_close(synced(values), plain(values))

@@ -3,16 +3,17 @@
 import inspect
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
 from hydra.utils import get_class, instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 import facerec.losses
 from facerec.errors import ConfigError
+from facerec.job import CONFIG_DIR
 from facerec.losses import (
     AdaFace,
     ArcFace,
@@ -25,13 +26,13 @@ from facerec.losses import (
     SubCenterArcFace,
 )
 
-LEAVES = sorted((Path(__file__).parents[2] / "conf" / "loss").glob("*.yaml"))
+LEAVES = sorted(file.stem for file in (CONFIG_DIR / "loss").glob("[!_]*.yaml"))
 D, C, S = 8, 5, 16.0
 
 
-def read(leaf: Path) -> DictConfig:
-    config = OmegaConf.load(leaf)
-    assert isinstance(config, DictConfig)
+def composed(leaf: str) -> DictConfig:
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        config: DictConfig = compose(f"loss/{leaf}").loss
     return config
 
 
@@ -197,9 +198,9 @@ def test_errors_name_the_key(make: Callable[..., Head], options: dict[str, Any],
         make(**{"embedding_dim": D, "num_classes": C, **options})
 
 
-@pytest.mark.parametrize("leaf", LEAVES, ids=lambda leaf: leaf.stem)
-def test_config_builds_a_head_that_learns(leaf: Path, labels: torch.Tensor) -> None:
-    config = read(leaf)
+@pytest.mark.parametrize("leaf", LEAVES)
+def test_config_builds_a_head_that_learns(leaf: str, labels: torch.Tensor) -> None:
+    config = composed(leaf)
     torch.manual_seed(0)
     head = instantiate(config, embedding_dim=D, num_classes=C).eval()
     features = (torch.eye(D)[labels] + 0.1 * torch.randn(20, D)).requires_grad_()
@@ -210,13 +211,14 @@ def test_config_builds_a_head_that_learns(leaf: Path, labels: torch.Tensor) -> N
     assert head(features, labels).loss < before
 
 
-@pytest.mark.parametrize("leaf", LEAVES, ids=lambda leaf: leaf.stem)
-def test_config_names_every_option(leaf: Path) -> None:
-    config = read(leaf)
-    options = set(inspect.signature(get_class(config["_target_"])).parameters)
-    assert {"_target_"} | options - {"embedding_dim", "num_classes"} == set(config)
+@pytest.mark.parametrize("leaf", LEAVES)
+def test_config_names_every_option(leaf: str) -> None:
+    config = composed(leaf)
+    signature = inspect.signature(get_class(config["_target_"]), eval_str=True).parameters
+    shared = signature["options"].annotation.__args__[0].__annotations__
+    assert {"_target_", *signature, *shared} - {"embedding_dim", "num_classes", "options"} == set(config)
 
 
 def test_every_head_has_a_config() -> None:
-    targets = {read(leaf)["_target_"].rpartition(".")[2] for leaf in LEAVES}
+    targets = {composed(leaf)["_target_"].rpartition(".")[2] for leaf in LEAVES}
     assert targets == set(facerec.losses.__all__) - {"Head", "HeadOutput", "MarginHead"}

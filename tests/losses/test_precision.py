@@ -115,9 +115,9 @@ def test_length_gets_no_gradient(make_margin_head: Callable[..., Head]) -> None:
 def test_gpu_equals_cpu(make_head: Callable[..., Head], dtype: torch.dtype) -> None:
     head = make_head(D, C).eval()
     features, labels = torch.randn(8, D, dtype=dtype), torch.arange(8) % C
-    here = head(features, labels)
+    on_cpu = head(features, labels)
     head.cuda()
     with torch.autocast("cuda", dtype):
-        there = head(features.cuda(), labels.cuda())
-    torch.testing.assert_close(there.loss.cpu(), here.loss, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(there.cosine.cpu(), here.cosine, rtol=0, atol=1e-6)
+        on_gpu = head(features.cuda(), labels.cuda())
+    torch.testing.assert_close(on_gpu.loss.cpu(), on_cpu.loss, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(on_gpu.cosine.cpu(), on_cpu.cosine, rtol=0, atol=1e-6)

@@ -20,7 +20,7 @@ from facerec.errors import ConfigError
 from facerec.job import CONFIG_DIR
 from facerec.models import Embedder
 from facerec.models.store import save
-from facerec.study.job_names import job_name
+from facerec.study.job_names import decisive, job_name
 from facerec.study.sweep import best_run, write_best
 
 SWEEP = Path("outputs/faces/resnet18")
@@ -209,6 +209,13 @@ def test_jobs_share_a_folder_only_if_they_are_the_same_job(in_folder: Path, peop
     assert len({name, started, job_name(_root_=_config("init_from=start"))}) == 3
     for unopened in ("init_from=nowhere", "dataset=folder", "dataset.val_identities=99"):  # for the job to say
         assert job_name(_root_=_config(unopened)) == job_name(_root_=_config(unopened)) != name
+
+
+@pytest.mark.parametrize(("override", "sharded"), [("seed=0", False), ("loss.shard_classes=true", True)])
+def test_jobs_keep_the_names_from_when_the_head_had_its_own_group(override: str, sharded: bool) -> None:
+    config = decisive(_config(override))
+    assert config["head"] == {"shard": sharded}
+    assert config["loss"].keys() == {"_target_", "m", "scale", "margin_warmup"}
 
 
 @pytest.mark.parametrize(
