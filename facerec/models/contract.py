@@ -20,39 +20,60 @@ from facerec.errors import FacerecError, ModelError
 from facerec.models.embedder import Embedder
 from facerec.models.ensemble import Ensemble
 
-_FIXED = {"format": 1, "crop": asdict(CropContract())}
+FORMAT = 2  # what is written; 1, which can be read, lacks trained_on and the members' fingerprints
+_CROP = asdict(CropContract())
 _KEYS = {
-    "embedder": ("format", "kind", "backbone", "crop", "embedding_dim", "origin"),
-    "ensemble": ("format", "kind", "members", "crop", "embedding_dim", "origin"),
+    "embedder": ("format", "kind", "backbone", "crop", "embedding_dim", "trained_on", "origin"),
+    "ensemble": ("format", "kind", "members", "crop", "embedding_dim", "trained_on", "origin"),
 }
-_MEMBER_KEYS = ("name", "backbone", "embedding_dim")
+_MEMBER_KEYS = ("name", "backbone", "embedding_dim", "fingerprint")
+_TRAINED_ON_KEYS = ("dataset", "function", "arguments")
+_SINCE_2 = {"trained_on", "fingerprint"}
 _MOST_MEMBERS = 64  # a line repeated by mistake must not fill the memory
 _CURE = "use the facerec that wrote it, or train again with this one"
 _HEADING = """\
 # A face {kind}. In Python: facerec.load("this folder").embed(crops)
-# Format, kind, {what}, crop and weights.safetensors decide the vectors; the rest is for the reader.
+# Kind, {what}, crop and weights.safetensors decide the vectors; the rest is for the reader.
 """
 
 
-def describe(model: Backbone | Ensemble, origin: Mapping[str, Any]) -> dict[str, Any]:
+def describe(
+    model: Backbone | Ensemble,
+    origin: Mapping[str, Any],
+    trained_on: Mapping[str, Any] | None = None,
+    fingerprints: Sequence[str] = (),
+) -> dict[str, Any]:
     """The contract of an embedder with this backbone, or of this ensemble.
 
-    Origin is joined by the versions of facerec and torch.
+    Args:
+        model: what is described.
+        origin: where it came from; is joined by the versions of facerec and torch.
+        trained_on: `dataset`, a name, `function`, which makes that data set, and its `arguments`; None: unknown.
+        fingerprints: of an ensemble's members.
     """
     if isinstance(model, Ensemble):
-        members = zip(model.names, model.embedders, strict=True)
-        described = [{"name": name, **_described(member.backbone)} for name, member in members]
+        members = zip(model.names, model.embedders, fingerprints, strict=True)
+        described = [
+            {"name": name, **_described(member.backbone), "fingerprint": fingerprint}
+            for name, member, fingerprint in members
+        ]
         kind, body = "ensemble", {"members": described, "embedding_dim": model.embedding_dim}
     else:
         kind, body = "embedder", _described(model)
     versions = {"facerec": __version__, "torch": str(torch.__version__)}
-    contract = {**_FIXED, "kind": kind, **body, "origin": {**origin, **versions}}
+    contract = {
+        **{"format": FORMAT, "kind": kind, "crop": _CROP, **body},
+        **{"trained_on": trained_on and dict(trained_on), "origin": {**origin, **versions}},
+    }
     return {key: contract[key] for key in _KEYS[kind]}
 
 
-def decisive(contract: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a checked contract decides the vectors: format, kind, backbones in order, crop."""
-    kept = {key: contract[key] for key in ("format", "kind", "crop")}
+def fingerprinted(contract: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a checked contract decides the vectors: kind, backbones in order, crop.
+
+    The format is that of the first contracts for ever: galleries go on with models written anew.
+    """
+    kept = {"format": 1, **{key: contract[key] for key in ("kind", "crop")}}
     if contract["kind"] == "ensemble":
         return {**kept, "members": [member["backbone"] for member in contract["members"]]}
     return {**kept, "backbone": contract["backbone"]}
@@ -93,10 +114,14 @@ def check(contract: Any, path: Path) -> None:
     kind = contract.get("kind", "embedder") if isinstance(contract, dict) else "embedder"
     if not isinstance(kind, str) or kind not in _KEYS:
         raise ModelError(f"{path}: kind is {brief(kind)}, this facerec wants {' or '.join(_KEYS)}; {_CURE}")
-    _check_keys(contract, _KEYS[kind], path, "")
-    for key, ours in _FIXED.items():
-        if type(contract[key]) is not type(ours) or contract[key] != ours:
-            raise ModelError(f"{path}: {key} is {brief(contract[key])}, this facerec wants {ours}; {_CURE}")
+    form = contract.get("format", FORMAT) if isinstance(contract, dict) else FORMAT
+    if type(form) is not int or form not in (1, FORMAT):
+        raise ModelError(f"{path}: format is {brief(form)}, this facerec wants 1 to {FORMAT}; {_CURE}")
+    _check_keys(contract, _known(_KEYS[kind], form), path, "")
+    if type(contract["crop"]) is not dict or contract["crop"] != _CROP:
+        raise ModelError(f"{path}: crop is {brief(contract['crop'])}, this facerec wants {_CROP}; {_CURE}")
+    if contract.get("trained_on") is not None:
+        _check_keys(contract["trained_on"], _TRAINED_ON_KEYS, path, "trained_on.")
     if kind == "embedder":
         _check_backbone(contract["backbone"], path, "")
         return
@@ -105,7 +130,7 @@ def check(contract: Any, path: Path) -> None:
         raise ModelError(f"{path}: members must be a list of 1 to {_MOST_MEMBERS}, not {brief(members)}")
     for index, member in enumerate(members):
         prefix = f"members[{index}]."
-        _check_keys(member, _MEMBER_KEYS, path, prefix)
+        _check_keys(member, _known(_MEMBER_KEYS, form), path, prefix)
         if not isinstance(member["name"], str) or member["name"] in [other["name"] for other in members[:index]]:
             raise ModelError(f"{path}: {prefix}name must be a string of its own, not {brief(member['name'])}")
         _check_backbone(member["backbone"], path, prefix)
@@ -127,6 +152,10 @@ def build(contract: Mapping[str, Any], path: Path) -> Embedder | Ensemble:
     ensemble = Ensemble(members, [1 / len(members)] * len(members))
     _check_dim(contract, ensemble.embedding_dim, path, "", "these members give")
     return ensemble
+
+
+def _known(keys: Sequence[str], form: int) -> list[str]:
+    return [key for key in keys if form >= 2 or key not in _SINCE_2]
 
 
 def _described(backbone: Backbone) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from facerec.models.embedder import Embedder
 from facerec.models.ensemble import Ensemble, check_weights
 from facerec.runtime.files import replace_file, replace_folder
 
+ONNX = "model.onnx"  # a copy of the network for CPUs: see `onnx_copy`
 _CONTRACT, _WEIGHTS, _STATISTICS = "model.yaml", "weights.safetensors", "statistics.json"
 
 
@@ -30,6 +31,7 @@ def save(
     *,
     statistics: Mapping[str, Any],
     origin: Mapping[str, Any],
+    trained_on: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a model folder, whole or not at all.
 
@@ -42,15 +44,15 @@ def save(
         statistics: channel and pair statistics, thresholds, … : whatever JSON can hold.
         origin: where the model came from (data set, run, seed, …): plain values only. The versions of facerec
             and torch are added.
+        trained_on: the data set: `dataset`, `function` and `arguments`, see `contract.describe`; None: unknown.
 
     Raises:
         ModelError: the embedder could not be loaded again, the values are not plain, something other than a
             model lies at `folder`, or the disk refuses.
     """
     folder = Path(folder).resolve()
-    text, weights = check(folder, embedder, origin=origin)
-    files = {_CONTRACT: text, _STATISTICS: _as_json(statistics, folder)}
-    files[_WEIGHTS] = safetensors.torch.save({name: value.cpu().contiguous() for name, value in weights.items()})
+    text, weights = check(folder, embedder, origin=origin, trained_on=trained_on)
+    files = {_CONTRACT: text, _STATISTICS: _as_json(statistics, folder), _WEIGHTS: safetensors.torch.save(weights)}
     try:
         replace_folder(folder, files)
     except OSError as error:
@@ -58,7 +60,11 @@ def save(
 
 
 def check(
-    folder: Path, embedder: Embedder | Ensemble, *, origin: Mapping[str, Any]
+    folder: Path,
+    embedder: Embedder | Ensemble,
+    *,
+    origin: Mapping[str, Any],
+    trained_on: Mapping[str, Any] | None = None,
 ) -> tuple[bytes, dict[str, Tensor]]:
     """What `save` refuses before it writes, for those who want to know before they train.
 
@@ -73,14 +79,16 @@ def check(
     for backbone in backbones:
         if BACKBONES.get(type(backbone).__name__) is not type(backbone):
             raise ModelError(f"{folder}: {type(backbone)} is not listed in facerec.backbones.BACKBONES")
-    terms = contract.describe(embedder if isinstance(embedder, Ensemble) else backbones[0], origin)
+    fingerprints = [_fingerprint_of(member) for member in getattr(embedder, "embedders", ())]
+    described = embedder if isinstance(embedder, Ensemble) else backbones[0]
+    terms = contract.describe(described, origin, trained_on, fingerprints)
     contract.check(terms, folder / _CONTRACT)
-    weights = {name.replace("_orig_mod.", ""): tensor for name, tensor in embedder.state_dict().items()}
+    weights = _weights(embedder)
     _check_fit(contract.build(terms, folder / _CONTRACT), weights, folder / _WEIGHTS)
     if folder.exists():
         # `.FILE.XXXXXXXX.new` is what a killed `replace_file` leaves
         names = {file.name for file in folder.iterdir() if not file.match(".*.new")}
-        if others := sorted(names - {_CONTRACT, _STATISTICS, _WEIGHTS}):
+        if others := sorted(names - {_CONTRACT, _STATISTICS, _WEIGHTS, ONNX}):
             cure = "move it or choose another folder"
             raise ModelError(f"{folder}: holds {brief(others)}, no part of a model; {cure}")
     try:
@@ -100,7 +108,7 @@ def write_statistics(folder: str | Path, statistics: Mapping[str, Any]) -> None:
         ModelError: there is no model at `folder`, the values are not plain, or the disk refuses.
     """
     folder = Path(folder).resolve()
-    _read_contract(folder)
+    read_contract(folder)
     content = _as_json(statistics, folder)
     try:
         replace_file(folder / _STATISTICS, content)
@@ -123,7 +131,7 @@ def load(folder: str | Path, device: str | torch.device = "cpu") -> Embedder | E
             backbones of this package are built, whatever `model.yaml` says.
     """
     folder = Path(folder)
-    embedder = contract.build(_read_contract(folder), folder / _CONTRACT)
+    embedder = contract.build(read_contract(folder), folder / _CONTRACT)
     weights = _read_weights(folder / _WEIGHTS)
     _check_fit(embedder, weights, folder / _WEIGHTS)
     embedder.load_state_dict(weights)
@@ -146,37 +154,41 @@ def read_statistics(folder: str | Path) -> dict[str, Any]:
     return statistics
 
 
-def embedding_dim(folder: str | Path) -> int:
-    """Length of the model's embeddings, as its contract says.
+def read_contract(folder: str | Path) -> dict[str, Any]:
+    """The checked content of `model.yaml`.
 
     Raises:
-        ModelError: as `fingerprint`.
+        ModelError: it is missing, damaged or of another format.
     """
-    dim: int = _read_contract(Path(folder))["embedding_dim"]
-    return dim
-
-
-def read_origin(folder: str | Path) -> dict[str, Any]:
-    """Where the model came from, as `save` was told.
-
-    Raises:
-        ModelError: the contract is missing, damaged or of another format.
-    """
-    origin: dict[str, Any] = _read_contract(Path(folder))["origin"]
-    return origin
+    folder = Path(folder)
+    return contract.parse(_read(folder / _CONTRACT), folder / _CONTRACT)
 
 
 def fingerprint(folder: str | Path) -> str:
-    """SHA-256, in hex, of what decides the vectors: format, kind, backbones, crop and weights.
+    """SHA-256, in hex, of what decides the vectors: kind, backbones, crop and weights.
 
     Raises:
         ModelError: as `load`, except that the weights are not checked.
     """
     folder = Path(folder)
-    terms = _read_contract(folder)
-    digest = hashlib.sha256(json.dumps(contract.decisive(terms), sort_keys=True).encode())
-    digest.update(_read(folder / _WEIGHTS))
+    return _digest(read_contract(folder), _read(folder / _WEIGHTS))
+
+
+def _fingerprint_of(embedder: Embedder) -> str:
+    """What `fingerprint` says of the embedder's folder."""
+    return _digest(contract.describe(_backbone(embedder), {}), safetensors.torch.save(_weights(embedder)))
+
+
+def _digest(terms: Mapping[str, Any], weights: bytes) -> str:
+    digest = hashlib.sha256(json.dumps(contract.fingerprinted(terms), sort_keys=True).encode())
+    digest.update(weights)
     return digest.hexdigest()
+
+
+def _weights(embedder: Embedder | Ensemble) -> dict[str, Tensor]:
+    """Names as without compiling, on the CPU."""
+    state = embedder.state_dict().items()
+    return {name.replace("_orig_mod.", ""): tensor.cpu().contiguous() for name, tensor in state}
 
 
 def _backbone(embedder: Embedder) -> Backbone:
@@ -207,10 +219,6 @@ def _cure(folder: Path) -> str:
     if aside := sorted(folder.parent.glob(f".{escape(folder.name)}.*.old")):
         return f"a save was killed while it moved the previous model: rename {aside[-1]} to {folder}"
     return "give a folder that facerec.models.store.save wrote, or save the model again"
-
-
-def _read_contract(folder: Path) -> dict[str, Any]:
-    return contract.parse(_read(folder / _CONTRACT), folder / _CONTRACT)
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:

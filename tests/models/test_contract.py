@@ -36,7 +36,7 @@ def test_a_dumped_contract_builds_the_backbone_it_describes() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": 2}, "format is 2, this facerec wants 1"),
+        ({"format": 3}, "format is 3, this facerec wants 1 to 2"),
         ({"format": True}, "format is True"),
         ({"kind": "classifier"}, "kind is 'classifier'"),
         ({"crop": {**CROP, "size": 96}}, "this facerec wants {'size': 112"),

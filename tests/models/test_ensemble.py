@@ -146,17 +146,22 @@ def test_a_loaded_ensemble_gives_the_same_vectors(ensemble: Ensemble, saved: Pat
     assert model.read_statistics(saved) == {"pairs": [1]}
 
 
-def test_the_contract_lists_the_members(ensemble: Ensemble, saved: Path) -> None:
+def test_the_contract_lists_the_members(ensemble: Ensemble, saved: Path, tmp_path: Path) -> None:
     text = (saved / "model.yaml").read_text(encoding="utf-8")
     assert text.startswith("# A face ensemble")
     contract = yaml.safe_load(text)
-    assert list(contract) == ["format", "kind", "members", "crop", "embedding_dim", "origin"]
-    assert (contract["format"], contract["kind"], contract["embedding_dim"]) == (1, "ensemble", 29)
+    assert list(contract) == ["format", "kind", "members", "crop", "embedding_dim", "trained_on", "origin"]
+    assert (contract["format"], contract["kind"], contract["embedding_dim"]) == (2, "ensemble", 29)
     options = [member.backbone.options for member in ensemble.embedders]
+    assert contract["trained_on"] is None
+    prints = [{"fingerprint": one.pop("fingerprint")} for one in copy.deepcopy(contract["members"])]
+    for member, kept in zip(ensemble.embedders, prints, strict=True):
+        model.save(tmp_path / "member", member, statistics={}, origin={})
+        assert kept["fingerprint"] == model.fingerprint(tmp_path / "member")
     assert contract["members"] == [
-        {"name": "first", "backbone": {"class": "ResNet", **options[0]}, "embedding_dim": 8},
-        {"name": "deep", "backbone": {"class": "ResNet", **options[1]}, "embedding_dim": 16},
-        {"name": "Ännchen", "backbone": {"class": "ResNet", **options[2]}, "embedding_dim": 5},
+        {"name": "first", "backbone": {"class": "ResNet", **options[0]}, "embedding_dim": 8, **prints[0]},
+        {"name": "deep", "backbone": {"class": "ResNet", **options[1]}, "embedding_dim": 16, **prints[1]},
+        {"name": "Ännchen", "backbone": {"class": "ResNet", **options[2]}, "embedding_dim": 5, **prints[2]},
     ]
     names = set(safetensors.torch.load_file(saved / "weights.safetensors"))
     assert {"weights", "members.0.backbone.conv1.weight", "members.2.mean"} <= names
@@ -213,7 +218,7 @@ Change = Callable[[dict[str, Any]], Any]
         (lambda c: c.update(kind="committee"), "kind is 'committee', this facerec wants embedder or ensemble"),
         (lambda c: c.update(kind=["ensemble"]), r"kind is \['ensemble'\]"),
         (lambda c: c.update(kind="embedder"), "backbone is missing"),
-        (lambda c: c.update(format=2), "format is 2"),
+        (lambda c: c.update(format=3), "format is 3"),
         (lambda c: c.update(_target_="os.system"), "'_target_' is unknown"),
         (lambda c: c.update(weights=[1]), "'weights' is unknown"),
         (lambda c: c.pop("members"), "members is missing"),

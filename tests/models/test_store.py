@@ -1,4 +1,5 @@
 import contextlib
+import hashlib
 import json
 import os
 import resource
@@ -106,14 +107,30 @@ def test_the_folder_holds_plain_files_that_explain_themselves(folder: Path) -> N
     assert "東京" in text
     versions = {"facerec": facerec.__version__, "torch": torch.__version__}
     assert yaml.safe_load(text) == {
-        "format": 1,
+        "format": 2,
         "kind": "embedder",
         "backbone": SMALL,
         "crop": {"size": 112, "template": "arcface-112", "colour": "RGB"},
         "embedding_dim": 4,
+        "trained_on": None,
         "origin": {**ORIGIN, **versions},
     }
     assert json.loads((folder / "statistics.json").read_text()) == STATISTICS == model.read_statistics(folder)
+
+
+def test_format_1_opens_and_its_fingerprint_is_that_of_format_2(folder: Path, tmp_path: Path) -> None:
+    trained_on = {"dataset": "orl", "function": "facerec.data.orl", "arguments": {"val_identities": 6}}
+    model.save(tmp_path / "second", model.load(folder), statistics={}, origin={}, trained_on=trained_on)
+    assert model.read_contract(tmp_path / "second")["trained_on"] == trained_on
+    contract = yaml.safe_load((folder / "model.yaml").read_bytes())
+    del contract["trained_on"]
+    first = {**contract, "format": 1}
+    (folder / "model.yaml").write_text(yaml.safe_dump(first))
+    assert torch.equal(model.load(folder).embed(CROPS), model.load(tmp_path / "second").embed(CROPS))
+    # what galleries that were filled before remember
+    deciding = json.dumps({key: first[key] for key in ("format", "kind", "crop", "backbone")}, sort_keys=True)
+    digest = hashlib.sha256(deciding.encode() + (folder / "weights.safetensors").read_bytes()).hexdigest()
+    assert model.fingerprint(folder) == digest == model.fingerprint(tmp_path / "second")
 
 
 def test_saving_and_loading_do_not_move_the_random_numbers(folder: Path) -> None:
@@ -383,7 +400,7 @@ STOPPED = """
 import itertools, os, signal, sys
 sys.path.insert(0, sys.argv[2])
 from pathlib import Path
-import test_model as t
+import test_store as t
 
 t.BACKBONES["Small"] = t.Small
 new = t.make(seed=1)

@@ -1,0 +1,86 @@
+"""A model folder: PyTorch on a GPU, ONNX Runtime on a CPU."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from facerec.models import store
+from facerec.models.base import CropEmbedder, Crops
+from facerec.models.embedder import Embedder
+from facerec.models.ensemble import Ensemble
+from facerec.models.model import Model
+from facerec.models.onnx_copy import open_onnx_copy
+from facerec.models.statistics import Statistics
+from facerec.runtime.allocator import keep_freed_memory
+from facerec.runtime.device import find_device
+
+
+class FolderModel(Model):
+    """What `facerec.models.store.save` wrote.
+
+    Args:
+        path: the folder.
+        device: as torch names it, or "auto".
+        cache: for the ONNX copy where the folder can't be written.
+
+    Raises:
+        ModelError: there is no model in it, or it is damaged.
+    """
+
+    def __init__(self, path: Path, device: str, cache: Path | None) -> None:
+        self.path, self._cache = path, cache
+        self._device = find_device(device)
+        self._contract = store.read_contract(path)
+        self.trained_on: Mapping[str, Any] | None = self._contract.get("trained_on")
+
+    @property
+    def dim(self) -> int:
+        """Length of an embedding."""
+        dim: int = self._contract["embedding_dim"]
+        return dim
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256, in hex, of what decides the vectors."""
+        return store.fingerprint(self.path)
+
+    @property
+    def statistics(self) -> Statistics:
+        """What was measured of it, as it stands on disk."""
+        return Statistics.from_json(store.read_statistics(self.path), self.path / "statistics.json")
+
+    def store(self, statistics: Statistics) -> None:
+        """Replace its statistics, whole or not at all."""
+        store.write_statistics(self.path, statistics.to_json())
+
+    @property
+    def members(self) -> Mapping[str, CropEmbedder]:
+        """Name → embedder of each member, in PyTorch on the device."""
+        if isinstance(self.network, Ensemble):
+            return dict(zip(self.network.names, self.network.embedders, strict=True))
+        return {"model": self.network}
+
+    @property
+    def weights(self) -> Tensor | None:  # type: ignore[override]
+        """How much each member counts."""
+        return self.network.weights.cpu() if isinstance(self.network, Ensemble) else None
+
+    def embed(self, crops: Crops) -> Tensor:
+        """Any number of crops `uint8 [N, 3, 112, 112]`, or one → `float32 [N, d]` on the CPU, of unit length."""
+        return self._embedder.embed(crops)
+
+    @cached_property
+    def network(self) -> Embedder | Ensemble:
+        """The PyTorch module, on the device."""
+        if self._device.type == "cpu":
+            keep_freed_memory()
+        return store.load(self.path, self._device)
+
+    @cached_property
+    def _embedder(self) -> CropEmbedder:
+        if self._device.type != "cpu":
+            return self.network
+        return open_onnx_copy(self.path, self.fingerprint, self.dim, self._cache)

@@ -1,0 +1,90 @@
+"""A model as jobs use it, whatever it is: a folder of ours, an ensemble, or an ONNX file with its contract."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from facerec.errors import ModelError
+from facerec.models.base import CropEmbedder, Crops
+from facerec.models.record import ModelRecord
+from facerec.models.statistics import Statistics
+
+
+class Model(ABC):
+    """Crops in, unit vectors out, and what is known of it. Weights are read when they are first needed.
+
+    Attributes:
+        path: the model folder, or the contract of an ONNX file.
+        trained_on: the data set it was trained on: `dataset`, `function` and `arguments`; None: unknown.
+        weights: how much each member counts, of sum 1; None: this is no ensemble.
+    """
+
+    path: Path
+    trained_on: Mapping[str, Any] | None = None
+    weights: Tensor | None = None
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """Length of an embedding."""
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """SHA-256, in hex, of what decides the vectors."""
+
+    @property
+    @abstractmethod
+    def statistics(self) -> Statistics:
+        """What was measured of it, as it stands on disk."""
+
+    @abstractmethod
+    def store(self, statistics: Statistics) -> None:
+        """Replace its statistics, whole or not at all.
+
+        Raises:
+            ModelError: the disk refuses.
+        """
+
+    @property
+    @abstractmethod
+    def members(self) -> Mapping[str, CropEmbedder]:
+        """Name → embedder of each member; of a model that is no ensemble the one called "model"."""
+
+    @abstractmethod
+    def embed(self, crops: Crops) -> Tensor:
+        """Any number of crops `uint8 [N, 3, 112, 112]`, or one → `float32 [N, d]` on the CPU, of unit length."""
+
+    @cached_property
+    def record(self) -> ModelRecord:
+        """What a gallery has to know."""
+        return ModelRecord(self.fingerprint, self.dim, self.statistics)
+
+
+def open_model(path: str | Path, device: str = "auto", cache: str | Path | None = None) -> Model:
+    """Open a model folder, a training run that holds one, or the contract of an ONNX file.
+
+    Args:
+        path: of it.
+        device: where a model folder computes; "auto" is a GPU if there is one. ONNX files compute on the CPU.
+        cache: where the ONNX copy of a model goes whose folder can't be written.
+
+    Raises:
+        ModelError: there is none, or a file of it is damaged.
+    """
+    from facerec.models.folder_model import FolderModel
+    from facerec.models.onnx_model import OnnxModel
+
+    path = Path(path).expanduser()
+    if path.is_file():
+        return OnnxModel(path)
+    if not path.exists():
+        raise ModelError(
+            f"model: there is nothing at {path}; give a model folder, a run, or an ONNX file's contract"
+        )
+    run = (path / "model" / "model.yaml").exists()
+    return FolderModel(path / "model" if run else path, device, None if cache is None else Path(cache))

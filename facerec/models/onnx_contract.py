@@ -1,0 +1,84 @@
+"""The contract of an ONNX model from elsewhere: how to feed it.
+
+weights: w600k_r50.onnx    # beside the contract
+embedding_dim: 512
+colour: RGB                # or BGR: the order of the channels it wants
+mean: 127.5                # (value - mean) / std, of crops in 0..255
+std: 127.5
+output: embedding          # only where several outputs are of that length
+"""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from facerec.errors import ModelError
+from facerec.runtime.onnx_session import open_session
+
+_KEYS: dict[str, type | tuple[type, ...]] = {
+    "weights": str,
+    "embedding_dim": int,
+    "colour": str,
+    "mean": (int, float),
+    "std": (int, float),
+}
+_OPTIONAL: dict[str, type] = {"output": str}
+
+
+def read_contract(path: Path) -> dict[str, Any]:
+    """The values of a contract, checked.
+
+    Raises:
+        ModelError: it is missing, lacks a key, or is an ONNX file itself; says how to write one then.
+    """
+    if path.suffix.lower() == ".onnx":
+        raise ModelError(_how_to_write(path))
+    try:
+        terms = yaml.safe_load(path.read_bytes())
+    except (OSError, yaml.YAMLError) as error:
+        raise ModelError(f"{path}: is no contract that can be read: {error}") from error
+    terms = terms if isinstance(terms, dict) else {}
+    for key, kind in (_KEYS | {key: kind for key, kind in _OPTIONAL.items() if key in terms}).items():
+        if not isinstance(terms.get(key), kind) or isinstance(terms[key], bool):
+            raise ModelError(f"{path}: {key} is missing or of the wrong type; docs/gallery.md shows a contract")
+    if terms["colour"] not in ("RGB", "BGR"):
+        raise ModelError(f"{path}: colour must be RGB or BGR, not {terms['colour']}")
+    return {key: terms[key] for key in (*_KEYS, *_OPTIONAL) if key in terms}
+
+
+def _how_to_write(weights: Path) -> str:
+    """What the user is to write beside an ONNX file, as far as the file says it."""
+    contract = weights.with_suffix(".yaml")
+    if contract.exists():
+        return f"{weights}: is the network alone; give its contract, model={contract}"
+    outputs = {one.name: one.shape[-1] if one.shape else None for one in open_network(weights).get_outputs()}
+    lines = [f"weights: {weights.name}"]
+    if len(outputs) == 1:
+        [dim] = outputs.values()
+        lines.append(f"embedding_dim: {dim if isinstance(dim, int) else '…             # length of a vector'}")
+    else:
+        lines.append("embedding_dim: …             # length of a vector")
+        lines.append(f"output: …                    # that holds the vectors: {', '.join(outputs)}")
+    lines += [
+        "colour: …                    # RGB or BGR: the order of the channels it was trained with",
+        "mean: …                      # (value - mean) / std, of crops in 0..255; 127.5 and 127.5 give -1..1",
+        "std: …",
+    ]
+    listed = "".join(f"\n  {line}" for line in lines)
+    return (
+        f"{weights}: is the network alone, and does not say how to feed it; write {contract} with{listed}\n"
+        f"as its authors say, and give model={contract}"
+    )
+
+
+def open_network(weights: Path) -> Any:
+    """The session of an ONNX file.
+
+    Raises:
+        ModelError: there is none, or it is damaged.
+    """
+    try:
+        return open_session(weights)
+    except Exception as error:  # onnxruntime's own errors share no base
+        raise ModelError(f"{weights}: is missing or no ONNX model ({error})") from error

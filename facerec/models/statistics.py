@@ -1,0 +1,77 @@
+"""What was measured of a model: the content of its `statistics.json`, typed."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from facerec.errors import ModelError
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The similarity that holds a false accept rate of pairs, with its 95 % interval; None: not reached."""
+
+    far: float
+    threshold: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Sigmoid:
+    """Similarity → probability that a pair is of one person, when either answer is as likely beforehand."""
+
+    slope: float
+    intercept: float
+
+    def __call__(self, similarity: float) -> float:
+        """The probability, 0..1."""
+        return 0.5 * (1 + math.tanh((self.slope * similarity + self.intercept) / 2))  # exp would overflow
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What is known of a model beside its weights. What is missing was not measured.
+
+    Attributes:
+        channels: mean and standard deviation of the training crops, 0..255.
+        metrics: of the checkpoint that became the model, by name.
+        trained_on: `dataset`, and `identities`: digests of those it was trained on, which no evaluation may use.
+        ensemble: members, weights and moments of their pairs.
+        thresholds: at target false accept rates, strictest last.
+        calibration: of similarities.
+        evaluated_on: which data set the thresholds are from.
+        other: what another version of this package wrote; kept.
+    """
+
+    channels: Mapping[str, Any] | None = None
+    metrics: Mapping[str, float] | None = None
+    trained_on: Mapping[str, Any] | None = None
+    ensemble: Mapping[str, Any] | None = None
+    thresholds: tuple[Threshold, ...] = ()
+    calibration: Sigmoid | None = None
+    evaluated_on: Mapping[str, Any] | None = None
+    other: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any], path: Path) -> "Statistics":
+        """Read the values of the file `path`.
+
+        Raises:
+            ModelError: they are not what this package writes.
+        """
+        known = {one.name: values[one.name] for one in fields(cls) if one.name in values}
+        try:
+            known["thresholds"] = tuple(Threshold(**point) for point in known.get("thresholds") or ())
+            if known.get("calibration") is not None:
+                known["calibration"] = Sigmoid(**known["calibration"])
+        except TypeError as error:
+            raise ModelError(f"{path}: is damaged ({error}); evaluate the model again") from error
+        return cls(**known, other={key: value for key, value in values.items() if key not in known})
+
+    def to_json(self) -> dict[str, Any]:
+        """The values of the file, plain; what is not known is left out."""
+        values = {key: value for key, value in asdict(self).items() if key != "other" and value not in (None, ())}
+        return {**values, **self.other}

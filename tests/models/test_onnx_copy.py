@@ -1,0 +1,92 @@
+import logging
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from facerec.backbones import ResNet
+from facerec.errors import ModelError
+from facerec.models import Embedder, Ensemble, load, open_model
+from facerec.models.store import fingerprint, save
+
+CROPS = torch.randint(0, 256, (70, 3, 112, 112), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    nets = [ResNet(18, embedding_dim=8, stem="imagenet"), ResNet(18, embedding_dim=4, stem="imagenet", final_relu=True)]
+    members = {f"{net.out_features}": Embedder(net, (120, 110, 100), (70, 70, 70)) for net in nets}
+    folder = tmp_path_factory.mktemp("cpu") / "model"
+    save(folder, Ensemble(members, [0.25, 0.75]).eval(), statistics={}, origin={})
+    open_model(folder, "cpu").embed(CROPS[:1])
+    return folder
+
+
+@pytest.fixture
+def folder(written: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(written, tmp_path / "model"))
+
+
+def test_it_gives_the_vectors_of_the_network_and_moves_with_its_folder(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    wanted = load(folder).embed(CROPS)
+    opened = open_model(folder, "cpu")
+    with caplog.at_level(logging.INFO):
+        torch.testing.assert_close(opened.embed(CROPS), wanted, atol=1e-5, rtol=0)
+        for count in (0, 1, 3):
+            torch.testing.assert_close(opened.embed(CROPS[:count]), wanted[:count], atol=1e-5, rtol=0)
+    assert "for ONNX Runtime" not in caplog.text
+    with pytest.raises(ValueError, match="uint8"):
+        opened.embed(CROPS.float())
+    assert {file.name for file in folder.iterdir()} == {
+        *("model.yaml", "weights.safetensors", "statistics.json", "model.onnx")
+    }
+
+
+def test_a_damaged_copy_and_one_of_other_weights_are_made_again(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    copy = folder / "model.onnx"
+    whole = copy.read_bytes()
+    copy.write_bytes(whole[:1000])
+    wanted = load(folder).embed(CROPS[:2])
+    torch.testing.assert_close(open_model(folder, "cpu").embed(CROPS[:2]), wanted, atol=1e-5, rtol=0)
+    assert "is damaged" in caplog.text
+
+    single = load(folder)
+    assert isinstance(single, Ensemble)
+    save(folder, single.embedders[0], statistics={}, origin={})  # what is saved anew has no copy yet
+    assert not copy.exists()
+    copy.write_bytes(whole)
+    wanted = load(folder).embed(CROPS[:2])
+    torch.testing.assert_close(open_model(folder, "cpu").embed(CROPS[:2]), wanted, atol=1e-5, rtol=0)
+    assert "of other weights" in caplog.text
+
+
+def test_where_the_folder_is_read_only_the_copy_is_in_the_cache(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = (folder / "model.onnx").rename(tmp_path / "copy.onnx")
+    # root may write anywhere, so the system is asked in its name
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != folder)
+    cached = tmp_path / "cache" / "onnx" / f"{fingerprint(folder)}.onnx"
+    cached.parent.mkdir(parents=True)
+    copy.rename(cached)
+    assert open_model(folder, "cpu", tmp_path / "cache").embed(CROPS[:2]).shape == (2, 12)
+    assert not (folder / "model.onnx").exists()
+
+    cached.unlink()
+    (tmp_path / "file").touch()
+    with pytest.raises(ModelError, match="cache_dir"):
+        open_model(folder, "cpu", tmp_path / "file").embed(CROPS[:2])
+
+
+def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="there is nothing at"):
+        open_model(tmp_path / "nowhere")
+    with pytest.raises(ModelError, match=r"model\.yaml: is missing"):
+        open_model(tmp_path)
