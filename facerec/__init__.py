@@ -1,34 +1,22 @@
 """Train face embedders, measure them honestly, and find out who is in a photo.
 
-`from facerec import load` is the door for using a model. What is offered here is imported when first asked
-for, so `import facerec` does not import torch.
+`from facerec import load` opens a trained model. What is offered here is imported when first asked for, so
+`import facerec` does not import torch.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from facerec.models import Embedder, Ensemble, load
+    from facerec._version import __version__
+    from facerec.models import Embedder, Ensemble, Model, load, open_model
 
-    __version__: str
+__all__ = ["Embedder", "Ensemble", "Model", "__version__", "load", "open_model"]
 
-__all__ = ["Embedder", "Ensemble", "__version__", "load"]
-
-_HOMES = {
-    "Embedder": "facerec.models.embedder",
-    "Ensemble": "facerec.models.ensemble",
-    "load": "facerec.models.store",
-}
+_HOMES = {"__version__": "facerec._version"} | dict.fromkeys(set(__all__) - {"__version__"}, "facerec.models")
 
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            return version("facerec")
-        except PackageNotFoundError:  # run from a checkout that is not installed
-            return "0+checkout"
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'facerec' has no attribute {name!r}")

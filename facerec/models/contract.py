@@ -13,7 +13,7 @@ from typing import Any
 import torch
 import yaml
 
-from facerec import __version__
+from facerec._version import __version__
 from facerec.backbones import BACKBONES, Backbone
 from facerec.crops.contract import CropContract
 from facerec.errors import FacerecError, ModelError
