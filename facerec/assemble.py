@@ -1,6 +1,7 @@
 """Combine trained embedders into one: `python -m facerec.assemble study=orl`."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from facerec.data import FaceImages
-    from facerec.models import Embedder, Ensemble
+    from facerec.models import Embedder, Ensemble, Model, Statistics
     from facerec.weighting import Moments
 
 log = logging.getLogger(__name__)
@@ -25,22 +26,24 @@ log = logging.getLogger(__name__)
 
 def assemble(cfg: DictConfig) -> None:
     """Embed the training identities with each member, find pair statistics and weights, write the ensemble."""
-    from facerec import __version__
+    from facerec._version import __version__
+    from facerec.data import describe_dataset
     from facerec.data.fingerprint import data_fingerprint
-    from facerec.models import store as model
+    from facerec.models import open_model, store
     from facerec.report import show_weights
-    from facerec.study.models import check_same_identities, find_members, open_images
+    from facerec.study.models import check_same_identities, dataset_of, find_members
 
     if cfg.split not in ("train", "val"):
         raise ConfigError(f"split must be train or val, not {cfg.split!r}")
     if cfg.data.batch_size < 1:
         raise ConfigError(f"data.batch_size must be 1 or more, not {cfg.data.batch_size}")
     out = Path(HydraConfig.get().runtime.output_dir)
-    members = find_members(cfg.study, cfg.members)
-    embedders = {name: _load(name, folder) for name, folder in members.items()}
-    images = open_images(cfg.get("dataset"), next(iter(members.values())))
-    trained_on = check_same_identities(members, images)
-    fingerprints = {name: model.fingerprint(folder) for name, folder in members.items()}
+    models = {name: open_model(folder, cfg.device) for name, folder in find_members(cfg.study, cfg.members).items()}
+    embedders = {name: _network(name, model) for name, model in models.items()}
+    dataset = dataset_of(cfg.get("dataset"), next(iter(models.values())))
+    images = instantiate(dataset, _convert_="all", _recursive_=False)
+    trained_on = check_same_identities(models, images)
+    fingerprints = {name: model.fingerprint for name, model in models.items()}
     weighting = OmegaConf.to_container(cfg.weighting, resolve=True)
     inputs = {"version": __version__, "members": fingerprints, "weighting": weighting, "split": cfg.split}
     inputs["data"] = data_fingerprint(images, Path(cfg.data.cache_dir))
@@ -52,39 +55,42 @@ def assemble(cfg: DictConfig) -> None:
         log.info("%s: nothing it is made of has changed, so it stays as it is", out)
     else:
         found, ensemble = _combine(cfg, embedders, fingerprints, images)
-        origin = {"members": {name: str(folder) for name, folder in members.items()}, "dataset": images.name}
+        origin = {"members": {name: str(model.path) for name, model in models.items()}, "dataset": images.name}
         kept = _thresholds(out / "model", ensemble)
         begin(out)  # only now: an error up to here leaves what was there, and valid
-        statistics = {"ensemble": found, "trained_on": trained_on, **kept}
-        model.save(out / "model", ensemble, statistics=statistics, origin=origin)
+        statistics = replace(kept, ensemble=found, trained_on=trained_on).to_json()
+        made = describe_dataset(OmegaConf.to_container(dataset, resolve=True), images)  # type: ignore[arg-type]
+        store.save(out / "model", ensemble, statistics=statistics, origin=origin, trained_on=made)
         finish(out, inputs)
-    show_weights(model.read_statistics(out / "model")["ensemble"], out / "model")
+    show_weights(store.read_statistics(out / "model")["ensemble"], out / "model")
 
 
-def _thresholds(folder: Path, ensemble: "Ensemble") -> dict[str, Any]:
+def _thresholds(folder: Path, ensemble: "Ensemble") -> "Statistics":
     """What evaluation stored with the model at `folder`, if its vectors are those of this ensemble."""
     import torch
 
-    from facerec.models import load
-    from facerec.models.store import read_statistics
+    from facerec.models import Statistics, load, open_model
 
     try:
-        before, statistics = load(folder).state_dict(), read_statistics(folder)
+        before, statistics = load(folder).state_dict(), open_model(folder, "cpu").statistics
     except ModelError:  # there is none, or none that can be used
-        return {}
+        return Statistics()
     ours = ensemble.state_dict()
     if before.keys() != ours.keys() or not all(torch.equal(before[name], ours[name].cpu()) for name in ours):
-        return {}
-    return {key: statistics[key] for key in ("thresholds", "calibration", "evaluated_on") if key in statistics}
+        return Statistics()
+    kept = {key: getattr(statistics, key) for key in ("thresholds", "calibration", "evaluated_on")}
+    return Statistics(**kept)
 
 
-def _load(name: str, folder: Path) -> "Embedder":
-    from facerec.models import Embedder, load
+def _network(name: str, model: "Model") -> "Embedder":
+    from facerec.models import Embedder
 
-    embedder = load(folder)
-    if not isinstance(embedder, Embedder):
-        raise ModelError(f"member {name}: {folder} is an ensemble already; give its members")
-    return embedder
+    network = next(iter(model.members.values()))
+    if model.weights is not None or not isinstance(network, Embedder):
+        raise ModelError(
+            f"member {name}: {model.path} is an ensemble or of another make; give embedders of ours"
+        )
+    return network
 
 
 def _combine(
@@ -124,7 +130,7 @@ def _embed(
 
     cache = Path(cfg.data.cache_dir)
     crops = open_crops(images, cache, cfg.data.decode_workers)
-    settings = {"cache": cache, "batch_size": cfg.data.batch_size, "device": cfg.device, "shard": shard}
+    settings = {"cache": cache, "batch_size": cfg.data.batch_size, "shard": shard}
     return {
         split: embed_members(embedders, fingerprints, crops, images.rows(split), **settings)
         for split in ("train", "val")

@@ -27,28 +27,30 @@ def enroll(cfg: DictConfig) -> None:
     from tqdm import tqdm
 
     from facerec.gallery import Gallery
+    from facerec.models import open_model
     from facerec.recognition.ledger import Ledger
-    from facerec.recognition.pipeline import list_files, load_embed, look
+    from facerec.recognition.pipeline import list_files, look
     from facerec.recognition.review import review
 
     if cfg.review not in ("largest", "strict"):
         raise ConfigError(f"review: must be largest or strict, not {cfg.review}")
-    root, folder = Path(cfg.photos).expanduser(), Path(cfg.model)
+    root = Path(cfg.photos).expanduser()
+    model = open_model(cfg.model, cfg.device, cfg.cache_dir)
     ledger = Ledger(root, list_files(root), cfg.person)
     with (
         going_on(ledger.how_to_go_on),
-        Gallery.open(cfg.gallery.url, folder, read_url=cfg.gallery.read_url) as gallery,
+        Gallery.open(cfg.gallery.url, model, read_url=cfg.gallery.read_url) as gallery,
     ):
         if cfg.threshold is None and not gallery.measured:
             log.warning(
                 "%s has no thresholds, so new samples are not compared with those enrolled; run `python -m "
                 "facerec.evaluate` on it, or give threshold=",
-                folder,
+                model.path,
             )
         seen = look(
             list(ledger.names),
             instantiate(cfg.detector),
-            load_embed(folder, cfg.device, Path(cfg.cache_dir)),
+            model.embed,
             **cfg.faces,
         )
         size = None

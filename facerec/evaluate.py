@@ -4,7 +4,6 @@ import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -18,56 +17,56 @@ from facerec.study.freshness import begin, finish, up_to_date
 if TYPE_CHECKING:
     from facerec.data import FaceImages
     from facerec.evaluation import Evaluated
+    from facerec.models import Model
 
 log = logging.getLogger(__name__)
 
 
 def evaluate(cfg: DictConfig) -> None:
     """Measure, write metrics and report, and store thresholds and calibration with the model."""
+    from facerec.models import open_model
     from facerec.report.evaluation import log_evaluation, show_evaluation
-    from facerec.study.models import open_images
+    from facerec.study.models import dataset_of
 
     out = Path(HydraConfig.get().runtime.output_dir)
-    folder = Path(cfg.model)
-    folder = folder / "model" if (folder / "model").is_dir() else folder
-    images = open_images(cfg.get("dataset"), next(iter(_member_runs(folder).values())) / "model")
-    fingerprint = _kind(folder).fingerprint(folder)
+    model = open_model(cfg.model, cfg.device)
+    images = instantiate(dataset_of(cfg.get("dataset"), model), _convert_="all", _recursive_=False)
     if cfg.shard:
-        _embed_shard(cfg, folder, fingerprint, images)
+        _embed_shard(cfg, model, images)
         return
-    unseen = _check_unseen(cfg, folder, images)
-    inputs = _inputs(cfg, folder, fingerprint, images)
+    unseen = _check_unseen(cfg, model, images)
+    inputs = _inputs(cfg, model, images)
     if up_to_date(out, inputs):
         log.info("%s: neither model nor data have changed, so the figures stay as they are", out)
         results = json.loads((out / "metrics.json").read_text())
-        show_evaluation(results, out, _keep_thresholds(cfg, folder, results, out))
+        show_evaluation(results, out, _keep_thresholds(cfg, model, results, out))
         return
-    evaluated = _measure(cfg, folder, fingerprint, images)
+    evaluated = _measure(cfg, model, images)
     results = evaluated.results
-    results.update(model=str(folder), fingerprint=fingerprint, data=inputs["data"], **unseen)
+    results.update(model=str(model.path), fingerprint=model.fingerprint, data=inputs["data"], **unseen)
     begin(out)
-    _write(out, folder, evaluated)
-    show_evaluation(results, out, _keep_thresholds(cfg, folder, results, out))
+    _write(out, model, evaluated)
+    show_evaluation(results, out, _keep_thresholds(cfg, model, results, out))
     with wandb_finished():
         if logger := instantiate(cfg.logger):
             log_evaluation(results, logger, out / "report.html")
     finish(out, inputs)
 
 
-def _inputs(cfg: DictConfig, folder: Path, fingerprint: str, images: "FaceImages") -> dict[str, Any]:
+def _inputs(cfg: DictConfig, model: "Model", images: "FaceImages") -> dict[str, Any]:
     """All that decides the figures."""
-    from facerec import __version__
+    from facerec._version import __version__
     from facerec.data.fingerprint import data_fingerprint, files_fingerprint, list_fingerprint
     from facerec.evaluation import find_pictures, read_pairs
 
     cache, attributes, pairs = Path(cfg.data.cache_dir), cfg.attributes, [Path(file) for file in cfg.lfw.pairs]
     pictures = find_pictures(read_pairs(pairs), Path(cfg.lfw.root or "."))[0] if pairs else {}
-    statistics = _kind(folder).read_statistics(folder)
+    statistics = model.statistics
     return {
         "version": __version__,
         **{key: cfg[key] for key in ("split", "allow_seen", "resamples", "seed")},
-        "model": fingerprint,
-        "statistics": {key: statistics.get(key) for key in ("ensemble", "trained_on")},
+        "model": model.fingerprint,
+        "statistics": {"ensemble": statistics.ensemble, "trained_on": statistics.trained_on},
         "data": data_fingerprint(images, cache),
         "attributes": list_fingerprint(Path(attributes)) if attributes else None,
         "lfw.pairs": [list_fingerprint(file) for file in pairs],
@@ -76,25 +75,25 @@ def _inputs(cfg: DictConfig, folder: Path, fingerprint: str, images: "FaceImages
     }
 
 
-def _embed_shard(cfg: DictConfig, folder: Path, fingerprint: str, images: "FaceImages") -> None:
+def _embed_shard(cfg: DictConfig, model: "Model", images: "FaceImages") -> None:
     from facerec.evaluation import embed_splits
     from facerec.runtime.work_shard import Shard
 
     shard = Shard.parse(cfg.shard)
-    embed_splits(**_embedding(cfg, folder, fingerprint, images), shard=shard)
+    embed_splits(**_embedding(cfg, model, images), shard=shard)
     log.info("shard %s of the embeddings is written; after the last one the same without shard", cfg.shard)
 
 
-def _check_unseen(cfg: DictConfig, folder: Path, images: "FaceImages") -> dict[str, Any]:
+def _check_unseen(cfg: DictConfig, model: "Model", images: "FaceImages") -> dict[str, Any]:
     """On which data set the model was trained, and how many of the identities it saw there; None if not known."""
     if cfg.split not in ("test", "train"):
         raise ConfigError(f"split must be test or train, not {cfg.split}: val calibrates the probabilities")
     for split in ("val", cfg.split):
         if not len(images.rows(split)):
             raise DataError(f"dataset {images.name} has no {split} images; {images.split_by} decides how many")
-    trained_on = _kind(folder).read_statistics(folder).get("trained_on")
+    trained_on = model.statistics.trained_on
     if not trained_on:
-        log.warning("%s: does not say whom it was trained on, so that is not checked", folder)
+        log.warning("%s: does not say whom it was trained on, so that is not checked", model.path)
         return {"trained_on": None, "shared_identities": None}
     if trained_on["dataset"] != images.name:  # the same person may have another name there
         return {"trained_on": trained_on["dataset"], "shared_identities": None}
@@ -110,76 +109,59 @@ def _check_unseen(cfg: DictConfig, folder: Path, images: "FaceImages") -> dict[s
     return {"trained_on": trained_on["dataset"], "shared_identities": shared}
 
 
-def _measure(cfg: DictConfig, folder: Path, fingerprint: str, images: "FaceImages") -> "Evaluated":
+def _measure(cfg: DictConfig, model: "Model", images: "FaceImages") -> "Evaluated":
     from facerec.evaluation import Lfw, evaluate_model
 
     attributes = Path(cfg.attributes) if cfg.attributes else None
     lfw = None
     if cfg.lfw.pairs:
         lfw = Lfw([Path(file) for file in cfg.lfw.pairs], Path(cfg.lfw.root or "."), instantiate(cfg.detector))
-    given = _embedding(cfg, folder, fingerprint, images)
+    given = _embedding(cfg, model, images)
     return evaluate_model(**given, attributes=attributes, lfw=lfw, resamples=cfg.resamples, seed=cfg.seed)
 
 
-def _embedding(cfg: DictConfig, folder: Path, fingerprint: str, images: "FaceImages") -> dict[str, Any]:
+def _embedding(cfg: DictConfig, model: "Model", images: "FaceImages") -> dict[str, Any]:
     """What embedding needs, alone or before measuring."""
     from facerec.data import open_crops
 
     cache = Path(cfg.data.cache_dir)
     return {
-        "model": _kind(folder).load(folder),
-        "fingerprint": fingerprint,
+        "model": model,
         "images": images,
         "crops": open_crops(images, cache, cfg.data.decode_workers),
         "split": cfg.split,
         "cache": cache,
         "batch_size": cfg.data.batch_size,
-        "device": cfg.device,
     }
 
 
-def _write(out: Path, folder: Path, evaluated: "Evaluated") -> None:
+def _write(out: Path, model: "Model", evaluated: "Evaluated") -> None:
     from facerec.evaluation import as_csv
     from facerec.report.evaluation import write_evaluation
     from facerec.runtime.files import replace_file
+    from facerec.study.models import member_runs
 
     results = evaluated.results
-    results["ensemble"] = _kind(folder).read_statistics(folder).get("ensemble")
+    results["ensemble"] = model.statistics.ensemble
     replace_file(out / "metrics.json", (json.dumps(results, indent=1, allow_nan=False) + "\n").encode())
     replace_file(out / "metrics.csv", as_csv(results).encode(errors="replace"))
-    write_evaluation(out / "report.html", evaluated, _member_runs(folder))
+    write_evaluation(out / "report.html", evaluated, member_runs(model))
 
 
-def _keep_thresholds(cfg: DictConfig, folder: Path, results: Mapping[str, Any], out: Path) -> str:
+def _keep_thresholds(cfg: DictConfig, model: "Model", results: Mapping[str, Any], out: Path) -> str:
     """Store thresholds and calibration with the model if they are its to take; says in the report whose it has."""
     from facerec.evaluation import describe_thresholds, takes_thresholds, with_thresholds
     from facerec.report import state_thresholds
 
-    statistics = _kind(folder).read_statistics(folder)
+    statistics = model.statistics
     if takes_thresholds(statistics, results, cfg.store_thresholds):
         statistics = with_thresholds(statistics, results)
-        _kind(folder).write_statistics(folder, statistics)
+        model.store(statistics)
     if results["shared_identities"]:
         log.warning("the identities are not unseen, so no threshold is stored with the model")
     said: str = describe_thresholds(statistics, results)
     state_thresholds(out / "report.html", said)
     return said
-
-
-def _kind(folder: Path) -> ModuleType:
-    """What reads and writes the model: a folder of ours, or the contract of a peer's ONNX model, a file."""
-    from facerec.models import onnx_model as peer
-    from facerec.models import store as model
-
-    return peer if folder.is_file() else model
-
-
-def _member_runs(folder: Path) -> dict[str, Path]:
-    """Name → run of each member, where the contract says it."""
-    from facerec.models.store import read_origin
-
-    members = None if folder.is_file() else read_origin(folder).get("members")
-    return {name: Path(member).parent for name, member in members.items()} if members else {"model": folder.parent}
 
 
 if __name__ == "__main__":

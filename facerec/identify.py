@@ -29,19 +29,19 @@ def identify(cfg: DictConfig) -> None:
     from rich.table import Table
 
     from facerec.gallery import Gallery
+    from facerec.models import open_model
     from facerec.recognition.draw import draw
-    from facerec.recognition.pipeline import list_files, load_embed, look
+    from facerec.recognition.pipeline import list_files, look
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
-    root, folder = Path(cfg.photos).expanduser(), Path(cfg.model)
+    root = Path(cfg.photos).expanduser()
     files = list_files(root)
     table = Table("photo", "face", "who", "similarity", "probability", title="Who is who", title_justify="left")
-    with Gallery.open(cfg.gallery.url, folder, make=False, read_url=cfg.gallery.read_url) as gallery:
+    model = open_model(cfg.model, cfg.device, cfg.cache_dir)
+    with Gallery.open(cfg.gallery.url, model, make=False, read_url=cfg.gallery.read_url) as gallery:
         rule = {"far": cfg.far, "per": cfg.per, "threshold": cfg.threshold}
-        for seen in look(
-            files, instantiate(cfg.detector), load_embed(folder, cfg.device, Path(cfg.cache_dir)), **cfg.faces
-        ):
+        for seen in look(files, instantiate(cfg.detector), model.embed, **cfg.faces):
             answers = gallery.identify(seen.vectors, top=cfg.top, **rule) if seen.faces else []
             _report(seen, answers, table)
             if cfg.draw and seen.faces:

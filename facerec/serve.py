@@ -26,7 +26,7 @@ def serve(cfg: DictConfig) -> None:
     import uvicorn
 
     from facerec.gallery import Gallery
-    from facerec.recognition.pipeline import load_embed
+    from facerec.models import open_model
     from facerec.web.app import LOOPBACK, build
     from facerec.web.authentication import Access
     from facerec.web.keys import read_keys
@@ -39,16 +39,16 @@ def serve(cfg: DictConfig) -> None:
     hosts = list(cfg.hosts) if cfg.hosts else None if keys else list(LOOPBACK)
     choice, limits = _choice(cfg), _limits(cfg)
     access = Access(keys, limits.rate)
-    folder = Path(cfg.model)
+    model = open_model(cfg.model, cfg.device, cfg.cache_dir)
+    if not model.statistics.thresholds:
+        raise ConfigError(f"model: {model.path} has no thresholds; run `python -m facerec.evaluate` on it")
     # every answer says what its threshold holds, so the log need not say it for each
     logging.getLogger("facerec.gallery.decision").setLevel(logging.ERROR)
-    with Gallery.open(cfg.gallery.url, folder, read_url=cfg.gallery.read_url) as gallery:
-        if not gallery.space.statistics.get("thresholds"):
-            raise ConfigError(f"model: {folder} has no thresholds; run `python -m facerec.evaluate` on it")
+    with Gallery.open(cfg.gallery.url, model, read_url=cfg.gallery.read_url) as gallery:
         service = Service(
             gallery,
             instantiate(cfg.detector),
-            load_embed(folder, cfg.device, Path(cfg.cache_dir)),
+            model.embed,
             choice,
             limits,
             cfg.decoders,

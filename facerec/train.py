@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 
 from facerec.errors import ConfigError, ModelError
 from facerec.job import going_on, relaunched_as_run, run_job, wandb_finished
-from facerec.study.freshness import INPUTS, finish, read_inputs
+from facerec.study.freshness import INPUTS, begin, finish, read_inputs
 from facerec.study.job_names import finished, job_inputs
 from facerec.study.sweep import OBJECTIVE
 from facerec.training.run import instantiate, run_training
@@ -45,6 +45,7 @@ def train(cfg: DictConfig, callbacks: Sequence["Callback"] = ()) -> float:
             return float(json.loads((run / "metrics.json").read_text())[OBJECTIVE])
         _go_on(cfg, run)
     _check(cfg, run)
+    begin(run)
     with (
         going_on(lambda: _how_to_go_on(run)),
         wandb_finished(),
@@ -59,10 +60,10 @@ def train(cfg: DictConfig, callbacks: Sequence["Callback"] = ()) -> float:
 
 
 def _say_finished(run: Path) -> None:
-    from facerec import __version__
-    from facerec.models.store import read_origin
+    from facerec._version import __version__
+    from facerec.models.store import read_contract
 
-    maker = read_origin(run / "model").get("facerec")
+    maker = read_contract(run / "model")["origin"].get("facerec")
     by = "" if maker == __version__ else f" by facerec {maker}, this is {__version__}; it is kept"
     log.info("%s: finished before%s", run, by)
 

@@ -5,7 +5,7 @@ from facerec.data.cache import open_crops
 from facerec.data.celeba import celeba
 from facerec.data.datamodule import Batch, CropDataset, FaceData
 from facerec.data.folder import folder
-from facerec.data.images import FaceImages
+from facerec.data.images import FaceImages, describe_dataset
 from facerec.data.orl import orl
 from facerec.data.statistics import ChannelStatistics, channel_statistics
 
@@ -18,6 +18,7 @@ __all__ = [
     "FaceImages",
     "celeba",
     "channel_statistics",
+    "describe_dataset",
     "folder",
     "open_crops",
     "orl",

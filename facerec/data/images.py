@@ -2,9 +2,10 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,3 +91,14 @@ class FaceImages:
 
     def _identities_of(self, *splits: str) -> set[str]:
         return set(self.identities[np.isin(self.splits, splits)].tolist())
+
+
+def describe_dataset(config: Mapping[str, Any], images: FaceImages) -> dict[str, Any]:
+    """What a model says of the data set it was trained on: its name, what makes it, and the arguments.
+
+    Args:
+        config: node of the configuration, plain values.
+        images: what was made of it.
+    """
+    arguments = {key: value for key, value in config.items() if key != "_target_"}
+    return {"dataset": images.name, "function": config["_target_"], "arguments": arguments}

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from facerec import __version__
+from facerec._version import __version__
 from facerec.data import FaceImages
 from facerec.data.cache import Crops
 from facerec.data.splits import choose_identities
@@ -22,8 +22,7 @@ from facerec.evaluation.results import decisions_as_plain, plain, systems_as_pla
 from facerec.evaluation.slices import by_attribute, by_images_per_identity
 from facerec.evaluation.systems import make_systems
 from facerec.metrics import pair_histograms
-from facerec.models import Ensemble, embed_members
-from facerec.models.base import CropModel
+from facerec.models import Model, embed_members
 from facerec.runtime.work_shard import WHOLE, Shard
 from facerec.weighting import MemberPairs
 
@@ -50,8 +49,7 @@ class Evaluated:
 
 
 def evaluate_model(
-    model: CropModel,
-    fingerprint: str,
+    model: Model,
     images: FaceImages,
     crops: Crops,
     *,
@@ -62,13 +60,11 @@ def evaluate_model(
     seed: int,
     cache: Path,
     batch_size: int,
-    device: str,
 ) -> Evaluated:
     """Measure the model on the identities of `split`; those of "val" calibrate it.
 
     Args:
-        model: an embedder, or an ensemble, whose members and plain concatenation are measured beside it.
-        fingerprint: of the model, to find its embeddings again.
+        model: of an ensemble, its members and their plain concatenation are measured beside it.
         images: the data set.
         crops: of its images.
         split: "test" or "train".
@@ -78,22 +74,21 @@ def evaluate_model(
         seed: of the draws.
         cache: folder of embeddings.
         batch_size: crops on the device at once.
-        device: as torch names it, or "auto".
 
     Raises:
         DataError: too few identities or images, or a file that can't be read.
         ModelError: embeddings of a member are not finite.
     """
-    members = _members(model)
-    weights = model.weights.cpu() if isinstance(model, Ensemble) else None
+    weights = model.weights
     rows, labels = images.rows(split), torch.from_numpy(images.labels())
 
-    settings: dict[str, Any] = {"cache": cache, "batch_size": batch_size, "device": device}
-    embedded = embed_splits(model, fingerprint, images, crops, split=split, **settings)
+    embedded = embed_splits(model, images, crops, split=split, cache=cache, batch_size=batch_size)
     for found in embedded.values():
         for name, embeddings in found.items():
             if not embeddings.isfinite().all():
-                raise ModelError(f"member {name}: embeddings are not finite; train it again")
+                raise ModelError(
+                    f"member {name}: embeddings are not finite; train it again or check its contract"
+                )
     calibration = make_systems(embedded["val"], weights)
     by_member = embedded[split]
     systems, ours = make_systems(by_member, weights), labels[rows]
@@ -116,14 +111,14 @@ def evaluate_model(
         "identities": len(ours.unique()),
         **draws,
         "systems": systems_as_plain(measured),
-        "differences": _differences(measured, list(members), ours, draws),
+        "differences": _differences(measured, list(by_member), ours, draws),
         "slices": {name: {key: plain(of) for key, of in found.items()} for name, found in of_slices.items()},
-        "lfw": measure_lfw(lfw, members, weights) if lfw else None,
+        "lfw": measure_lfw(lfw, model) if lfw else None,
         **decisions_as_plain(measured[last]),
     }
     similarities = None
-    if len(members) > 1:
-        similarities = MemberPairs(list(by_member.values()), ours, list(members)).similarities(2000, seed)
+    if len(by_member) > 1:
+        similarities = MemberPairs(list(by_member.values()), ours, list(by_member)).similarities(2000, seed)
     hardest = hardest_pairs(systems[last], ours)
     in_table = tuple(
         [pair._replace(left=int(rows[pair.left]), right=int(rows[pair.right])) for pair in kind] for kind in hardest
@@ -132,15 +127,13 @@ def evaluate_model(
 
 
 def embed_splits(
-    model: CropModel,
-    fingerprint: str,
+    model: Model,
     images: FaceImages,
     crops: Crops,
     *,
     split: str,
     cache: Path,
     batch_size: int,
-    device: str,
     shard: Shard = WHOLE,
 ) -> dict[str, dict[str, Tensor]]:
     """What each member says of the identities of "val" and of `split`; arguments as of `evaluate_model`.
@@ -148,16 +141,9 @@ def embed_splits(
     Args:
         shard: which of the blocks of 4096 images to embed, see `embed_rows`.
     """
-    members = _members(model)
-    keys = {name: f"{fingerprint}/{name}" for name in members}
-    settings: dict[str, Any] = {"cache": cache, "batch_size": batch_size, "device": device, "shard": shard}
-    return {one: embed_members(members, keys, crops, images.rows(one), **settings) for one in ("val", split)}
-
-
-def _members(model: CropModel) -> dict[str, CropModel]:
-    if isinstance(model, Ensemble):
-        return dict(zip(model.names, model.embedders, strict=True))
-    return {"model": model}
+    keys = {name: f"{model.fingerprint}/{name}" for name in model.members}
+    settings: dict[str, Any] = {"cache": cache, "batch_size": batch_size, "shard": shard}
+    return {one: embed_members(model.members, keys, crops, images.rows(one), **settings) for one in ("val", split)}
 
 
 def _enrolled(identities: NDArray[np.str_]) -> NDArray[np.bool_]:

@@ -17,7 +17,7 @@ from facerec.errors import DataError
 from facerec.evaluation.systems import make_systems
 from facerec.faces import Detector, choose
 from facerec.metrics import fold_accuracy
-from facerec.models.base import CropModel
+from facerec.models import Model
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ def _pair(row: list[str], same: bool, fold: int, place: str) -> Pair:
     return Pair(left, right, same, fold)
 
 
-def measure_lfw(lfw: Lfw, members: Mapping[str, CropModel], weights: Tensor | None) -> dict[str, Any]:
+def measure_lfw(lfw: Lfw, model: Model) -> dict[str, Any]:
     """Fold accuracies of every system, and which pictures could not take part.
 
     Raises:
@@ -133,8 +133,8 @@ def measure_lfw(lfw: Lfw, members: Mapping[str, CropModel], weights: Tensor | No
         if listed:
             log.warning("lfw: %d pictures %s: %s", len(listed), problem, ", ".join(listed[:10]))
     systems = {}
-    by_member = {name: member.embed(crops) for name, member in members.items()}
-    for name, embeddings in make_systems(by_member, weights).items():
+    by_member = {name: member.embed(crops) for name, member in model.members.items()}
+    for name, embeddings in make_systems(by_member, model.weights).items():
         found = fold_accuracy((embeddings[left] * embeddings[right]).sum(dim=1), same, fold)
         systems[name] = {key: np.asarray(value).tolist() for key, value in found._asdict().items()}
     return {

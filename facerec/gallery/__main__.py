@@ -77,14 +77,13 @@ def _rebuild(gallery: "Gallery", cfg: DictConfig) -> None:
     import torch
 
     from facerec.crops import read_photo
-    from facerec.models.space import Space
-    from facerec.recognition.pipeline import load_embed
+    from facerec.models import open_model
 
-    embed = load_embed(Path(cfg.model), "auto", Path(cfg.cache_dir))
+    model = open_model(cfg.model, "auto", cfg.cache_dir)
     count = gallery.rebuild(
-        Space.of(cfg.model), lambda crops: embed(torch.stack([read_photo(crop) for crop in crops])).numpy()
+        model.record, lambda crops: model.embed(torch.stack([read_photo(crop) for crop in crops])).numpy()
     )
-    print(f"{count} samples were embedded anew; the gallery is of model {gallery.space.model} now")
+    print(f"{count} samples were embedded anew; the gallery is of model {gallery.model.fingerprint} now")
 
 
 _REUSED = "the server keeps used logs of changes to write over: set wal_recycle = off there, or wait until it has"

@@ -2,19 +2,19 @@
 
 import logging
 import math
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from facerec.errors import GalleryError
 from facerec.gallery.records import Rule
+from facerec.models.statistics import Statistics
 
 log = logging.getLogger(__name__)
 
 
 def decide(
-    statistics: Mapping[str, Any], persons: int, *, far: float = 0.01, per: Literal["search", "pair"] = "search"
+    statistics: Statistics, persons: int, *, far: float = 0.01, per: Literal["search", "pair"] = "search"
 ) -> Rule:
     """The threshold that holds a false accept rate.
 
@@ -24,7 +24,7 @@ def decide(
     logged.
 
     Args:
-        statistics: of the model; `thresholds` is a list of `{far, threshold, …}`.
+        statistics: of the model, with its thresholds.
         persons: enrolled.
         far: to hold, above 0 and below 1.
         per: hold it for the whole search, or for one pair.
@@ -55,19 +55,13 @@ def decide(
     return rule
 
 
-def probability(statistics: Mapping[str, Any], similarity: float) -> float | None:
-    """Chance that a pair of this similarity is one person; None where the model was not evaluated."""
-    found = statistics.get("calibration")
-    if found is None:
-        return None
-    # tanh, because exp overflows
-    return 0.5 * (1 + math.tanh((found["slope"] * similarity + found["intercept"]) / 2))
-
-
-def _measured(statistics: Mapping[str, Any]) -> list[tuple[float, float]]:
+def _measured(statistics: Statistics) -> list[tuple[float, float]]:
     """(rate, threshold), strictest first; what evaluation could not reach is left out."""
-    points = [(point["far"], point["threshold"]) for point in statistics.get("thresholds", [])]
-    points = [(far, threshold) for far, threshold in points if threshold is not None and math.isfinite(threshold)]
+    points = [
+        (point.far, point.threshold)
+        for point in statistics.thresholds
+        if point.threshold is not None and math.isfinite(point.threshold)
+    ]
     if not points:
         cure = "run `python -m facerec.evaluate` on it, or give threshold="
         raise GalleryError(f"statistics.json of the model has no thresholds; {cure}")

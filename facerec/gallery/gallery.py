@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 from weakref import finalize
 
@@ -15,14 +15,18 @@ from psycopg import Connection
 from facerec.errors import GalleryError, UnknownPersonError
 from facerec.gallery import enrolment, erasure, people, transfer
 from facerec.gallery.database import Database, no_gallery, without_password
-from facerec.gallery.decision import decide, probability
+from facerec.gallery.decision import decide
 from facerec.gallery.migrations import migrate
 from facerec.gallery.names import clean_name, printable
 from facerec.gallery.nearest import EXACT_UP_TO, search
 from facerec.gallery.rebuild import Embed, rebuild
 from facerec.gallery.records import Answer, Doubt, Enrolled, Erased, Event, Kept, Match, Person, Rule, Sample, Size
 from facerec.gallery.server import Server, is_made
-from facerec.models.space import Space
+from facerec.models.record import ModelRecord
+from facerec.models.statistics import Statistics
+
+if TYPE_CHECKING:
+    from facerec.models import Model
 
 _SIZE_AGE = 1.0  # seconds that a count of persons is trusted: counting takes as long as a search
 
@@ -33,8 +37,8 @@ class Gallery:
     Make one with `Gallery.open`, and close it, or use it in a `with` statement.
     """
 
-    def __init__(self, database: Database, reader: Database, space: Space, server: Server | None) -> None:
-        self.place, self.space = database.name, space
+    def __init__(self, database: Database, reader: Database, model: ModelRecord, server: Server | None) -> None:
+        self.place, self.model = database.name, model
         self._database, self._reader = database, reader
         self._size: tuple[float, Size] | None = None
         # also at the end of the process, and when nobody holds the gallery any more
@@ -44,7 +48,7 @@ class Gallery:
     def open(
         cls,
         place: str | Path,
-        model: str | Path | Space | None = None,
+        model: "str | Path | Model | ModelRecord | None" = None,
         *,
         make: bool = True,
         read_url: str | None = None,
@@ -54,7 +58,7 @@ class Gallery:
         Args:
             place: a folder, which this process then serves with a PostgreSQL of its own; or the URL of a
                 PostgreSQL with pgvector, `postgresql://…`, of which the gallery takes one database.
-            model: whose vectors: a model folder, the contract of an ONNX model (see `peer`), or a `Space`. None
+            model: whose vectors: one that is open, its record, or where it lies (see `open_model`). None
                 is enough to look after an old gallery.
             make: the gallery if there is none, which needs `model`; the log says so.
             read_url: a replica of the server, asked by `identify` instead; it may lag behind.
@@ -64,8 +68,8 @@ class Gallery:
                 no gallery is to be made nothing is left behind.
             ModelError: there is no model in that folder.
         """
-        space = Space.of(model) if isinstance(model, str | Path) else model
-        make, server = make and space is not None, None
+        record = _record(model)
+        make, server = make and record is not None, None
         if str(place).startswith(("postgresql://", "postgres://")):
             url, name = str(place), without_password(str(place))
             database = Database(url, name, make=make)
@@ -82,12 +86,14 @@ class Gallery:
                 server.release()
                 raise
         try:
-            fingerprint, dim = migrate(database, space, make=make)
+            fingerprint, dim = migrate(database, record, make=make)
             reader = Database(read_url, without_password(read_url)) if read_url else database
         except BaseException:
             _close(database, database, server)
             raise
-        return cls(database, reader, Space(fingerprint, dim, space.statistics if space else {}), server)
+        return cls(
+            database, reader, ModelRecord(fingerprint, dim, record.statistics if record else Statistics()), server
+        )
 
     def enroll(self, name: str, samples: Sequence[Sample], *, note: str | None = None) -> Enrolled:
         """Add samples to a person, in one transaction; the person is made if there is none of that name.
@@ -114,7 +120,7 @@ class Gallery:
         ]
 
         def work(connection: Connection[Any]) -> tuple[int, list[float]]:
-            enrolment.check_model(connection, self.space.model)
+            enrolment.check_model(connection, self.model.fingerprint)
             return enrolment.add_samples(connection, name, note, samples)
 
         new, near = self._database.run(work)
@@ -126,7 +132,7 @@ class Gallery:
     @property
     def measured(self) -> bool:
         """Whether the model has thresholds."""
-        return bool(self.space.statistics.get("thresholds"))
+        return bool(self.model.statistics.thresholds)
 
     def doubts(
         self,
@@ -200,7 +206,7 @@ class Gallery:
         size = self._counted()
         rule = self._rule(size.persons, far, per, threshold)
         exact = size.samples <= EXACT_UP_TO if exact is None else exact
-        look = partial(search, model=self.space.model, vectors=vectors, top=top, exact=exact)
+        look = partial(search, model=self.model.fingerprint, vectors=vectors, top=top, exact=exact)
         found = self._reader.run(look)
         return [Answer(tuple(self._match(*one, rule.threshold) for one in matches), rule) for matches in found]
 
@@ -259,7 +265,7 @@ class Gallery:
         """
 
         def work(connection: Connection[Any]) -> int:
-            count = transfer.write(connection, Path(file), self.space.model, self.space.dim)
+            count = transfer.write(connection, Path(file), self.model.fingerprint, self.model.dim)
             enrolment.record(connection, "export", None, count)
             return count
 
@@ -275,7 +281,7 @@ class Gallery:
                 a name can't be one.
         """
         new = 0
-        for name, note, samples in transfer.read(Path(file), self.space.model):
+        for name, note, samples in transfer.read(Path(file), self.model.fingerprint):
             try:
                 new += self.enroll(name, samples, note=note or None).new
             except GalleryError as error:
@@ -284,20 +290,20 @@ class Gallery:
                 ) from error
         return new
 
-    def rebuild(self, space: Space, embed: Embed) -> int:
+    def rebuild(self, model: ModelRecord, embed: Embed) -> int:
         """Embed the kept crops with another model, whose gallery this is from then on; returns how many.
 
         In one transaction, so the gallery is of one model or of the other whatever happens; searches wait.
 
         Args:
-            space: of the other model.
+            model: the other one.
             embed: PNG files of crops to unit vectors `float32 [N, d]`.
 
         Raises:
             GalleryError: a sample was enrolled without keeping its crop; nothing is changed then.
         """
-        count = self._database.run(lambda connection: rebuild(connection, space, embed))
-        self.space = space
+        count = self._database.run(lambda connection: rebuild(connection, model, embed))
+        self.model = model
         return count
 
     def events(self, last: int = 100) -> list[Event]:
@@ -319,13 +325,13 @@ class Gallery:
         self.close()
 
     def _match(self, person: UUID, name: str, similarity: float, threshold: float) -> Match:
-        chance = probability(self.space.statistics, similarity)
+        chance = self.model.statistics.probability(similarity)
         return Match(person, name, similarity, chance, similarity >= threshold)
 
     def _rule(self, persons: int, far: float, per: Literal["search", "pair"], threshold: float | None) -> Rule:
         if threshold is not None:
             return Rule(threshold, None, None, persons)
-        return decide(self.space.statistics, persons, far=far, per=per)
+        return decide(self.model.statistics, persons, far=far, per=per)
 
     def _counted(self) -> Size:
         if self._size is None or time.monotonic() - self._size[0] > _SIZE_AGE:
@@ -334,12 +340,22 @@ class Gallery:
 
     def _checked(self, vectors: NDArray[np.floating]) -> NDArray[np.float32]:
         vectors = np.ascontiguousarray(vectors, np.float32)
-        if vectors.ndim != 2 or vectors.shape[1] != self.space.dim:
-            wanted = f"[N, {self.space.dim}], of model {self.space.model}"
+        if vectors.ndim != 2 or vectors.shape[1] != self.model.dim:
+            wanted = f"[N, {self.model.dim}], of model {self.model.fingerprint}"
             raise GalleryError(f"vectors must be {wanted}, not {list(vectors.shape)}")
         if not np.all(np.abs(np.linalg.norm(vectors, axis=1) - 1) < 1e-3):  # also false for nan
             raise GalleryError("vectors must be finite and of unit length, as embedders make them")
         return vectors
+
+
+def _record(model: "str | Path | Model | ModelRecord | None") -> ModelRecord | None:
+    if model is None or isinstance(model, ModelRecord):
+        return model
+    if isinstance(model, str | Path):
+        from facerec.models import open_model  # brings torch, which a search is free of
+
+        model = open_model(model)
+    return model.record
 
 
 def _close(database: Database, reader: Database, server: Server | None) -> None:

@@ -9,17 +9,17 @@ from psycopg import Connection, sql
 from facerec.errors import GalleryError
 from facerec.gallery.binary_codes import BITS
 from facerec.gallery.database import MAKING_LOCK, Database, no_gallery
-from facerec.models.space import Space
+from facerec.models.record import ModelRecord
 
 log = logging.getLogger(__name__)
 
 
-def migrate(database: Database, space: Space | None, *, make: bool) -> tuple[str, int]:
+def migrate(database: Database, record: ModelRecord | None, *, make: bool) -> tuple[str, int]:
     """Apply what is missing, all or nothing; two processes at once wait for each other.
 
     Args:
         database: any, also an empty one.
-        space: of the model; needed to make a new gallery, checked against an old one.
+        record: of the model; needed to make a new gallery, checked against an old one.
         make: the gallery if there is none.
 
     Returns:
@@ -36,11 +36,11 @@ def migrate(database: Database, space: Space | None, *, make: bool) -> tuple[str
             connection.execute("CREATE TABLE migration (number integer PRIMARY KEY, name text NOT NULL)")
         applied = {row[0] for row in connection.execute("SELECT number FROM migration")}
         found = connection.execute("SELECT model, dim FROM gallery").fetchone() if applied else None
-        if found and space:
-            _check_same(database.name, found[0], space)
-        if not found and not (make and space):
+        if found and record:
+            _check_same(database.name, found[0], record)
+        if not found and not (make and record):
             raise no_gallery(database.name)  # and the transaction's tables are gone
-        model, dim = found or (space.model, space.dim)  # type: ignore[union-attr]
+        model, dim = found or (record.fingerprint, record.dim)  # type: ignore[union-attr]
         ours = _files()
         if newer := applied - ours.keys():
             raise GalleryError(
@@ -60,11 +60,11 @@ def migrate(database: Database, space: Space | None, *, make: bool) -> tuple[str
     return model, dim
 
 
-def _check_same(place: str, found: str, space: Space) -> None:
-    if found != space.model:
+def _check_same(place: str, found: str, record: ModelRecord) -> None:
+    if found != record.fingerprint:
         raise GalleryError(
-            f"{place}: holds vectors of model {found}, and yours is {space.model}; vectors of two models can't be "
-            "compared: give the gallery's model, or enrol the photos in a new gallery"
+            f"{place}: holds vectors of model {found}, and yours is {record.fingerprint}; vectors of two models "
+            "can't be compared: give the gallery's model, or enrol the photos in a new gallery"
         )
 
 

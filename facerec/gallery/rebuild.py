@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from psycopg import Connection, sql
 
 from facerec.errors import GalleryError
-from facerec.gallery.enrolment import record, set_centroid
-from facerec.models.space import Space
+from facerec.gallery.enrolment import set_centroid
+from facerec.models.record import ModelRecord
 
 _BATCH = 256
 _BEFORE = "ALTER TABLE sample ADD COLUMN anew vector({dim})"
@@ -23,12 +23,12 @@ _AFTER = """
 Embed = Callable[[list[bytes]], NDArray[np.float32]]
 
 
-def rebuild(connection: Connection[Any], space: Space, embed: Embed) -> int:
+def rebuild(connection: Connection[Any], model: ModelRecord, embed: Embed) -> int:
     """Replace every vector by that of another model, and the gallery's model by it; returns how many.
 
     Args:
         connection: in a transaction, which nobody else can read or write beside until it ends.
-        space: of the other model.
+        model: of the other model.
         embed: PNG files of crops to unit vectors `float32 [N, d]`.
 
     Raises:
@@ -41,7 +41,7 @@ def rebuild(connection: Connection[Any], space: Space, embed: Embed) -> int:
         raise GalleryError(
             f"{missing and missing[0]} samples have no kept crop, so no other model can embed them; {cure}"
         )
-    connection.execute(sql.SQL(_BEFORE).format(dim=sql.Literal(space.dim)))
+    connection.execute(sql.SQL(_BEFORE).format(dim=sql.Literal(model.dim)))
     keys = connection.execute("SELECT person_id, crop FROM sample").fetchall()
     for start in range(0, len(keys), _BATCH):
         part = keys[start : start + _BATCH]
@@ -60,7 +60,7 @@ def rebuild(connection: Connection[Any], space: Space, embed: Embed) -> int:
             rows = [(vector, *key) for vector, key in zip(vectors, part, strict=True)]
             cursor.executemany("UPDATE sample SET anew = %s WHERE person_id = %s AND crop = %s", rows)
     connection.execute(_AFTER)
-    connection.execute("UPDATE gallery SET model = %s, dim = %s", [space.model, space.dim])
+    connection.execute("UPDATE gallery SET model = %s, dim = %s", [model.fingerprint, model.dim])
     for person in {person for person, _ in keys}:
         set_centroid(connection, person)
     record(connection, "rebuild", None, len(keys))

@@ -35,8 +35,8 @@ def show_person(gallery: Gallery, name: str) -> None:
 def show_stats(gallery: Gallery, last: int) -> None:
     """Its size, its model, and the last events."""
     size = gallery.size()
-    print(f"{gallery.place}: {size.persons} persons, {size.samples} samples of {gallery.space.dim} numbers")
-    print(f"model {gallery.space.model}")
+    print(f"{gallery.place}: {size.persons} persons, {size.samples} samples of {gallery.model.dim} numbers")
+    print(f"model {gallery.model.fingerprint}")
     rows = [
         [f"{one.at:%F %T}", one.actor, one.action, str(one.person or ""), str(one.samples)]
         for one in gallery.events(last)

@@ -15,9 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from facerec.errors import DataError
-from facerec.models.base import CropModel
-from facerec.runtime.allocator import keep_freed_memory
-from facerec.runtime.device import find_device
+from facerec.models.base import CropEmbedder
 from facerec.runtime.files import replace_file
 from facerec.runtime.work_shard import WHOLE, Shard
 
@@ -43,26 +41,24 @@ def embeddings_key(model_fingerprint: str, crops_file_name: str, rows: NDArray[n
 
 
 def embed_rows(
-    embedder: CropModel,
+    embedder: CropEmbedder,
     crops: NDArray[np.uint8],
     rows: NDArray[np.int64],
     *,
     cache: Path,
     key: str,
     batch_size: int,
-    device: str | torch.device,
     shard: Shard = WHOLE,
 ) -> Tensor:
     """Embed the given rows, in order; parts that an earlier call has written are read and not computed.
 
     Args:
-        embedder: what to embed with; goes to `device`.
+        embedder: what to embed with.
         crops: `uint8 [N, 3, 112, 112]`, usually memory-mapped.
         rows: `int64 [M]`, each in 0..N-1; repeats are allowed.
         cache: the parts, 4096 rows each, are `cache/embeddings-KEY/000000.safetensors` and so on.
         key: from `embeddings_key`; other embedder, crops or rows need another key.
         batch_size: crops on the device at once; another one may change values by rounding.
-        device: where to compute.
         shard: which of the parts to compute or read; NaN stands for the others.
 
     Returns:
@@ -74,7 +70,6 @@ def embed_rows(
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, not {batch_size}")
-    embedder.to(device)
     embeddings = torch.full((len(rows), embedder.embedding_dim), torch.nan)
     folder = cache / f"embeddings-{key}"
     with tqdm(total=len(rows), desc="embed", unit="crop") as progress:
@@ -97,14 +92,13 @@ def embed_rows(
 
 
 def embed_members(
-    embedders: Mapping[str, CropModel],
+    embedders: Mapping[str, CropEmbedder],
     fingerprints: Mapping[str, str],
     crops: "Crops",
     rows: NDArray[np.int64],
     *,
     cache: Path,
     batch_size: int,
-    device: str,
     shard: Shard = WHOLE,
 ) -> dict[str, Tensor]:
     """Embed the rows with each embedder, see `embed_rows`.
@@ -116,20 +110,14 @@ def embed_members(
         rows: `int64 [M]`.
         cache: folder of parts.
         batch_size: crops on the device at once.
-        device: as torch names it, or "auto": a GPU if there is one, else the CPU.
         shard: which of the parts to embed.
     """
-    place = find_device(device)
-    if place.type == "cpu":
-        keep_freed_memory()
     file = Path(str(crops.filename)).name
     found = {}
     for name, embedder in embedders.items():
         log.info("embedding %d images with %s", len(rows), name)
         key = embeddings_key(fingerprints[name], file, rows)
-        found[name] = embed_rows(
-            embedder, crops, rows, cache=cache, key=key, batch_size=batch_size, device=place, shard=shard
-        )
+        found[name] = embed_rows(embedder, crops, rows, cache=cache, key=key, batch_size=batch_size, shard=shard)
     return found
 
 

@@ -35,6 +35,7 @@ class FolderModel(Model):
         self._device = find_device(device)
         self._contract = store.read_contract(path)
         self.trained_on: Mapping[str, Any] | None = self._contract.get("trained_on")
+        self.origin: Mapping[str, Any] = self._contract["origin"]
 
     @property
     def dim(self) -> int:

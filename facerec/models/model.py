@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor
@@ -20,11 +21,13 @@ class Model(ABC):
     Attributes:
         path: the model folder, or the contract of an ONNX file.
         trained_on: the data set it was trained on: `dataset`, `function` and `arguments`; None: unknown.
+        origin: where it came from; plain values.
         weights: how much each member counts, of sum 1; None: this is no ensemble.
     """
 
     path: Path
     trained_on: Mapping[str, Any] | None = None
+    origin: Mapping[str, Any] = MappingProxyType({})
     weights: Tensor | None = None
 
     @property

@@ -55,6 +55,10 @@ class Statistics:
     evaluated_on: Mapping[str, Any] | None = None
     other: Mapping[str, Any] = field(default_factory=dict)
 
+    def probability(self, similarity: float) -> float | None:
+        """Chance, 0..1, that a pair of this similarity is one person; None where the model was not evaluated."""
+        return None if self.calibration is None else self.calibration(similarity)
+
     @classmethod
     def from_json(cls, values: Mapping[str, Any], path: Path) -> "Statistics":
         """Read the values of the file `path`.
@@ -63,6 +67,9 @@ class Statistics:
             ModelError: they are not what this package writes.
         """
         known = {one.name: values[one.name] for one in fields(cls) if one.name in values}
+        for key in {"ensemble", "evaluated_on"} & known.keys():  # a split was a part before format 2
+            if isinstance(known[key], dict) and "part" in known[key]:
+                known[key] = {"split" if name == "part" else name: value for name, value in known[key].items()}
         try:
             known["thresholds"] = tuple(Threshold(**point) for point in known.get("thresholds") or ())
             if known.get("calibration") is not None:

@@ -14,10 +14,6 @@ from facerec.crops import FORMATS, align, pick_photos, read_photo
 from facerec.crops.contract import CROP_SIZE
 from facerec.errors import ConfigError, DataError
 from facerec.faces import Detector, Face, choose
-from facerec.models import onnx_model as peer
-from facerec.models.onnx_export import CpuEmbedder
-from facerec.models.store import load
-from facerec.runtime.device import find_device
 
 log = logging.getLogger(__name__)
 
@@ -91,23 +87,6 @@ def see(
     vectors = embed(torch.cat([one.crops for one in seen]))
     parts = vectors.split([len(one.crops) for one in seen])
     return [_with_vectors(one, its) for one, its in zip(seen, parts, strict=True)]
-
-
-def load_embed(path: Path, device: str, cache: Path) -> Embed:
-    """What turns crops into vectors: PyTorch on a GPU, ONNX Runtime on a CPU.
-
-    Args:
-        path: a model folder, or the contract of a peer's ONNX model: a file (see `peer`).
-        device: for a model folder; "auto" is a GPU if there is one.
-        cache: where a model folder is kept as ONNX.
-
-    Raises:
-        ModelError: there is no model.
-    """
-    if path.is_file():
-        return peer.load(path).embed
-    place = find_device(device)
-    return CpuEmbedder(path, cache) if place.type == "cpu" else load(path, place).embed
 
 
 def list_files(photos: Path) -> list[Path]:

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from facerec.data import FaceImages
 from facerec.errors import ConfigError, ModelError
-from facerec.models.store import read_statistics
+from facerec.models import Model
 from facerec.study.sweep import best_run
 
 DEPTHS = ("resnet18", "resnet34", "resnet50")
@@ -35,44 +34,58 @@ def find_members(study: str, members: list[str] | None) -> dict[str, Path]:
     return dict(zip(names, folders, strict=True))
 
 
-def open_images(dataset: DictConfig | None, model: Path) -> FaceImages:
-    """The data set of the configuration, or else the one the model was made with.
+def dataset_of(dataset: DictConfig | None, model: Model) -> DictConfig:
+    """The data set's node of the configuration, or else that of the data set the model was trained on.
 
     Raises:
         ConfigError: neither is there.
     """
-    config = model.parent / "config.yaml"
-    if dataset is None and config.exists():
+    if dataset is not None:
+        return dataset
+    made = model.trained_on
+    found = made and {"_target_": made["function"], **made["arguments"]}
+    if not made and (config := first_run(model) / "config.yaml").exists():  # before models said it themselves
         found = OmegaConf.select(OmegaConf.load(config), "dataset")
-        # a file beside a model must not run code of its choice
-        if found and str(found["_target_"]).rpartition(".")[0] == "facerec.data":
-            dataset = found
-    if dataset is None:
-        raise ConfigError(f"dataset: {config} names none, so give it: dataset=celeba dataset.root=…")
-    return cast(FaceImages, instantiate(dataset, _convert_="all", _recursive_=False))
+    # a file of a model must not run code of its choice
+    if not found or str(found["_target_"]).rpartition(".")[0] != "facerec.data":
+        raise ConfigError(f"dataset: {model.path} names none, so give it: dataset=celeba dataset.root=…")
+    return OmegaConf.create(dict(found))
 
 
-def trained_on(name: str, folder: Path) -> Mapping[str, Any]:
+def member_runs(model: Model) -> dict[str, Path]:
+    """Name → training run of each member, where the contract says it; the folder may be gone."""
+    members: Mapping[str, str] = model.origin.get("members") or {"model": str(model.path)}
+    return {name: Path(member).parent for name, member in members.items()}
+
+
+def first_run(model: Model) -> Path:
+    """The training run of the first member."""
+    return next(iter(member_runs(model).values()))
+
+
+def trained_on(name: str, model: Model) -> Mapping[str, Any]:
     """Data set and digests of the identities that a model was trained on.
 
     Raises:
         ModelError: the model does not say.
     """
-    found = read_statistics(folder).get("trained_on")
+    found = model.statistics.trained_on
     if not isinstance(found, dict) or not {"dataset", "identities"} <= found.keys():
-        raise ModelError(f"member {name}: {folder}/statistics.json does not say which identities it was trained on")
+        raise ModelError(
+            f"member {name}: {model.path}/statistics.json does not say which identities it was trained on"
+        )
     return found
 
 
-def check_same_identities(members: Mapping[str, Path], images: FaceImages) -> Mapping[str, Any]:
+def check_same_identities(members: Mapping[str, Model], images: FaceImages) -> Mapping[str, Any]:
     """What all members were trained on, which is what the data set calls training identities.
 
     Raises:
         ModelError: names a member that was trained on others.
     """
     ours = images.identity_digests("train", "seen")
-    for name, folder in members.items():
-        theirs = trained_on(name, folder)
+    for name, model in members.items():
+        theirs = trained_on(name, model)
         if theirs["identities"] != ours:
             shared = len(set(ours) & set(theirs["identities"]))
             raise ModelError(

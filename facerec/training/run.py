@@ -18,7 +18,6 @@ from omegaconf import DictConfig, OmegaConf
 from facerec.errors import ConfigError, ModelError
 from facerec.runtime.allocator import keep_freed_memory
 from facerec.runtime.files import replace_file
-from facerec.study.freshness import begin
 
 if TYPE_CHECKING:
     from pytorch_lightning import Callback, Trainer
@@ -55,7 +54,7 @@ def run_training(
 @contextmanager
 def _refused_or_interrupted() -> Iterator[None]:
     """What Lightning refuses as an error of ours; and an interrupt as one, which Lightning turns into an exit."""
-    from pytorch_lightning.utilities.exceptions import MisconfigurationException
+    from lightning_fabric.utilities.exceptions import MisconfigurationException
 
     try:
         yield
@@ -115,11 +114,11 @@ def _fit(
     loggers = [CSVLogger(run, name="csv"), *([_logger(cfg, run)] if cfg.get("logger") else [])]
     callbacks, switches = _callbacks(cfg)
 
-    def make_trainer(**splits: Any) -> Trainer:
+    def make_trainer(**parts: Any) -> Trainer:
         make = instantiate(cfg.trainer, _partial_=True, precision=precision, default_root_dir=str(run))
         plugins = [*(make.keywords.get("plugins") or []), WholeCheckpoints()]
         try:
-            trainer: Trainer = make(**splits, **switches, plugins=plugins)
+            trainer: Trainer = make(**parts, **switches, plugins=plugins)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"trainer: {error}") from error
         return trainer
@@ -198,13 +197,14 @@ def _origin(cfg: DictConfig, run: Path, learner: "Learner", data: "FaceData") ->
 
 def _finish(cfg: DictConfig, run: Path, learner: "Learner", data: "FaceData", metrics: dict[str, float]) -> None:
     """Write what the run was for, its model and its metrics; it counts as finished only when both are there."""
+    from facerec.data import describe_dataset
     from facerec.models import store as model
 
-    begin(run)
     trained_on = {"dataset": data.images.name, "identities": data.images.identity_digests("train", "seen")}
     statistics = {"channels": asdict(data.statistics), "metrics": metrics, "trained_on": trained_on}
     origin = _origin(cfg, run, learner, data)
-    model.save(run / "model", learner.embedder, statistics=statistics, origin=origin)
+    made_of = describe_dataset(OmegaConf.to_container(cfg.dataset, resolve=True), data.images)  # type: ignore[arg-type]
+    model.save(run / "model", learner.embedder, statistics=statistics, origin=origin, trained_on=made_of)
     replace_file(run / "metrics.json", json.dumps(metrics, indent=1).encode())
 
 

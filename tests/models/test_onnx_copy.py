@@ -17,7 +17,10 @@ CROPS = torch.randint(0, 256, (70, 3, 112, 112), dtype=torch.uint8, generator=to
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
-    nets = [ResNet(18, embedding_dim=8, stem="imagenet"), ResNet(18, embedding_dim=4, stem="imagenet", final_relu=True)]
+    nets = [
+        ResNet(18, embedding_dim=8, stem="imagenet"),
+        ResNet(18, embedding_dim=4, stem="imagenet", final_relu=True),
+    ]
     members = {f"{net.out_features}": Embedder(net, (120, 110, 100), (70, 70, 70)) for net in nets}
     folder = tmp_path_factory.mktemp("cpu") / "model"
     save(folder, Ensemble(members, [0.25, 0.75]).eval(), statistics={}, origin={})
