@@ -87,9 +87,7 @@ def _network(name: str, model: "Model") -> "Embedder":
 
     network = next(iter(model.members.values()))
     if model.weights is not None or not isinstance(network, Embedder):
-        raise ModelError(
-            f"member {name}: {model.path} is an ensemble or of another make; give embedders of ours"
-        )
+        raise ModelError(f"member {name}: {model.path} is an ensemble or of another make; give embedders of ours")
     return network
 
 

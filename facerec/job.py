@@ -212,15 +212,15 @@ def _notes(error: BaseException) -> str:
 
 
 def _places(cfg: DictConfig) -> Mapping[str, str]:
-    """Key → path, for all that could be one."""
+    """Key → value of all that could be paths, without those that follow from the run's folder."""
     run = "hydra.run.dir" if HydraConfig.get().mode == RunMode.RUN else "hydra.sweep.dir"
     places = {run: HydraConfig.get().runtime.output_dir}
     with suppress(OmegaConfBaseException):
-        leaves: list[tuple[str, Any]] = [("", OmegaConf.to_container(cfg, resolve=True))]
+        leaves: list[tuple[str, Any]] = [("", OmegaConf.to_container(cfg))]
         while leaves:
             key, value = leaves.pop()
             if isinstance(value, dict):
                 leaves += [(f"{key}.{name}" if key else str(name), inner) for name, inner in value.items()]
-            elif isinstance(value, str):
-                places[key] = value
+            elif isinstance(value, str) and "${hydra:" not in value:
+                places[key] = str(OmegaConf.select(cfg, key))
     return places

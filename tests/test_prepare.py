@@ -191,6 +191,24 @@ def test_crops_of_two_settings_do_not_mix(photos: Path, tmp_path: Path) -> None:
         _prepare(photos / "bob", tmp_path, "shard=0/2")
 
 
+def test_half_a_file_of_settings_is_written_anew(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text('{"photos"')
+    _prepare(photos / "bob", tmp_path)
+    assert json.loads((tmp_path / "settings.json").read_text())["photos"] == str(photos / "bob")
+
+
+def test_a_place_that_can_not_be_written_is_told_and_the_photo_counts_as_not_done(
+    photos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "crops").write_text("no folder")
+    command = [sys.executable, "-m", "facerec.prepare", f"photos={photos}", f"out={tmp_path}", "finder=none"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "a file lies where a folder is wanted; choose another place or move it (out)" in done.stdout
+    assert "3 of 12 photos are done; the same command goes on with the rest" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
 def test_two_runs_do_not_share_a_journal(photos: Path, tmp_path: Path) -> None:
     with Journal(tmp_path / "journal" / "0-of-1.jsonl"), pytest.raises(DataError, match="another run is at work"):
         _prepare(photos / "bob", tmp_path)

@@ -1,11 +1,12 @@
 import csv
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from facerec.job import run_job
 from facerec.models import load
 from facerec.report.curves import read_metrics
 from facerec.train import train
+from facerec.training.checkpoints import WholeCheckpoints
 
 Job = Callable[..., Path]
 
@@ -85,6 +87,127 @@ def test_a_run_leaves_a_model_that_works_and_everything_to_judge_it_by(
             assert np.asarray(image).std() > 10
     assert (run / "config.yaml").exists()
     assert list((run / "wandb").glob("offline-run-*/*.wandb"))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "checkpoints"),
+    [
+        (["~callbacks.progress", "+trainer.limit_val_batches=0", "+trainer.limit_train_batches=1"], ["last.ckpt"]),
+        (["~callbacks.checkpoint", "callbacks.last=null", "+trainer.limit_train_batches=1"], []),
+        (
+            [f"callbacks.{key}=null" for key in ("checkpoint", "last", "learning_rate", "progress")]
+            + ["+trainer.max_steps=1", "dataset.val_share=0"],
+            [],
+        ),
+        (["+trainer.max_steps=2", "trainer.max_epochs=21", "scheduler=cosine"], ["last.ckpt"]),
+        (["+trainer.check_val_every_n_epoch=5", "+trainer.limit_train_batches=1"], ["last.ckpt"]),
+        (
+            [f"+trainer.enable_{what}=false" for what in ("checkpointing", "progress_bar")]
+            + ["+trainer.limit_test_batches=0", "+trainer.max_steps=1"],
+            [],
+        ),
+    ],
+)
+def test_a_run_that_trained_leaves_a_model_whatever_is_left_out(
+    job: Job, capsys: pytest.CaptureFixture[str], overrides: list[str], checkpoints: list[str]
+) -> None:
+    run = job("trainer.max_epochs=1", "logger=csv", *overrides)
+    assert "the model is that of the last step" in capsys.readouterr().out
+    assert load(run / "model").embedding_dim == 128
+    assert all(0 <= value <= 1 for value in json.loads((run / "metrics.json").read_text()).values())
+    assert [file.name for file in run.rglob("*.ckpt")] == checkpoints
+    with pytest.raises(SystemExit):
+        job("trainer.max_epochs=1", "logger=csv")
+    assert "holds another run" in capsys.readouterr().out
+
+
+def test_what_can_not_be_saved_is_refused_before_it_is_trained(
+    job: Job, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "run" / "model" / "thesis.tex"
+    file.parent.mkdir(parents=True)
+    file.write_text("years of work")
+    with pytest.raises(SystemExit):
+        job("trainer.max_epochs=1", "logger=csv")
+    assert "holds ['thesis.tex'], no part of a model" in capsys.readouterr().out
+    assert not (tmp_path / "run" / "checkpoints").exists()
+    assert file.exists()
+
+
+@pytest.fixture
+def make_disk(tmp_path: Path) -> Iterator[Callable[[str, str], Path]]:
+    """Mounts a disk of its own below the test's folder."""
+    made: list[Path] = []
+
+    def make(name: str, options: str) -> Path:
+        (tmp_path / name).mkdir()
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", tmp_path / name])
+        if mounted.returncode:
+            pytest.skip("only root can mount a disk")
+        made.append(tmp_path / name)
+        return tmp_path / name
+
+    yield make
+    for folder in made:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_full_disk_is_one_message_and_loses_no_checkpoint(
+    job: Job, make_disk: Callable[[str, str], Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    small_disk = make_disk("disk", "size=4m")  # less than a checkpoint
+    file = small_disk / "run" / "checkpoints" / "last.ckpt"
+    WholeCheckpoints().save_checkpoint({"good": True}, file)
+    with pytest.raises(OSError, match=f"No space left on device: '{file.parent}/.last.ckpt"):
+        WholeCheckpoints().save_checkpoint({"large": torch.zeros(2_000_000)}, file)
+    assert torch.load(file) == {"good": True}
+    assert [entry.name for entry in file.parent.iterdir()] == ["last.ckpt"]
+    file.unlink()
+
+    with pytest.raises(SystemExit) as stop:
+        job("logger=csv", "trainer.max_epochs=1", "+trainer.limit_train_batches=1", name="disk/run")
+    said = "".join(capfd.readouterr())
+    assert stop.value.code == 1
+    assert ": the disk is full; free space there (hydra.run.dir)\nno epoch was finished" in said
+    assert "Traceback" not in said
+    assert list(small_disk.rglob("*.ckpt")) == []
+
+    with pytest.raises(SystemExit):
+        job("logger=csv", name=f"{make_disk('locked', 'ro').name}/run")
+    said = "".join(capfd.readouterr())
+    assert "/locked/run: the disk is read-only; choose another place (hydra.run.dir)" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("sweep", [False, True])
+def test_an_interrupt_says_how_to_go_on(in_folder: Path, small: list[str], sweep: bool) -> None:
+    given = [*small, "logger=csv", "trainer.max_epochs=3", "scheduler=constant", "+trainer.limit_train_batches=2"]
+    where = ["--multirun", "hydra.sweep.dir=all", "loss=softmax,arcface"] if sweep else ["hydra.run.dir=all/run"]
+    command = [sys.executable, "-m", "facerec.train", *where, *given]
+    job = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    while not (found := list(in_folder.glob("all/*/checkpoints/last.ckpt"))):
+        assert job.poll() is None, "the run ended before it could be interrupted"
+        time.sleep(0.01)
+    os.killpg(job.pid, signal.SIGINT)  # as a terminal does
+    said, _ = job.communicate()
+    assert job.returncode == 130
+    assert "Traceback" not in said
+    [run] = [file.parent for file in in_folder.glob("all/*/csv")]  # no other job of a sweep was begun
+    assert not list(run.glob("*.json"))
+    assert not (run / "model").exists()
+    if sweep:
+        assert said.rstrip().endswith(
+            "interrupted; the same command skips the finished jobs and goes on with this one"
+        )
+        return
+    assert f"interrupted; the epochs up to now are in {found[0]}; go on with" in said
+    go_on = shlex.split(said.strip().splitlines()[-1])
+    assert go_on[:3] == ["python", "-m", "facerec.train"]
+    subprocess.run([sys.executable, *go_on[1:]], check=True)
+    assert (run / "metrics.json").exists()
+    assert len(list(run.glob("csv/version_*"))) == 2
 
 
 def test_init_from_starts_with_the_weights_of_a_model(job: Job) -> None:
@@ -162,10 +285,21 @@ def test_an_epoch_without_progress_is_not_done_again(job: Job) -> None:
         (["learner.interval=hour"], "learner.interval"),
         (["ckpt_path=/nowhere.ckpt"], "ckpt_path: /nowhere.ckpt is missing"),
         (["init_from=/nowhere"], "/nowhere"),
+        (["trainer.max_epochs=0"], "trainer.max_epochs is 0, which leaves nothing to train"),
+        (["+trainer.limit_train_batches=0"], "trainer.limit_train_batches is 0"),
+        (["+trainer.max_step=1"], "trainer: Trainer.__init__() got an unexpected keyword argument 'max_step'"),
+        (
+            ["trainer.max_epochs=-1", "+trainer.max_time=01:00:00:00", "scheduler=cosine"],
+            "give trainer.max_epochs or",
+        ),
+        (["callbacks.checkpoint.mode=best"], "`mode` can be"),
+        (["seed=-1"], "seed must lie between 0 and"),
+        ([f"hydra.run.dir={__file__}/run"], f"{__file__}/run: a file lies where a folder is wanted; choose"),
     ],
 )
 def test_bad_input_ends_in_one_message(
     job: Job,
+    tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
     overrides: list[str],
@@ -174,6 +308,7 @@ def test_bad_input_ends_in_one_message(
     with pytest.raises(SystemExit) as stop:
         job("logger=csv", *overrides)
     assert stop.value.code == 1
+    assert not (tmp_path / "run" / "checkpoints").exists()
     said = caplog.text + "".join(capsys.readouterr())
     assert message in said
     assert "Traceback" not in said
@@ -187,6 +322,16 @@ def test_what_the_second_command_may_not_do(job: Job, capsys: pytest.CaptureFixt
         ([f"ckpt_path={checkpoint}", "backbone=resnet34"], "the checkpoint is of another run:\n  backbone"),
         ([f"ckpt_path={checkpoint}", "loss=cosface"], "loss: ArcFace in the checkpoint, CosFace here"),
         ([f"ckpt_path={checkpoint}", f"init_from={run}/model"], "give one of them"),
+        (
+            [f"ckpt_path={checkpoint}", "data.batch_size=4"],
+            "data.batch_size * processes: 8 in the checkpoint, 4 here",
+        ),
+        ([f"ckpt_path={checkpoint}", "+trainer.accumulate_grad_batches=2"], "accumulate_grad_batches: 1 in the"),
+        ([f"ckpt_path={checkpoint}", "optimizer.lr=1"], "follows another schedule"),
+        (
+            [f"ckpt_path={checkpoint}", "scheduler=cosine"],
+            "(trainer.max_epochs, trainer.max_steps): None there, 10 here",
+        ),
     ):
         capsys.readouterr()
         with pytest.raises(SystemExit):

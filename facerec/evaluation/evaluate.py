@@ -86,9 +86,7 @@ def evaluate_model(
     for found in embedded.values():
         for name, embeddings in found.items():
             if not embeddings.isfinite().all():
-                raise ModelError(
-                    f"member {name}: embeddings are not finite; train it again or check its contract"
-                )
+                raise ModelError(f"member {name}: embeddings are not finite; train it again or check its contract")
     calibration = make_systems(embedded["val"], weights)
     by_member = embedded[split]
     systems, ours = make_systems(by_member, weights), labels[rows]

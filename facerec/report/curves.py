@@ -38,5 +38,6 @@ def draw_curves(folder: Path, file: Path) -> None:
         axes.grid(alpha=0.3)
         if len(names) > 1:
             axes.set_ylim(0, 1.02)
-            axes.legend()
+            if axes.lines:
+                axes.legend()
     figure.savefig(file, dpi=110)

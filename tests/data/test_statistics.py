@@ -26,6 +26,9 @@ def test_is_remembered_for_the_same_rows(tmp_path: Path) -> None:
     cache = tmp_path / "crops-0123.npy"
     first = cached_channel_statistics(crops, np.arange(5), cache)
     assert cached_channel_statistics(np.zeros_like(crops), np.arange(5), cache) == first
+    [file] = tmp_path.iterdir()
+    file.write_text(file.read_text()[:20])  # half of it, as a kill may leave it
+    assert cached_channel_statistics(crops, np.arange(5), cache) == first
     assert cached_channel_statistics(crops, np.arange(6), cache) != first
     assert isinstance(first, ChannelStatistics)
     assert [file.suffix for file in tmp_path.iterdir()] == [".json", ".json"]

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -408,3 +409,39 @@ def test_an_interrupted_enrolment_says_what_is_done(
     said = capsys.readouterr().out
     assert "2 of 4 photos, 0 refused; stopped; start it again to go on" in said
     assert gallery.show("Ann")[0].samples == 2
+
+
+def test_an_interrupt_says_what_is_enrolled(
+    model_folder: Path, child_environment: dict[str, str], tmp_path: Path
+) -> None:
+    random = np.random.default_rng(0)
+    (tmp_path / "album" / "Ann").mkdir(parents=True)
+    for number in range(300):
+        picture = torch.from_numpy(random.integers(0, 256, (3, 120, 120), dtype=np.uint8))
+        write_png(picture, str(tmp_path / "album" / "Ann" / f"{number:03d}.png"))
+    folder = short_folder()
+    command = [sys.executable, "-m", "facerec.enroll", f"photos={tmp_path}/album", f"model={model_folder}"]
+    command += ["detector=none", f"gallery.url={folder}/g"]
+    job = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=child_environment,
+        cwd=tmp_path,
+        start_new_session=True,
+    )
+    assert job.stdout
+    said = b""
+    while not re.search(rb" [1-9][0-9]*/300", said):
+        more = os.read(job.stdout.fileno(), 4096)
+        assert more, said.decode()
+        said += more
+    os.killpg(job.pid, signal.SIGINT)  # as a terminal does
+    said += job.stdout.read()
+    assert job.wait() == 130, said.decode()
+    assert b"Traceback" not in said
+    found = re.search(rb"interrupted; (\d+) of 300 photos are enrolled; the same command goes on", said)
+    assert found, said.decode()
+    with Gallery.open(folder / "g", model_folder) as gallery:
+        assert gallery.size().samples in (int(found[1]), int(found[1]) + 1)  # it may come between two lines
+    shutil.rmtree(folder)

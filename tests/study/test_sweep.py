@@ -138,6 +138,24 @@ def test_a_copy_of_the_data_is_not_trained_again_and_other_data_beside_it(
     assert first.name not in said
 
 
+@pytest.mark.parametrize("half", ["inputs.json", "metrics.json"])
+def test_half_a_file_makes_a_job_unfinished_and_blocks_nothing(
+    run: Callable[..., int], tiny: list[str], half: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    given = [*EXPERIMENT, *tiny, "loss=normface"]
+    assert run("train", *given) == 0
+    (job,) = jobs("*/inputs.json")
+    contents = {name: (job / name).read_text() for name in ("inputs.json", "metrics.json")}
+    (job / half).write_text(contents[half][:40])
+    (SWEEP / "other").mkdir()
+    (SWEEP / "other" / half).write_text("{")
+    assert run("train", *given) == 0
+    assert f"{job / half} is missing or damaged, so this job is done again" in "".join(capfd.readouterr())
+    assert (job / "inputs.json").read_text() == contents["inputs.json"]
+    assert json.loads((job / "metrics.json").read_text()) == pytest.approx(json.loads(contents["metrics.json"]))
+    assert json.loads((SWEEP / "best.json").read_text())["job"] == job.name
+
+
 def test_a_job_finished_before_data_was_told_apart_by_content_is_recognised(
     run: Callable[..., int], tiny: list[str], people: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
