@@ -23,7 +23,7 @@ from pgvector import Vector
 from facerec.gallery import Gallery, Sample
 from facerec.gallery.binary_codes import code
 from facerec.gallery.nearest import nearest
-from facerec.models import Space
+from facerec.models import ModelRecord
 
 Vectors = NDArray[np.float32]
 
@@ -89,7 +89,7 @@ def measure(samples: int, per_person: int, dim: int, cosine: float, folder: Path
     vectors = around(np.repeat(centres, per_person, axis=0), cosine, random)
     probes = around(centres[random.integers(0, len(centres), 1000)], cosine, random)
     cells = [f"{samples:,} / {len(centres):,}"]
-    with Gallery.open(folder, Space("0" * 64, dim, {})) as gallery:
+    with Gallery.open(folder, ModelRecord("0" * 64, dim)) as gallery:
         persons = fill(gallery, vectors, per_person)
         connection = gallery._database._connection
         flat = faiss.IndexFlatIP(dim)

@@ -23,7 +23,7 @@ from facerec.backbones import ResNet
 from facerec.crops import read_photo
 from facerec.gallery import Gallery, Sample
 from facerec.job import CONFIG_DIR
-from facerec.models import Ensemble, Space
+from facerec.models import Ensemble, ModelRecord
 from facerec.models.embedder import Embedder
 from facerec.recognition.pipeline import load_embed, see
 
@@ -66,7 +66,7 @@ def main() -> None:
         bounds = {"min_size": 20.0, "min_score": 0.8}
         size = "{} x {}".format(*Image.open(file).size)
         first = see([file], [read_photo(file)], detector, embed, **bounds)[0]
-        with Gallery.open(Path(name) / "g", Space("0" * 64, first.vectors.shape[1], {})) as gallery:
+        with Gallery.open(Path(name) / "g", ModelRecord("0" * 64, first.vectors.shape[1])) as gallery:
             gallery.enroll("the one in the photo", [Sample(first.vectors[0])])
             for row, vector in enumerate(directions(given["persons"] - 1, first.vectors.shape[1])):
                 gallery.enroll(f"other {row}", [Sample(vector)])

@@ -4,8 +4,9 @@
 `import facerec` does not import torch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 if TYPE_CHECKING:
     from facerec._version import __version__
@@ -13,14 +14,5 @@ if TYPE_CHECKING:
 
 __all__ = ["Embedder", "Ensemble", "Model", "__version__", "load", "open_model"]
 
-_HOMES = {"__version__": "facerec._version"} | dict.fromkeys(set(__all__) - {"__version__"}, "facerec.models")
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'facerec' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+_MODULES = {"_version": ["__version__"], "models": ["Embedder", "Ensemble", "Model", "load", "open_model"]}
+__getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs=_MODULES)

@@ -95,7 +95,7 @@ def test_another_version_makes_it_again_and_the_same_vectors_keep_their_threshol
     replace_file(
         OUT / "model/statistics.json", json.dumps({**read_statistics(OUT / "model"), **decisions}).encode()
     )
-    monkeypatch.setattr("facerec.__version__", "9.9", raising=False)
+    monkeypatch.setattr("facerec._version.__version__", "9.9", raising=False)
     assert run("assemble", "study=faces") == 0
     assert "this is 9.9: done again" in capfd.readouterr().out
     assert decisions.items() <= read_statistics(OUT / "model").items()

@@ -19,7 +19,7 @@ from facerec.data.cache import open_crops
 from facerec.evaluate import _inputs
 from facerec.job import CONFIG_DIR
 from facerec.metrics import retrieval_metrics
-from facerec.models import load
+from facerec.models import load, open_model
 from facerec.models.store import read_statistics
 from facerec.runtime.files import replace_file
 
@@ -219,7 +219,7 @@ def test_all_that_decides_the_figures_decides_their_freshness(
     def inputs(*overrides: str, images: FaceImages = images) -> dict[str, Any]:
         with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
             cfg = compose("evaluate", ["study=faces", *given, *overrides])
-        return _inputs(cfg, MODEL, "0" * 64, images)
+        return _inputs(cfg, open_model(MODEL), images)
 
     def changed(*overrides: str, images: FaceImages = images) -> set[str]:
         now = inputs(*overrides, images=images)
@@ -237,7 +237,7 @@ def test_all_that_decides_the_figures_decides_their_freshness(
     Path("attributes.txt").write_text(lists["attributes.txt"].replace("1.pgm 1", "1.pgm -1"))
     assert changed() == {"lfw.pairs", "attributes"}
     shutil.copy(pictures / "s1_0001.pgm", pictures / "s1_0002.pgm")
-    monkeypatch.setattr("facerec.__version__", "9.9", raising=False)
+    monkeypatch.setattr("facerec._version.__version__", "9.9", raising=False)
     assert changed() == {"lfw.pairs", "attributes", "lfw.root", "version"}
 
 

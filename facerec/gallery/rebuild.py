@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from psycopg import Connection, sql
 
 from facerec.errors import GalleryError
-from facerec.gallery.enrolment import set_centroid
+from facerec.gallery.enrolment import record, set_centroid
 from facerec.models.record import ModelRecord
 
 _BATCH = 256

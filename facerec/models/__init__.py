@@ -3,11 +3,12 @@
 What is offered here is imported when first asked for: a gallery needs the light half, without torch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 if TYPE_CHECKING:
-    from facerec.models.base import CropModel
+    from facerec.models.base import CropEmbedder, CropModel
     from facerec.models.cached_embeddings import embed_members, embed_rows, embeddings_key
     from facerec.models.embedder import Embedder
     from facerec.models.ensemble import Ensemble
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from facerec.models.store import load
 
 __all__ = [
+    "CropEmbedder",
     "CropModel",
     "Embedder",
     "Ensemble",
@@ -33,7 +35,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "base": ["CropModel"],
+    "base": ["CropEmbedder", "CropModel"],
     "cached_embeddings": ["embed_members", "embed_rows", "embeddings_key"],
     "embedder": ["Embedder"],
     "ensemble": ["Ensemble"],
@@ -42,10 +44,4 @@ _MODULES = {
     "statistics": ["Sigmoid", "Statistics", "Threshold"],
     "store": ["load"],
 }
-_HOMES = {name: f"facerec.models.{module}" for module, names in _MODULES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'facerec.models' has no attribute {name!r}")
+__getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs=_MODULES)

@@ -46,6 +46,7 @@ class OnnxModel(Model):
         self.path, self._terms = path, read_contract(path)
         self._weights = path.parent / self._terms["weights"]
         self._statistics = path.parent / "statistics.json"
+        self.network = self._checked()
 
     @property
     def dim(self) -> int:
@@ -87,8 +88,7 @@ class OnnxModel(Model):
         """Any number of crops `uint8 [N, 3, 112, 112]`, or one → `float32 [N, d]` of unit length, NaN or zero."""
         return self.network.embed(crops)
 
-    @cached_property
-    def network(self) -> OnnxNetwork:
+    def _checked(self) -> OnnxNetwork:
         """The network, checked against the contract."""
         session = open_network(self._weights)
         name, batch_size = self._check_input(session)

@@ -4,4 +4,4 @@ from facerec.report.curves import draw_curves
 from facerec.report.page import state_thresholds
 from facerec.report.table import show_table, show_weights
 
-__all__ = ["CropGrid", "draw_curves", "show_table", "show_weights", "state_thresholds"]
+__all__ = ["draw_curves", "show_table", "show_weights", "state_thresholds"]

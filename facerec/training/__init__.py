@@ -1,8 +1,21 @@
-"""One training run: the LightningModule, its schedules, callbacks and precision."""
+"""One training run: the LightningModule, its schedules, callbacks and precision; imported when first asked for."""
 
-from facerec.training.crop_grid import CropGrid
-from facerec.training.learner import Learner
-from facerec.training.run import run_training
-from facerec.training.schedules import constant, cosine, warm_restarts
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+if TYPE_CHECKING:
+    from facerec.training.crop_grid import CropGrid
+    from facerec.training.learner import Learner
+    from facerec.training.run import run_training
+    from facerec.training.schedules import constant, cosine, warm_restarts
 
 __all__ = ["CropGrid", "Learner", "constant", "cosine", "run_training", "warm_restarts"]
+
+_MODULES = {
+    "crop_grid": ["CropGrid"],
+    "learner": ["Learner"],
+    "run": ["run_training"],
+    "schedules": ["constant", "cosine", "warm_restarts"],
+}
+__getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs=_MODULES)

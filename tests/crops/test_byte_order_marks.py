@@ -10,7 +10,7 @@ import pytest
 from facerec.data.celeba import _read_columns
 from facerec.evaluation import by_attribute, read_pairs
 from facerec.gallery import transfer
-from facerec.models.onnx_model import _read_contract
+from facerec.models.onnx_contract import read_contract
 from facerec.models.store import read_statistics
 from facerec.web.keys import read_keys
 
@@ -29,7 +29,7 @@ READERS: list[tuple[str, str, Callable[[Path], Any]]] = [
     (
         "peer.yaml",
         "weights: a.onnx\nembedding_dim: 2\ncolour: RGB\nmean: 1\nstd: 1\n",
-        _read_contract,
+        read_contract,
     ),
     ("statistics.json", '{"thresholds": []}', lambda file: read_statistics(file.parent)),
 ]

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec.gallery import Gallery, Sample
-from facerec.models import Space
+from facerec.models import ModelRecord
 
-SPACE = Space("a1" * 32, 32, {})
+SPACE = ModelRecord("a1" * 32, 32)
 PER_PERSON = 3
 
 

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from facerec.gallery import Gallery, postgres
-from facerec.models import Space
+from facerec.models import ModelRecord, Statistics
 
 DIM = 32
 STATISTICS = {
@@ -21,7 +21,7 @@ STATISTICS = {
     ],
     "calibration": {"slope": 10.0, "intercept": -5.0},
 }
-SPACE = Space("a1" * 32, DIM, STATISTICS)
+SPACE = ModelRecord("a1" * 32, DIM, Statistics.from_json(STATISTICS, Path("statistics.json")))
 Faces = Callable[..., NDArray[np.float32]]
 
 

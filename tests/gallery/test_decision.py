@@ -1,19 +1,14 @@
 import logging
-from typing import Any
 
 import pytest
 
 from facerec.errors import GalleryError
-from facerec.gallery.decision import decide, probability
+from facerec.gallery.decision import decide
+from facerec.models import Sigmoid, Statistics, Threshold
 
-STATISTICS = {
-    "thresholds": [
-        {"far": 1e-2, "threshold": 0.4},
-        {"far": 1e-4, "threshold": 0.6},
-        {"far": 1e-6, "threshold": None},
-    ],
-    "calibration": {"slope": 10.0, "intercept": -5.0},
-}
+STATISTICS = Statistics(
+    thresholds=(Threshold(1e-2, 0.4), Threshold(1e-4, 0.6), Threshold(1e-6, None)), calibration=Sigmoid(10.0, -5.0)
+)
 
 
 def test_held_per_pair() -> None:
@@ -45,8 +40,7 @@ def test_looser_than_measured_takes_the_loosest() -> None:
 
 
 def test_without_thresholds_it_says_what_to_do() -> None:
-    empty: list[dict[str, Any]] = [{}, {"thresholds": []}, {"thresholds": [{"far": 1e-3, "threshold": None}]}]
-    for statistics in empty:
+    for statistics in (Statistics(), Statistics(thresholds=(Threshold(1e-3, None),))):
         with pytest.raises(GalleryError, match=r"python -m facerec\.evaluate.*threshold="):
             decide(statistics, 1)
     for far in (0.0, 1.0):
@@ -55,6 +49,6 @@ def test_without_thresholds_it_says_what_to_do() -> None:
 
 
 def test_probability() -> None:
-    assert probability(STATISTICS, 0.5) == pytest.approx(0.5)
-    assert probability(STATISTICS, 0.6) == pytest.approx(0.7310585786)
-    assert probability({}, 0.5) is None
+    assert STATISTICS.probability(0.5) == pytest.approx(0.5)
+    assert STATISTICS.probability(0.6) == pytest.approx(0.7310585786)
+    assert Statistics().probability(0.5) is None

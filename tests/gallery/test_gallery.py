@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from facerec.errors import GalleryError
 from facerec.gallery import Gallery, Sample
-from facerec.models import Space
+from facerec.models import ModelRecord
 from tests.gallery.conftest import SPACE
 
 Faces = Callable[..., NDArray[np.float32]]
@@ -130,7 +130,7 @@ def test_export_and_import(gallery: Gallery, faces: Faces, tmp_path: Path) -> No
 @pytest.mark.parametrize("value", [0, np.nan])
 def test_a_rebuild_without_usable_vectors_changes_nothing(gallery: Gallery, faces: Faces, value: float) -> None:
     gallery.enroll("Ann", [Sample(faces(0)[0], "a.jpg", kept=b"png")])
-    other = Space("b2" * 32, 2, {})
+    other = ModelRecord("b2" * 32, 2)
     with pytest.raises(GalleryError, match="no usable vector for a crop of Ann; nothing was changed"):
         gallery.rebuild(other, lambda crops: np.full((len(crops), 2), value, np.float32))
     [answer] = gallery.identify(faces(0))
@@ -140,7 +140,7 @@ def test_a_rebuild_without_usable_vectors_changes_nothing(gallery: Gallery, face
 
 def test_vectors_of_another_model_are_refused(gallery: Gallery, faces: Faces) -> None:
     with pytest.raises(GalleryError, match=f"(?s){'a1' * 32}.*{'b2' * 32}"):
-        Gallery.open(gallery.place, Space("b2" * 32, gallery.space.dim, {}))
+        Gallery.open(gallery.place, ModelRecord("b2" * 32, gallery.model.dim))
     with pytest.raises(GalleryError, match=r"\[N, 32\], of model a1a1"):
         gallery.identify(np.ones((1, 31), np.float32))
     for bad in (2 * faces(0), np.nan * faces(0)):

@@ -193,7 +193,7 @@ def test_looking_after_a_gallery(
     assert "3 new samples" in said("import", f"file={tmp_path / 'all.jsonl'}")
     stats = said("stats")
     assert "2 persons, 3 samples of 16 numbers" in stats
-    assert gallery.space.model in stats
+    assert gallery.model.fingerprint in stats
     assert "erase" in stats
 
 

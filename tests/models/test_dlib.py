@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from facerec.crops.align import ARCFACE_TEMPLATE
-from facerec.models.onnx_model import Peer
+from facerec.models import open_model
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = runpy.run_path(str(ROOT / "experiments" / "peer_dlib.py"))
@@ -93,7 +93,7 @@ def test_it_embeds_as_the_same_network_in_torch(real: bool, tmp_path: Path) -> N
     crops = torch.from_numpy(np.random.default_rng(1).integers(0, 256, (3, 3, 112, 112), dtype=np.uint8))
     weights = {name: torch.from_numpy(values) for name, values in SCRIPT["read_weights"](manifest).items()}
     expected = F.normalize(forward(weights, cut(crops)))
-    found = Peer(tmp_path / "peer" / "peer.yaml").embed(crops)
+    found = open_model(tmp_path / "peer" / "peer.yaml").embed(crops)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
     assert found.shape == (3, 128)
 

@@ -2,6 +2,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,8 @@ from facerec.crops import ARCFACE_TEMPLATE
 from facerec.errors import GalleryError, ModelError
 from facerec.faces import Face
 from facerec.gallery import Gallery, Sample
-from facerec.models import Space
-from facerec.models import onnx_model as peer
-from facerec.recognition.pipeline import NO_VECTOR, load_embed, see
+from facerec.models import open_model
+from facerec.recognition.pipeline import NO_VECTOR, see
 from facerec.recognition.review import review
 
 DIM = 6
@@ -97,24 +97,24 @@ def contract(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def test_it_embeds_as_its_contract_says(contract: Path) -> None:
     crops = torch.from_numpy(np.random.default_rng(1).integers(0, 256, (70, 3, 112, 112), dtype=np.uint8))
-    vectors = load_embed(contract, "auto", contract.parent)(crops)
+    vectors = open_model(contract).embed(crops)
     means = crops.float().mean(dim=(2, 3)).flip(1)
     expected = torch.nn.functional.normalize((means - 127.5) / 128 @ torch.from_numpy(matrix()))
     torch.testing.assert_close(vectors, expected, atol=2e-4, rtol=0)
-    assert load_embed(contract, "auto", contract.parent)(crops[:0]).shape == (0, DIM)
+    assert open_model(contract).embed(crops[:0]).shape == (0, DIM)
 
 
 def test_a_gallery_of_it(contract: Path, folder: Path) -> None:
     (contract.parent / "statistics.json").write_text('{"thresholds": [{"far": 0.1, "threshold": 0.9}]}')
     crops = torch.from_numpy(np.random.default_rng(1).integers(0, 256, (2, 3, 1, 1), dtype=np.uint8))
-    vectors = load_embed(contract, "cpu", contract.parent)(crops.expand(2, 3, 112, 112).contiguous()).numpy()
+    vectors = open_model(contract).embed(crops.expand(2, 3, 112, 112).contiguous()).numpy()
     with Gallery.open(folder, contract) as gallery:
         gallery.enroll("Ann", [Sample(vectors[0])])
         [answer] = gallery.identify(vectors[:1], far=0.1)
         assert answer.person is not None
-        other = Space.of(written(contract.parent, colour="RGB"))
-        assert other.model != gallery.space.model
-        with pytest.raises(GalleryError, match=other.model):
+        other = open_model(written(contract.parent, colour="RGB"))
+        assert other.fingerprint != gallery.model.fingerprint
+        with pytest.raises(GalleryError, match=other.fingerprint):
             Gallery.open(folder, contract)
 
 
@@ -132,7 +132,7 @@ def test_what_is_wrong_with_it_is_said(contract: Path) -> None:
         ),
     ):
         with pytest.raises(ModelError, match=message):
-            load_embed(written(contract.parent, **changes), "cpu", contract.parent)
+            open_model(written(contract.parent, **changes))
 
 
 @pytest.mark.parametrize(
@@ -160,19 +160,19 @@ def test_what_does_not_fit_is_said_when_it_is_opened(network: dict[str, Any], me
     write_network(tmp_path / "net.onnx", **{"matrix": matrix(), **network})
     contract = written(tmp_path)
     with pytest.raises(ModelError, match=re.escape(message)) as caught:
-        load_embed(contract, "cpu", tmp_path)
+        open_model(contract)
     assert str(caught.value).startswith(f"{contract}: ")
 
 
 def test_of_several_outputs_the_vectors_are_taken(tmp_path: Path) -> None:
     crops = torch.randint(0, 256, (3, 3, 112, 112), dtype=torch.uint8)
     write_network(tmp_path / "net.onnx", matrix())
-    wanted = load_embed(written(tmp_path), "cpu", tmp_path)(crops)
+    wanted = open_model(written(tmp_path)).embed(crops)
     for outputs, output in ((("norm", "vectors"), None), (("norm", "twin", "vectors"), "vectors")):
         write_network(tmp_path / "net.onnx", matrix(), outputs=outputs)
-        torch.testing.assert_close(load_embed(written(tmp_path, output=output), "cpu", tmp_path)(crops), wanted)
+        torch.testing.assert_close(open_model(written(tmp_path, output=output)).embed(crops), wanted)
     with pytest.raises(ModelError, match=r"embedding_dim does not fit .*: no output holds vectors of 6: norm"):
-        load_embed(written(tmp_path, output="norm"), "cpu", tmp_path)
+        open_model(written(tmp_path, output="norm"))
 
 
 def test_weights_in_a_file_of_their_own_are_part_of_its_fingerprint(tmp_path: Path) -> None:
@@ -180,23 +180,23 @@ def test_weights_in_a_file_of_their_own_are_part_of_its_fingerprint(tmp_path: Pa
     for seed in (0, 1, 1):
         (tmp_path / "net.onnx.data").unlink(missing_ok=True)
         write_network(tmp_path / "net.onnx", matrix(seed), external="net.onnx.data")
-        found.add(peer.fingerprint(written(tmp_path)))
+        found.add(open_model(written(tmp_path)).fingerprint)
     assert len(found) == 2
     (tmp_path / "net.onnx.data").unlink()
-    with pytest.raises(ModelError, match=r"net\.onnx\.data: can't be read"):
-        Space.of(tmp_path / "peer.yaml")
+    with pytest.raises(ModelError, match=r"net\.onnx: is missing or no ONNX model .*net\.onnx\.data"):
+        open_model(tmp_path / "peer.yaml")
 
 
 def test_the_fingerprint_of_a_single_file_is_that_of_galleries_in_use(contract: Path) -> None:
     said = json.dumps({key: TERMS[key] for key in TERMS}, sort_keys=True).encode()
     expected = hashlib.sha256(said + (contract.parent / "net.onnx").read_bytes()).hexdigest()
-    assert peer.fingerprint(contract) == expected
+    assert open_model(contract).fingerprint == expected
 
 
 def test_a_network_without_its_contract_says_how_to_write_one(tmp_path: Path) -> None:
     network = tmp_path / "net.onnx"
     write_network(network, matrix())
-    for reads in (lambda: Space.of(network), lambda: load_embed(network, "cpu", tmp_path)):
+    for reads in (lambda: open_model(network), lambda: open_model(network)):
         with pytest.raises(ModelError, match="does not say how to feed it") as caught:
             reads()
         for line in (
@@ -208,16 +208,16 @@ def test_a_network_without_its_contract_says_how_to_write_one(tmp_path: Path) ->
             assert line in str(caught.value)
     write_network(network, matrix(), outputs=("norm", "vectors"))
     with pytest.raises(ModelError, match=r"output: … .*norm, vectors"):
-        Space.of(network)
+        open_model(network)
     written(tmp_path).rename(tmp_path / "net.yaml")
     with pytest.raises(ModelError, match=r"give its contract, model=.*net\.yaml"):
-        Space.of(network)
+        open_model(network)
 
 
 def test_a_face_without_a_vector_is_refused_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Black crops give zero, with a std of 1 and no mean; two of three faces are black."""
     write_network(tmp_path / "net.onnx", matrix())
-    embed = load_embed(written(tmp_path, mean=0, std=1), "cpu", tmp_path)
+    embed = open_model(written(tmp_path, mean=0, std=1)).embed
     photos: list[torch.Tensor | str] = [torch.full((3, 120, 240), 99, dtype=torch.uint8) for _ in range(3)]
     assert isinstance(photos[0], torch.Tensor)
     assert isinstance(photos[1], torch.Tensor)
@@ -252,21 +252,21 @@ def test_onnxruntime_keeps_its_warnings_to_itself(tmp_path: Path, capfd: pytest.
     graph = onnx.load(str(network))
     graph.graph.initializer.extend(numpy_helper.from_array(matrix(), f"unused{n}") for n in range(5))
     onnx.save(graph, str(network))
-    load_embed(written(tmp_path), "cpu", tmp_path)
+    open_model(written(tmp_path))
     assert capfd.readouterr().err == ""
 
 
 def test_it_is_evaluated_like_a_model_of_ours(
     contract: Path, people: Path, run: Callable[..., int], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    before = Space.of(contract).model
+    before = open_model(contract).fingerprint
     quick = ["logger=csv", "resamples=50", "data.decode_workers=0", "hydra.run.dir=outputs/peer"]
     of = ["dataset=folder", f"dataset.root={people}", "dataset.test_share=0.4", "dataset.val_share=0.3"]
     assert run("evaluate", f"model={contract}", *of, *quick) == 0
     results = json.loads(Path("outputs/peer/metrics.json").read_text())
     assert list(results["systems"]) == ["model"]
-    space = Space.of(contract)
-    assert space.model == before == results["fingerprint"]
-    assert space.statistics["thresholds"] == results["thresholds"]
+    model = open_model(contract)
+    assert model.fingerprint == before == results["fingerprint"]
+    assert [asdict(point) for point in model.statistics.thresholds] == results["thresholds"]
     assert run("evaluate", f"model={contract}", *quick) == 1
     assert "so give it: dataset=" in capfd.readouterr().out

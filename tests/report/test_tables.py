@@ -1,5 +1,6 @@
 """Names of models, people and files are shown as they are, whatever they mean to a terminal, a page or a chart."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from matplotlib.text import Text
 
 from facerec.evaluation import describe_thresholds, takes_thresholds, with_thresholds
 from facerec.metrics import pair_histograms
+from facerec.models import Statistics, Threshold
 from facerec.report import show_table, show_weights
 from facerec.report.evaluation import _COLUMNS, show_evaluation
 from facerec.report.plots import as_data_uri, draw_histograms, draw_roc
@@ -43,7 +45,7 @@ def test_tables_show_names_as_they_are(tmp_path: Path, capsys: pytest.CaptureFix
         {"weighting": NAME, "split": "val", "members": [NAME], "weights": [1.0], "pairs": pairs}, Path(NAME)
     )
     assert shown().count(NAME) == 3
-    show_table({"val/MAP@R": 0.5}, [], Path(NAME))
+    show_table({"val/MAP@R": 0.5}, [], Path(NAME), "Best checkpoint")
     assert shown().count(NAME) == 2
     _show({NAME: 0.5}, Path(NAME))
     assert shown().count(NAME) == 2
@@ -94,11 +96,15 @@ OURS = {"dataset": "orl", "split": "test", "identities": 10, "data": "0123", "mo
 )
 def test_which_thresholds_a_model_takes(source: Any, changes: dict[str, Any], taken: bool) -> None:
     results = {**RESULTS, **changes}
-    statistics = {"thresholds": [{"far": 0.01, "threshold": 0.4}], "evaluated_on": source}
+    statistics = Statistics(thresholds=(Threshold(0.01, 0.4),), evaluated_on=source)
     assert takes_thresholds(statistics, results, asked=False) == taken
     seen = bool(results["shared_identities"])
-    assert takes_thresholds(statistics, results, asked=True) == takes_thresholds({}, results, asked=False) != seen
+    assert (
+        takes_thresholds(statistics, results, asked=True)
+        == takes_thresholds(Statistics(), results, asked=False)
+        != seen
+    )
     kept = with_thresholds(statistics, results)
-    assert kept["evaluated_on"] == OURS
+    assert kept.evaluated_on == OURS
     assert describe_thresholds(kept, results) == "The model decides with these thresholds."
-    assert "an unknown set" in describe_thresholds({**statistics, "evaluated_on": None}, results)
+    assert "an unknown set" in describe_thresholds(replace(statistics, evaluated_on=None), results)

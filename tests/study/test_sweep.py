@@ -122,7 +122,7 @@ def test_a_copy_of_the_data_is_not_trained_again_and_other_data_beside_it(
     assert jobs("*/inputs.json") == [first]
     assert f"{first.name}: finished before\n" in capfd.readouterr().out
 
-    monkeypatch.setattr("facerec.__version__", "9.9", raising=False)
+    monkeypatch.setattr("facerec._version.__version__", "9.9", raising=False)
     assert run("train", *given) == 0
     assert "finished before by facerec 0" in (said := capfd.readouterr().out)
     assert "this is 9.9; it is kept" in said

@@ -20,7 +20,7 @@ from facerec.crops import align, read_photo
 from facerec.data import orl
 from facerec.faces import Detector
 from facerec.job import CONFIG_DIR
-from facerec.recognition.pipeline import load_embed
+from facerec.models import open_model
 
 DIM = 24
 CELL = 8  # pixels that are averaged
@@ -54,7 +54,7 @@ def make(folder: Path, people: int = 24, photos: int = 4) -> Path:
     contract = folder / "model.yaml"
     terms = {"weights": "net.onnx", "embedding_dim": DIM, "colour": "RGB", "mean": 0.0, "std": 255.0}
     contract.write_text(yaml.safe_dump(terms))
-    vectors = load_embed(contract, "cpu", contract.parent)(crops[~torch.from_numpy(learn)]).numpy()
+    vectors = open_model(contract).embed(crops[~torch.from_numpy(learn)]).numpy()
     (folder / "statistics.json").write_text(json.dumps(_measure(vectors @ vectors.T, names[~learn])))
     return contract
 

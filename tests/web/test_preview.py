@@ -5,7 +5,7 @@ import io
 import pillow_heif
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, FilePayload, expect
 
 from tests.web.chromium import browser, complaints, jpeg, needs_chromium
 from tests.web.conftest import ANN, BOB, Running, enroll, group, identify, photo
@@ -26,8 +26,8 @@ def _saved(kind: str, scale: int = 1) -> bytes:
     """Ann on her side, with a note to turn her."""
     pillow_heif.register_heif_opener()
     stream, exif = io.BytesIO(), Image.Exif()
-    picture = Image.open(io.BytesIO(photo(ANN, 1)))
-    picture = picture.resize((picture.width * scale, picture.height * scale))
+    given = Image.open(io.BytesIO(photo(ANN, 1)))
+    picture = given.resize((given.width * scale, given.height * scale))
     if kind != "HEIF":  # whose writer does not know turns
         exif[0x0112] = TURNED
         picture = picture.transpose(Image.Transpose.ROTATE_90)
@@ -41,7 +41,7 @@ def test_faces_are_shown_and_named_in_any_photo(browser: Browser, service: Runni
     said = complaints(page)
     page.goto("/")
     page.get_by_label("Choose photos").set_input_files(
-        [{"name": f"ann.{kind.lower()}", "mimeType": "", "buffer": _saved(kind)}]
+        FilePayload(name=f"ann.{kind.lower()}", mimeType="", buffer=_saved(kind))
     )
     expect(page.locator("#status")).to_contain_text("1 face found, 0 known, 1 unknown.")
     width, height = page.locator(".photo img").evaluate("image => [image.naturalWidth, image.naturalHeight]")
