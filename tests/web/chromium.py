@@ -49,6 +49,7 @@ def jpeg(name: str, content: bytes) -> FilePayload:
 
 def drop(page: Page, *files: Path) -> None:
     """Drag files in from outside, and let go over the page."""
+    page.wait_for_load_state()
     devtools = page.context.new_cdp_session(page)
     data: dict[str, Any] = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
     for kind in ("dragEnter", "dragOver", "drop"):

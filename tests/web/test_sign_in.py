@@ -82,6 +82,7 @@ def test_everything_with_keys(browser: Browser, keyed: Keyed, party: bytes, tmp_
     expect(page).to_have_url("/sign-in")
 
     _sign_in(page, keyed.keys["read"])
+    expect(page).to_have_url("/")
     drop(page, tmp_path / "party.jpg")
     expect(page.locator("#status")).to_contain_text("3 faces found, 0 known, 3 unknown.")
     expect(page.get_by_role("button", name="Name")).to_have_count(0)
