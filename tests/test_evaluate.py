@@ -168,7 +168,7 @@ def test_a_model_decides_with_the_thresholds_of_its_first_set_until_told_otherwi
 
     said = evaluated()
     assert f"2 people of {people.name} (test), never seen in training" in said
-    assert "The model decides with these thresholds" in said
+    assert "The model uses these thresholds" in said
     assert stored() == thresholds(a)
     page = (a / "report.html").read_text()
     assert "none of whom it has seen in training" in page
@@ -180,15 +180,15 @@ def test_a_model_decides_with_the_thresholds_of_its_first_set_until_told_otherwi
     assert thresholds(b) != thresholds(a) == stored()
     page = (b / "report.html").read_text()
     assert f"trained on another data set, {people.name}: they may be among its people" in page
-    assert f"The model decides with thresholds measured on 2 people of {people.name} (test)" in page
+    assert f"The model uses thresholds measured on 2 people of {people.name} (test)" in page
 
     assert "have changed, so the figures stay" in evaluated()
     assert stored() == thresholds(a)
     said = evaluated(*of_other, "store_thresholds=true")
     assert "have changed, so the figures stay" in said
-    assert "The model decides with these thresholds" in said
+    assert "The model uses these thresholds" in said
     assert stored() == thresholds(b)
-    assert "The model decides with these thresholds" in (b / "report.html").read_text()
+    assert "The model uses these thresholds" in (b / "report.html").read_text()
 
     assert "measured on 4 people of other [red] $x$ (test); store_thresholds=true gives" in evaluated()
     assert stored() == thresholds(b)

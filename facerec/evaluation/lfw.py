@@ -69,7 +69,7 @@ def read_pairs(files: Sequence[Path]) -> list[Pair]:
     return pairs
 
 
-def find_pictures(pairs: Sequence[Pair], root: Path) -> tuple[dict[str, Path], list[str]]:
+def find_images(pairs: Sequence[Pair], root: Path) -> tuple[dict[str, Path], list[str]]:
     """Which file each picture of the pairs is, and which are missing: `ROOT/NAME/NAME_0001.jpg|png|…`.
 
     Raises:
@@ -123,10 +123,10 @@ def measure_lfw(lfw: Lfw, model: Model) -> dict[str, Any]:
     """Fold accuracies of every system, and which pictures could not take part.
 
     Raises:
-        DataError: as `read_pairs` and `find_pictures`, or there are fewer than two folds.
+        DataError: as `read_pairs` and `find_images`, or there are fewer than two folds.
     """
     pairs = read_pairs(lfw.pairs)
-    pictures, missing = find_pictures(pairs, lfw.root)
+    pictures, missing = find_images(pairs, lfw.root)
     names, crops, faceless = _crops(pictures, lfw.detector)
     left, right, same, fold = pair_columns(pairs, {name: row for row, name in enumerate(names)})
     for problem, listed in (("are missing", missing), ("show no face", faceless)):

@@ -106,5 +106,5 @@ def test_which_thresholds_a_model_takes(source: Any, changes: dict[str, Any], ta
     )
     kept = with_thresholds(statistics, results)
     assert kept.evaluated_on == OURS
-    assert describe_thresholds(kept, results) == "The model decides with these thresholds."
+    assert describe_thresholds(kept, results) == "The model uses these thresholds."
     assert "an unknown set" in describe_thresholds(replace(statistics, evaluated_on=None), results)
