@@ -14,11 +14,10 @@ def by_images_per_identity(labels: NDArray[np.int64]) -> dict[str, NDArray[np.bo
     """Name → `bool [N]`: images of identities with 2 to 4, 5 to 9, 10 to 19, 20 or more images; none empty."""
     _, identity, counts = np.unique(labels, return_inverse=True, return_counts=True)
     per_image = counts[identity]
-    slices = {
-        f"{low} to {high} images" if high < 10**9 else f"{low} or more images": (low <= per_image)
-        & (per_image <= high)
-        for low, high in _SIZES
-    }
+    slices = {}
+    for low, high in _SIZES:
+        name = f"{low} to {high} images" if high < 10**9 else f"{low} or more images"
+        slices[name] = (low <= per_image) & (per_image <= high)
     return {name: rows for name, rows in slices.items() if rows.any()}
 
 

@@ -57,7 +57,7 @@ def test_a_damaged_list_is_refused_by_line(tmp_path: Path, text: str, message: s
     assert message in str(caught.value)
 
 
-def test_missing_pictures_are_named_and_their_pairs_left_out(tmp_path: Path) -> None:
+def test_missing_images_are_named_and_their_pairs_left_out(tmp_path: Path) -> None:
     pairs = read_pairs(_written(tmp_path, "1\nAnn 1 2\nAnn 1 Bob 1\n"))
     (tmp_path / "Ann").mkdir()
     for name in ("Ann_0001.jpg", "Ann_0002.png"):
@@ -66,7 +66,7 @@ def test_missing_pictures_are_named_and_their_pairs_left_out(tmp_path: Path) -> 
     assert missing == ["Bob/Bob_0001"]
     left, right, same, fold = pair_columns(pairs, {name: row for row, name in enumerate(found)})
     assert (left.tolist(), right.tolist(), same.tolist(), fold.tolist()) == ([0], [1], [True], [0])
-    with pytest.raises(DataError, match="none of the 3 pictures"):
+    with pytest.raises(DataError, match="none of the 3 images"):
         find_images(pairs, tmp_path / "Ann")
     with pytest.raises(DataError, match="there is no folder"):
         find_images(pairs, tmp_path / "nowhere")
