@@ -129,7 +129,7 @@ def test_what_can_not_be_saved_is_refused_before_it_is_trained(
     file.write_text("years of work")
     with pytest.raises(SystemExit):
         job("trainer.max_epochs=1", "logger=csv")
-    assert "holds ['thesis.tex'], no part of a model" in capsys.readouterr().out
+    assert "holds ['thesis.tex'], which does not belong to a model" in capsys.readouterr().out
     assert not (tmp_path / "run" / "checkpoints").exists()
     assert file.exists()
 
