@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException, OverrideParseException
 from hydra.types import RunMode
@@ -21,8 +23,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from facerec.errors import ConfigError, FacerecError, MachineError
 from facerec.runtime.os_errors import describe
-from facerec.study.job_names import job_name
-from facerec.study.layout import evaluation_dir
+from facerec.study.layout import ensemble_dir, evaluation_dir, sweep_dir
+from facerec.sweep_jobs import resolve_job_name
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +32,9 @@ log = logging.getLogger(__name__)
 _PACKAGE = Path(__file__).parent
 CONFIG_DIR = next(folder for folder in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if folder.is_dir())
 
-OmegaConf.register_new_resolver("job_name", job_name, replace=True)
+OmegaConf.register_new_resolver("job_name", resolve_job_name, replace=True)
+OmegaConf.register_new_resolver("sweep_dir", sweep_dir, replace=True)
+OmegaConf.register_new_resolver("ensemble_dir", ensemble_dir, replace=True)
 OmegaConf.register_new_resolver("evaluation_dir", evaluation_dir, replace=True)
 
 _OPTIONAL = {"callbacks", "logger"}  # groups that `GROUP=null` switches off
@@ -119,6 +123,14 @@ def literal(argument: str, multirun: bool = False) -> str:
     elif value in ("", "null") or value[0] in "'\"[{$" or (multirun and "," in value):
         return argument
     return argument[: argument.index("=") + 1] + QuotedString(value, Quote.single).with_quotes()
+
+
+def recipes_of(study: str) -> list[str]:
+    """The recipes of a study, by name; without a name the studies that there are."""
+    loader = GlobalHydra.instance().config_loader()
+    if study:
+        return list(loader.get_group_options(f"experiment/{study}"))
+    return list(loader.get_group_options("experiment", ObjectType.GROUP))
 
 
 @contextmanager
