@@ -14,7 +14,7 @@ from facerec.models import Statistics, Threshold
 from facerec.report import show_table, show_weights
 from facerec.report.evaluation import _COLUMNS, show_evaluation
 from facerec.report.plots import as_data_uri, draw_histograms, draw_roc
-from facerec.study.sweep import _show
+from facerec.study.best import show_jobs
 
 NAME = "x [/b] [red] :cat: $x$"
 
@@ -47,7 +47,7 @@ def test_tables_show_names_as_they_are(tmp_path: Path, capsys: pytest.CaptureFix
     assert shown().count(NAME) == 3
     show_table({"val/MAP@R": 0.5}, [], Path(NAME), "Best checkpoint")
     assert shown().count(NAME) == 2
-    _show({NAME: 0.5}, Path(NAME))
+    show_jobs({NAME: 0.5}, Path(NAME))
     assert shown().count(NAME) == 2
 
 
