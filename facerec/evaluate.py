@@ -57,10 +57,10 @@ def _inputs(cfg: DictConfig, model: "Model", images: "FaceImages") -> dict[str, 
     """All that decides the figures."""
     from facerec._version import __version__
     from facerec.data.fingerprint import data_fingerprint, files_fingerprint, list_fingerprint
-    from facerec.evaluation import find_pictures, read_pairs
+    from facerec.evaluation import find_images, read_pairs
 
     cache, attributes, pairs = Path(cfg.data.cache_dir), cfg.attributes, [Path(file) for file in cfg.lfw.pairs]
-    pictures = find_pictures(read_pairs(pairs), Path(cfg.lfw.root or "."))[0] if pairs else {}
+    pictures = find_images(read_pairs(pairs), Path(cfg.lfw.root or "."))[0] if pairs else {}
     statistics = model.statistics
     return {
         "version": __version__,

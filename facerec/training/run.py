@@ -80,6 +80,7 @@ def _data(cfg: DictConfig, images: "FaceImages", build: Build) -> "FaceData":
     counts = ", ".join(f"{len(images.rows(split))} {split}" for split in ("train", "seen", "val", "test"))
     log.info("dataset %s: %d training identities; images: %s", images.name, images.num_classes, counts)
     data: FaceData = build(cfg.data)(images, build(cfg.augment), seed=cfg.seed)
+    data.prepare_data()  # the model needs the channel statistics before Lightning would ask for the data
     return data
 
 

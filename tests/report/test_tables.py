@@ -39,8 +39,8 @@ def test_tables_show_names_as_they_are(tmp_path: Path, capsys: pytest.CaptureFix
     }
     show_evaluation(results, Path(NAME), "thresholds of " + NAME)
     assert shown().count(NAME) == 6
-    of = {"mean": [0.5], "covariance": [[0.1]]}
-    pairs = {split: {"genuine": of, "impostor": of} for split in ("train", "val")}
+    moments = {"mean": [0.5], "covariance": [[0.1]]}
+    pairs = {split: {"genuine": moments, "impostor": moments} for split in ("train", "val")}
     show_weights(
         {"weighting": NAME, "split": "val", "members": [NAME], "weights": [1.0], "pairs": pairs}, Path(NAME)
     )
@@ -106,5 +106,5 @@ def test_which_thresholds_a_model_takes(source: Any, changes: dict[str, Any], ta
     )
     kept = with_thresholds(statistics, results)
     assert kept.evaluated_on == OURS
-    assert describe_thresholds(kept, results) == "The model decides with these thresholds."
+    assert describe_thresholds(kept, results) == "The model uses these thresholds."
     assert "an unknown set" in describe_thresholds(replace(statistics, evaluated_on=None), results)
