@@ -3,14 +3,13 @@
 from facerec.evaluation.evaluate import Evaluated, embed_splits, evaluate_model
 from facerec.evaluation.hardest import HardPair, hardest_pairs
 from facerec.evaluation.lfw import Lfw, find_pictures, measure_lfw, pair_columns, read_pairs
-from facerec.evaluation.measure import FARS, Measured, Sample, compare, measure, slice_figures
+from facerec.evaluation.measure import Measured, Sample, compare, measure, slice_figures
 from facerec.evaluation.results import as_csv
 from facerec.evaluation.slices import by_attribute, by_images_per_identity
 from facerec.evaluation.systems import make_systems
 from facerec.evaluation.thresholds import describe_thresholds, takes_thresholds, with_thresholds
 
 __all__ = [
-    "FARS",
     "Evaluated",
     "HardPair",
     "Lfw",

@@ -1,6 +1,6 @@
 """Everything that is measured of one system on one set of identities."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,9 +27,6 @@ from facerec.metrics import (
     verification_intervals,
 )
 
-FARS = (1e-2, 1e-3, 1e-4)
-FPIRS = (1e-1, 1e-2)
-
 
 class Sample(NamedTuple):
     """Rows that are measured together: `labels` int64 [N], `known` bool [N], the identities to enrol."""
@@ -46,7 +43,7 @@ class Measured(NamedTuple):
         per_query: retrieval of each query, for comparisons and slices.
         per_probe: A@1/unseen of each probe.
         pairs: histograms of all pairs.
-        verification: error rates and thresholds with intervals, at `FARS`.
+        verification: error rates and thresholds with intervals, at the false accept rates asked for.
         calibration: similarity → probability, fitted on the calibration identities.
         reliability: of that calibration on this sample.
     """
@@ -65,6 +62,8 @@ def measure(
     sample: Sample,
     calibration_pairs: PairHistograms,
     *,
+    fars: Sequence[float],
+    fpirs: Sequence[float],
     resamples: int,
     seed: int,
 ) -> Measured:
@@ -74,6 +73,8 @@ def measure(
         embeddings: unit `float32 [N, d]` on the CPU.
         sample: whose they are.
         calibration_pairs: of other identities, to fit the calibration on.
+        fars: false accept rates of pairs to find thresholds for.
+        fpirs: false positive identification rates of searches to measure at.
         resamples: draws of the bootstrap.
         seed: of the draws.
 
@@ -95,11 +96,11 @@ def measure(
         "A@1/unseen": interval(probes.correct, probes.rows),
     }
     pairs = pair_histograms(embeddings, sample.labels)
-    verification = verification_intervals(pairs, FARS, resamples=resamples, seed=seed)
-    figures |= {f"TAR@FAR={far:g}": found for far, found in zip(FARS, verification.tar, strict=True)}
+    verification = verification_intervals(pairs, fars, resamples=resamples, seed=seed)
+    figures |= {f"TAR@FAR={far:g}": found for far, found in zip(fars, verification.tar, strict=True)}
     figures |= {"EER": verification.equal_error_rate, "AUC": verification.auc}
     asked = open_set_probes(embeddings, sample.labels, sample.known)
-    for point in identification_points(asked, FPIRS):
+    for point in identification_points(asked, fpirs):
         figures[f"DIR@FPIR={point.target_fpir:g}"] = interval(asked.identified(point.threshold), asked.rows)
     calibration = fit_calibration(calibration_pairs)
     reliable = reliability(calibration, pairs)

@@ -3,10 +3,10 @@
 import csv
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from facerec.evaluation.measure import FARS, Measured
+from facerec.evaluation.measure import Measured
 from facerec.metrics import Interval
 
 Plain = dict[str, Any]
@@ -22,11 +22,11 @@ def systems_as_plain(measured: Mapping[str, Measured]) -> dict[str, dict[str, di
     return {name: {figure: plain(found) for figure, found in of.figures.items()} for name, of in measured.items()}
 
 
-def decisions_as_plain(measured: Measured) -> Plain:
+def decisions_as_plain(measured: Measured, fars: Sequence[float]) -> Plain:
     """What a gallery decides with: `thresholds` at target false accept rates, and the `calibration`."""
     thresholds = [
         {"far": far, "threshold": found.value, "low": found.low, "high": found.high}
-        for far, found in zip(FARS, measured.verification.threshold, strict=True)
+        for far, found in zip(fars, measured.verification.threshold, strict=True)
     ]
     return {"thresholds": thresholds, "calibration": measured.calibration._asdict()}
 

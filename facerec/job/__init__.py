@@ -3,7 +3,7 @@
 from omegaconf import OmegaConf
 
 from facerec.job.failures import going_on, machine_errors, wandb_finished
-from facerec.job.keys import CONFIG_DIR
+from facerec.job.keys import CONFIG_DIR, first_given, groups_help
 from facerec.job.relaunch import relaunched_as_run
 from facerec.job.run import run_job
 from facerec.study.job_names import job_name
@@ -12,4 +12,6 @@ from facerec.study.layout import evaluation_dir
 __all__ = ["CONFIG_DIR", "going_on", "machine_errors", "relaunched_as_run", "run_job", "wandb_finished"]
 
 OmegaConf.register_new_resolver("job_name", job_name, replace=True)
+OmegaConf.register_new_resolver("groups_help", groups_help, replace=True)
+OmegaConf.register_new_resolver("first", first_given, replace=True)
 OmegaConf.register_new_resolver("evaluation_dir", evaluation_dir, replace=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from facerec.data import FaceImages
 
 # what runs are called, where and how they are logged, and how fast they go
-_INDECISIVE = ("hydra", "hparams_search", "study", "logger", "callbacks", "ckpt_path")
+_INDECISIVE = ("hydra", "hparams_search", "study", "logger", "callbacks", "resume", "paths", "print_config")
 _INDECISIVE_DATA = ("cache_dir", "decode_workers", "num_workers")
 UNREADABLE = (FacerecError, HydraException, OmegaConfBaseException, OSError)
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from hydra.core.hydra_config import HydraConfig
@@ -104,14 +104,14 @@ def _fit(
 
     from facerec.models import store as model
     from facerec.report import draw_curves, show_table
-    from facerec.training.checkpoints import WholeCheckpoints
+    from facerec.training.checkpoints import WholeCheckpoints, last_checkpoint
     from facerec.training.crop_grid import CropGrid
     from facerec.training.precision import fastest_precision
 
     precision = cfg.trainer.precision
     if precision == "auto":
         precision = fastest_precision(cfg.trainer.accelerator)
-    loggers = [CSVLogger(run, name="csv"), *([_logger(cfg, run)] if cfg.get("logger") else [])]
+    loggers = [CSVLogger(run, name="csv"), *_loggers(cfg, run)]
     callbacks, switches = _callbacks(cfg)
 
     def make_trainer(**parts: Any) -> Trainer:
@@ -130,7 +130,7 @@ def _fit(
         logger.log_hyperparams(parameters)
     if trainer.strategy.root_device.type == "cpu":
         keep_freed_memory()
-    trainer.fit(learner, data, ckpt_path=cfg.ckpt_path)
+    trainer.fit(learner, data, ckpt_path=last_checkpoint(Path(cfg.resume)) if cfg.resume else None)
 
     if trainer.fast_dev_run:  # type: ignore[attr-defined]
         return None
@@ -179,15 +179,18 @@ def _best_checkpoint(trainer: "Trainer") -> Path | None:
     return None
 
 
-def _logger(cfg: DictConfig, run: Path) -> "Logger":
-    """The logger; in a sweep, a W&B run of the sweep's group, which stays the same run when the job goes on."""
-    job = HydraConfig.get()
-    if job.mode != RunMode.MULTIRUN or not cfg.logger["_target_"].endswith("WandbLogger"):
-        return cast("Logger", instantiate(cfg.logger))
-    name = run / "wandb-id.txt"
-    if not name.exists() or not name.read_text():
-        replace_file(name, uuid4().hex[:8].encode())
-    return cast("Logger", instantiate(cfg.logger, id=name.read_text(), resume="allow", group=job.sweep.dir))
+def _loggers(cfg: DictConfig, run: Path) -> list["Logger"]:
+    """The loggers; in a sweep, a W&B run of the sweep's group, which stays the same run when the job goes on."""
+    job, loggers = HydraConfig.get(), []
+    for name, logger in (cfg.get("logger") or {}).items():
+        settings = {}
+        if name == "wandb" and job.mode == RunMode.MULTIRUN:
+            file = run / "wandb-id.txt"
+            if not file.exists() or not file.read_text():
+                replace_file(file, uuid4().hex[:8].encode())
+            settings = {"id": file.read_text(), "resume": "allow", "group": job.sweep.dir}
+        loggers.append(instantiate(logger, **settings))
+    return loggers
 
 
 def _origin(cfg: DictConfig, run: Path, learner: "Learner", data: "FaceData") -> dict[str, Any]:

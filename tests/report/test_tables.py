@@ -12,7 +12,7 @@ from facerec.evaluation import describe_thresholds, takes_thresholds, with_thres
 from facerec.metrics import pair_histograms
 from facerec.models import Statistics, Threshold
 from facerec.report import show_table, show_weights
-from facerec.report.evaluation import _COLUMNS, show_evaluation
+from facerec.report.evaluation import show_evaluation
 from facerec.report.plots import as_data_uri, draw_histograms, draw_roc
 from facerec.study.sweep import _show
 
