@@ -26,7 +26,7 @@ def evaluate(cfg: DictConfig) -> None:
     """Measure, write metrics and report, and store thresholds and calibration with the model."""
     from facerec.models import open_model
     from facerec.report.evaluation import log_evaluation, show_evaluation
-    from facerec.study.models import dataset_of
+    from facerec.study.members import dataset_of
 
     out = Path(HydraConfig.get().runtime.output_dir)
     model = open_model(cfg.model, cfg.device)
@@ -44,7 +44,7 @@ def evaluate(cfg: DictConfig) -> None:
     evaluated = _measure(cfg, model, images)
     results = evaluated.results
     results.update(model=str(model.path), fingerprint=model.fingerprint, data=inputs["data"], **unseen)
-    begin(out)
+    begin(out, inputs)
     _write(out, model, evaluated)
     show_evaluation(results, out, _keep_thresholds(cfg, model, results, out))
     with wandb_finished():
@@ -151,7 +151,7 @@ def _write(out: Path, model: "Model", evaluated: "Evaluated") -> None:
     from facerec.evaluation import as_csv
     from facerec.report.evaluation import write_evaluation
     from facerec.runtime.files import replace_file
-    from facerec.study.models import member_runs
+    from facerec.study.members import member_runs
 
     results = evaluated.results
     results["ensemble"] = model.statistics.ensemble

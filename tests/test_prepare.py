@@ -201,7 +201,7 @@ def test_a_place_that_can_not_be_written_is_told_and_the_photo_counts_as_not_don
     photos: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "crops").write_text("no folder")
-    command = [sys.executable, "-m", "facerec.prepare", f"photos={photos}", f"out={tmp_path}", "finder=none"]
+    command = [sys.executable, "-m", "facerec.prepare", f"photos={photos}", f"out={tmp_path}", "detector=none"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     assert "a file lies where a folder is wanted; choose another place or move it (out)" in done.stdout

@@ -37,7 +37,7 @@ def test_a_full_disk_leaves_the_old_file_whole(tmp_path: Path) -> None:
 KILLED = """
 import itertools, os, signal, sys
 from pathlib import Path
-from facerec.atomic import replace_file
+from facerec.runtime.files import replace_file
 
 def stop(event, args):
     if event in ("open", "os.rename", "os.remove") and "folder" in str(args[0]) and next(steps) == number:
