@@ -48,8 +48,8 @@ def evaluate(cfg: DictConfig) -> None:
     _write(out, model, evaluated)
     show_evaluation(results, out, _keep_thresholds(cfg, model, results, out))
     with wandb_finished():
-        if logger := instantiate(cfg.logger):
-            log_evaluation(results, logger, out / "report.html")
+        for logger in (cfg.logger or {}).values():
+            log_evaluation(results, instantiate(logger), out / "report.html")
     finish(out, inputs)
 
 
@@ -65,6 +65,7 @@ def _inputs(cfg: DictConfig, model: "Model", images: "FaceImages") -> dict[str, 
     return {
         "version": __version__,
         **{key: cfg[key] for key in ("split", "allow_seen", "resamples", "seed")},
+        **_rates(cfg),
         "model": model.fingerprint,
         "statistics": {"ensemble": statistics.ensemble, "trained_on": statistics.trained_on},
         "data": data_fingerprint(images, cache),
@@ -117,7 +118,18 @@ def _measure(cfg: DictConfig, model: "Model", images: "FaceImages") -> "Evaluate
     if cfg.lfw.pairs:
         lfw = Lfw([Path(file) for file in cfg.lfw.pairs], Path(cfg.lfw.root or "."), instantiate(cfg.detector))
     given = _embedding(cfg, model, images)
-    return evaluate_model(**given, attributes=attributes, lfw=lfw, resamples=cfg.resamples, seed=cfg.seed)
+    return evaluate_model(
+        **given, attributes=attributes, lfw=lfw, **_rates(cfg), resamples=cfg.resamples, seed=cfg.seed
+    )
+
+
+def _rates(cfg: DictConfig) -> dict[str, Any]:
+    """At which error rates is measured."""
+    rates = {key: list(cfg[key]) for key in ("fars", "fpirs")}
+    for key, values in rates.items():
+        if not values or not all(0 < value < 1 for value in values):
+            raise ConfigError(f"{key}: must be rates between 0 and 1, not {values}")
+    return rates
 
 
 def _embedding(cfg: DictConfig, model: "Model", images: "FaceImages") -> dict[str, Any]:

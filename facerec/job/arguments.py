@@ -4,14 +4,46 @@ import re
 
 from hydra.core.override_parser.types import Quote, QuotedString
 
+from facerec.errors import ConfigError
 from facerec.job.keys import CONFIG_DIR
 
 _NAMES = {"person", "name", "to", "note"}
 _PATHS = {
-    *("attributes", "cache_dir", "ckpt_path", "data.cache_dir", "dataset.root", "file", "gallery.read_url"),
-    *("gallery.url", "hydra.run.dir", "hydra.sweep.dir", "init_from", "key_file", "lfw.root", "model", "out"),
-    *("photos", "study"),
+    *("attributes", "cache_dir", "data.cache_dir", "dataset.root", "file", "gallery.read_url", "gallery.url"),
+    *("hydra.run.dir", "hydra.sweep.dir", "init_from", "key_file", "lfw.root", "model", "out", "paths.cache"),
+    *("paths.data", "paths.outputs", "photos", "resume", "study"),
 }
+_RENAMED = {  # key → its new name, and what is to be known of it
+    "ckpt_path": ("resume", "give the folder of the run, resume=RUN, without hydra.run.dir"),
+    "finder.detector": ("detector.network", ""),
+    "finder": ("detector", ""),
+    "head.shard": ("loss.shard_classes", ""),
+    "logger.offline": ("logger.wandb.offline", ""),
+    "logger.project": ("logger.wandb.project", ""),
+    "part": ("split", ""),
+    "trainer=debug": ("debug=one_batch", "it goes with any trainer"),
+}
+
+
+def arguments(given: list[str]) -> list[str]:
+    """The arguments of a command line as Hydra takes them.
+
+    Raises:
+        ConfigError: one of them has another name now.
+    """
+    for argument in given:
+        refuse_renamed(argument)
+    multirun = not {"-m", "--multirun"}.isdisjoint(given)
+    return [literal(argument, multirun) for argument in given]
+
+
+def refuse_renamed(argument: str) -> None:
+    """Raise a ConfigError that says the new name of a key that was renamed."""
+    plain = argument.lstrip("+~")
+    for old, (new, hint) in _RENAMED.items():
+        rest = plain.removeprefix(old)
+        if rest != plain and rest[:1] in ("", "=", "."):
+            raise ConfigError(f"{old} is now {new}: {hint or f'give {new}{rest}'}")
 
 
 def literal(argument: str, multirun: bool = False) -> str:

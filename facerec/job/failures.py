@@ -1,6 +1,7 @@
 """Errors and interrupts as a message that says what to do, instead of a traceback."""
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -9,12 +10,13 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import Quote, QuotedString
-from hydra.errors import OverrideParseException
+from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from facerec.errors import FacerecError, MachineError
+from facerec.job.keys import choices
 from facerec.runtime.os_errors import describe
 
 
@@ -58,6 +60,12 @@ def message(error: BaseException) -> str:
             return f"{error.override}: an argument must be KEY=VALUE; --help lists the keys"
         spelling = shlex.quote(f"{key}={QuotedString(value, Quote.double).with_quotes()}")
         return f"{error.override}: the value can't be read; if it is a text, quote it: {spelling}"
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, choice = re.split(r"(?<!hydra)/", f"{error.missing_cfg_file}/", maxsplit=1)
+        choice = choice.rstrip("/")
+        return f"{group}={choice}: there is none; give one of {', '.join(choices(group) or error.options or [])}"
+    if isinstance(error, ConfigCompositionException):
+        return str(error).partition("\nTo append")[0]  # a key that we have not is refused with a plus, too
     for cause in causes(error):
         if isinstance(cause, FacerecError):
             return str(cause)

@@ -23,7 +23,7 @@ def relaunched_as_run(cfg: DictConfig, run: Path) -> Iterator[None]:
         yield
         return
     sweep_run_dir = hydra_config.run.dir
-    resume = [] if cfg.ckpt_path is None else [f"ckpt_path='{cfg.ckpt_path}'"]
+    resume = [] if cfg.resume is None else [f"resume='{cfg.resume}'"]
     with read_write(hydra_config), open_dict(hydra_config):
         hydra_config.run.dir = str(run)
     try:

@@ -13,9 +13,10 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from facerec.errors import FacerecError
-from facerec.job.arguments import literal
+from facerec.job.arguments import arguments
 from facerec.job.failures import causes, machine_errors, message, notes
 from facerec.job.keys import CONFIG_DIR, check_keys
+from facerec.job.tree import print_tree
 
 log = logging.getLogger(__name__)
 
@@ -30,15 +31,16 @@ def run_job(config_name: str, task: Callable[[DictConfig], Any]) -> None:
 
     def checked(cfg: DictConfig) -> Any:
         check_keys(cfg, CONFIG_DIR / f"{config_name}.yaml")
+        if cfg.print_config:
+            print_tree(cfg)
         with machine_errors(cfg):
             return task(cfg)
 
-    multirun = not {"-m", "--multirun"}.isdisjoint(sys.argv)
-    sys.argv[1:] = [literal(argument, multirun) for argument in sys.argv[1:]]
     before = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra would print and exit before we see the error
     logging.raiseExceptions = before == "1"  # a log on a full disk has nothing to add to the message
     try:
+        sys.argv[1:] = arguments(sys.argv[1:])
         hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name=config_name)(checked)()
     except BrokenPipeError:  # whoever read our output has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from omegaconf import DictConfig, OmegaConf
@@ -121,14 +121,14 @@ def _fit(
 
     from facerec.models import store as model
     from facerec.report import draw_curves, show_table
-    from facerec.training.checkpoints import WholeCheckpoints
+    from facerec.training.checkpoints import WholeCheckpoints, last_checkpoint
     from facerec.training.crop_grid import CropGrid
     from facerec.training.precision import fastest_precision
 
     precision = cfg.trainer.precision
     if precision == "auto":
         precision = fastest_precision(cfg.trainer.accelerator)
-    loggers = [CSVLogger(run, name="csv"), *([_logger(cfg, run, build, group)] if cfg.get("logger") else [])]
+    loggers = [CSVLogger(run, name="csv"), *_loggers(cfg, run, build, group)]
     callbacks, switches = _callbacks(cfg, build)
 
     def make_trainer(**parts: Any) -> Trainer:
@@ -147,7 +147,7 @@ def _fit(
         logger.log_hyperparams(parameters)
     if trainer.strategy.root_device.type == "cpu":
         keep_freed_memory()
-    trainer.fit(learner, data, ckpt_path=cfg.ckpt_path)
+    trainer.fit(learner, data, ckpt_path=last_checkpoint(Path(cfg.resume)) if cfg.resume else None)
 
     if trainer.fast_dev_run:  # type: ignore[attr-defined]
         return None
@@ -196,14 +196,18 @@ def _best_checkpoint(trainer: "Trainer") -> Path | None:
     return None
 
 
-def _logger(cfg: DictConfig, run: Path, build: Build, group: str | None) -> "Logger":
-    """The logger; in a sweep, a W&B run of the sweep's group, which stays the same run when the job goes on."""
-    if group is None or not cfg.logger["_target_"].endswith("WandbLogger"):
-        return cast("Logger", build(cfg.logger))
-    name = run / "wandb-id.txt"
-    if not name.exists() or not name.read_text():
-        replace_file(name, uuid4().hex[:8].encode())
-    return cast("Logger", build(cfg.logger, id=name.read_text(), resume="allow", group=group))
+def _loggers(cfg: DictConfig, run: Path, build: Build, group: str | None) -> list["Logger"]:
+    """The loggers; in a sweep, a W&B run of the sweep's group, which stays the same run when the job goes on."""
+    loggers = []
+    for name, logger in (cfg.get("logger") or {}).items():
+        settings = {}
+        if name == "wandb" and group is not None:
+            file = run / "wandb-id.txt"
+            if not file.exists() or not file.read_text():
+                replace_file(file, uuid4().hex[:8].encode())
+            settings = {"id": file.read_text(), "resume": "allow", "group": group}
+        loggers.append(build(logger, **settings))
+    return loggers
 
 
 def _origin(cfg: DictConfig, run: Path, learner: "Learner", data: "FaceData") -> dict[str, Any]:
