@@ -26,7 +26,7 @@ def evaluate(cfg: DictConfig) -> None:
     """Measure, write metrics and report, and store thresholds and calibration with the model."""
     from facerec.models import open_model
     from facerec.report.evaluation import log_evaluation, show_evaluation
-    from facerec.study.models import dataset_of
+    from facerec.study.members import dataset_of
 
     out = Path(HydraConfig.get().runtime.output_dir)
     model = open_model(cfg.model, cfg.device)
@@ -44,7 +44,7 @@ def evaluate(cfg: DictConfig) -> None:
     evaluated = _measure(cfg, model, images)
     results = evaluated.results
     results.update(model=str(model.path), fingerprint=model.fingerprint, data=inputs["data"], **unseen)
-    begin(out)
+    begin(out, inputs)
     _write(out, model, evaluated)
     show_evaluation(results, out, _keep_thresholds(cfg, model, results, out))
     with wandb_finished():
@@ -57,10 +57,10 @@ def _inputs(cfg: DictConfig, model: "Model", images: "FaceImages") -> dict[str, 
     """All that decides the figures."""
     from facerec._version import __version__
     from facerec.data.fingerprint import data_fingerprint, files_fingerprint, list_fingerprint
-    from facerec.evaluation import find_pictures, read_pairs
+    from facerec.evaluation import find_images, read_pairs
 
     cache, attributes, pairs = Path(cfg.data.cache_dir), cfg.attributes, [Path(file) for file in cfg.lfw.pairs]
-    pictures = find_pictures(read_pairs(pairs), Path(cfg.lfw.root or "."))[0] if pairs else {}
+    pictures = find_images(read_pairs(pairs), Path(cfg.lfw.root or "."))[0] if pairs else {}
     statistics = model.statistics
     return {
         "version": __version__,
@@ -139,7 +139,7 @@ def _write(out: Path, model: "Model", evaluated: "Evaluated") -> None:
     from facerec.evaluation import as_csv
     from facerec.report.evaluation import write_evaluation
     from facerec.runtime.files import replace_file
-    from facerec.study.models import member_runs
+    from facerec.study.members import member_runs
 
     results = evaluated.results
     results["ensemble"] = model.statistics.ensemble

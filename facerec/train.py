@@ -8,19 +8,21 @@ import shutil
 import sys
 import zipfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
+from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from facerec.errors import ConfigError, ModelError
 from facerec.job import going_on, relaunched_as_run, run_job, wandb_finished
+from facerec.study.best import OBJECTIVE
 from facerec.study.freshness import INPUTS, begin, finish, read_inputs
-from facerec.study.job_names import finished, job_inputs
-from facerec.study.sweep import OBJECTIVE
-from facerec.training.run import instantiate, run_training
+from facerec.study.job_names import is_finished, job_inputs
+from facerec.training import run_training
 
 if TYPE_CHECKING:
     from pytorch_lightning import Callback
@@ -36,23 +38,25 @@ def train(cfg: DictConfig, callbacks: Sequence["Callback"] = ()) -> float:
     from facerec.distributed.relaunch import process_group_closed
 
     run = Path(HydraConfig.get().runtime.output_dir)
-    images = instantiate(cfg.dataset)
+    build = partial(instantiate, _convert_="all")  # plain lists and dicts, which every library knows
+    images = build(cfg.dataset)
+    group = HydraConfig.get().sweep.dir if HydraConfig.get().mode == RunMode.MULTIRUN else None
     inputs = job_inputs(cfg, images)
     if HydraConfig.get().mode == RunMode.MULTIRUN:
         _forget_damaged(run)
-        if finished(run, inputs, images):
+        if is_finished(run, inputs, images):
             _say_finished(run)
             return float(json.loads((run / "metrics.json").read_text())[OBJECTIVE])
         _go_on(cfg, run)
     _check(cfg, run)
-    begin(run)
+    begin(run, inputs)
     with (
         going_on(lambda: _how_to_go_on(run)),
         wandb_finished(),
         process_group_closed(),
         relaunched_as_run(cfg, run),
     ):
-        metrics = run_training(cfg, run, images, callbacks)
+        metrics = run_training(cfg, run, images, build, group=group, callbacks=callbacks)
     if metrics is None:
         return math.nan
     finish(run, inputs)

@@ -77,7 +77,7 @@ def test_a_study_becomes_one_model_which_is_made_again_only_when_something_chang
     assert run("assemble", "study=faces", "weighting=equal", "split=val") == 0
     assert made() != first
     assert load(OUT / "model").state_dict()["weights"].tolist() == pytest.approx([1 / 3] * 3)
-    assert "Weights (equal, on the pairs of held-out identities)" in "".join(capfd.readouterr())
+    assert "Weights (equal, on the pairs of validation identities)" in "".join(capfd.readouterr())
     second = made()
 
     _change_bias(members[1], 0.1)

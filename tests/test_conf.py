@@ -11,7 +11,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from facerec.errors import ConfigError
-from facerec.job import CONFIG_DIR, _check_keys
+from facerec.job.keys import CONFIG_DIR, check_keys
 
 LEAVES = sorted(  # those with an underscore are what leaves share
     file.relative_to(CONFIG_DIR).with_suffix("").as_posix() for file in CONFIG_DIR.glob("*/**/[!_]*.yaml")
@@ -89,11 +89,11 @@ def test_every_leaf_says_what_it_is_for() -> None:
 
 @pytest.mark.parametrize("job", JOBS)
 def test_unknown_keys_are_refused_by_their_path(job: str) -> None:
-    _check_keys(_composed(job), CONFIG_DIR / f"{job}.yaml")
+    check_keys(_composed(job), CONFIG_DIR / f"{job}.yaml")
     with pytest.raises(ConfigCompositionException, match=r"data\.batch_sise"):
         _composed(job, "data.batch_sise=1")
     group = next(iter(HydraConfig.get().runtime.choices))
     with pytest.raises(MissingConfigException, match=f"{group}/orrl"):
         _composed(job, f"{group}=orrl")
     with pytest.raises(ConfigError, match="sede: no such key"):
-        _check_keys(_composed(job, "+sede=1"), CONFIG_DIR / f"{job}.yaml")
+        check_keys(_composed(job, "+sede=1"), CONFIG_DIR / f"{job}.yaml")

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf
 
 from facerec.errors import ConfigError
-from facerec.job import CONFIG_DIR, _check_keys, _message, literal
+from facerec.job.arguments import literal
+from facerec.job.failures import message
+from facerec.job.keys import CONFIG_DIR, check_keys
 
 
 def _composed(job: str, *arguments: str) -> DictConfig:
@@ -74,7 +76,7 @@ def test_what_hydra_cannot_read_is_one_line_with_a_spelling_that_it_can(argument
     with pytest.raises(OverrideParseException) as caught:
         _composed("train", argument)
 
-    said = _message(caught.value)
+    said = message(caught.value)
     assert spelling in said
     assert argument in said
     assert "\n" not in said
@@ -83,9 +85,9 @@ def test_what_hydra_cannot_read_is_one_line_with_a_spelling_that_it_can(argument
 
 def test_a_group_that_is_switched_off_is_none_or_named_with_its_choices() -> None:
     cfg = _composed("train", "logger=null", "callbacks=null")
-    _check_keys(cfg, CONFIG_DIR / "train.yaml")
+    check_keys(cfg, CONFIG_DIR / "train.yaml")
     assert cfg.logger is None
     assert cfg.callbacks is None
 
     with pytest.raises(ConfigError, match="backbone: is needed; give one of resnet18, resnet34, resnet50"):
-        _check_keys(_composed("train", "backbone=null"), CONFIG_DIR / "train.yaml")
+        check_keys(_composed("train", "backbone=null"), CONFIG_DIR / "train.yaml")
