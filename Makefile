@@ -10,6 +10,9 @@ MODEL ?= outputs/orl/ensemble/model
 # folders with enroll/PERSON/*.jpg and photos/*.jpg; where none are at hand, one is made of the ORL faces
 ALBUMS ?= $(or $(patsubst %/enroll,%,$(wildcard $(or $(FACEREC_DATA),../shared/data)/albums/*/enroll)),outputs/album/orl)
 
+# test processes; each wants a core and 3 GB
+WORKERS ?= 2
+
 .PHONY: study album serve test bench setup requirements wheel
 
 setup: .venv/installed
@@ -43,7 +46,7 @@ test: setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadgroup --no-loadscope-reorder
 
 # the table in benchmarks/README.md; each script tells its options. The peers of photo.py ask for older versions of what
 # we have, so they come without. ResNet-50 with the face stem would take 20 GB a contender with 128 images

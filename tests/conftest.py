@@ -20,6 +20,29 @@ from facerec.job import CONFIG_DIR, run_job
 os.environ["WANDB_MODE"] = "offline"
 os.environ["WANDB_SILENT"] = "true"
 
+_MARKED_BY_FIXTURE = {
+    "browser": {"browser"},
+    "server": {"folder", "gallery", "keyed", "make_server", "opened", "primary", "served", "service", "start"},
+}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark tests by the fixtures they ask for, and keep on one worker what shares an expensive one.
+
+    Rooms with servers come first: the longest piece of work must not start last.
+    """
+    groups: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        fixtures, room = set(getattr(item, "fixturenames", ())), item.path.relative_to(config.rootpath).parts[1]
+        for marker, names in _MARKED_BY_FIXTURE.items():
+            if fixtures & names and room in ("gallery", "web"):
+                item.add_marker(marker)
+        group = "trained" if "trained" in fixtures else room
+        item.add_marker(pytest.mark.xdist_group(group))
+        groups.setdefault(group, []).append(item)
+    first = sorted(groups, key=lambda group: group not in ("web", "gallery", "trained"))
+    items[:] = [item for group in first for item in groups[group]]
+
 
 @pytest.fixture(scope="session")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -102,7 +125,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, people: Path, tiny: list[s
         _enter(root, people, patch)
         run = Run(patch)
         for depth, loss in (("resnet18", "normface"), ("resnet34", "softmax"), ("resnet50", "arcface")):
-            given = ["--multirun", f"experiment={depth}", "study=faces", f"loss={loss}", "optimizer.lr=1e-3"]
+            given = ["--multirun", f"experiment=orl/{depth}", "study=faces", f"loss={loss}", "optimizer.lr=1e-3"]
             assert run("train", *given, *tiny) == 0
         assert run("assemble", "study=faces") == 0
     return root

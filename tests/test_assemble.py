@@ -119,7 +119,7 @@ def test_members_may_be_any_runs_or_models(run: Callable[..., int], members: lis
 def test_a_missing_depth_is_refused(refused: Callable[..., str]) -> None:
     message = refused("study=faces", spoil=lambda: (STUDY / "resnet34/best.json").unlink())
     assert "outputs/faces/resnet34 has no best.json" in message
-    assert "python -m facerec.train --multirun experiment=resnet34 study=faces" in message
+    assert "python -m facerec.train --multirun experiment=faces/resnet34" in message
 
 
 @pytest.mark.parametrize(
