@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from facerec.faces import Detector
-from facerec.gallery import Answer, Doubt, Enrolled, Gallery, Sample, acting_as
+from facerec.gallery import Answer, Enrolled, EnrolmentCheck, Gallery, Sample, acting_as
 from facerec.gallery.names import printable
 from facerec.recognition.pipeline import Embed, Seen, see
 from facerec.recognition.review import review
@@ -49,7 +49,7 @@ class Taken(NamedTuple):
 
     source: str
     sample: Sample | str
-    doubt: Doubt
+    doubt: EnrolmentCheck
 
 
 class Service:
@@ -126,7 +126,7 @@ class Service:
                 if len(photos) == 1 or problem.status == 503:
                     raise
                 sample = problem.detail
-            doubt = Doubt(None, None) if isinstance(sample, str) else await self._doubt(sample, name)
+            doubt = EnrolmentCheck(None, None) if isinstance(sample, str) else await self._doubt(sample, name)
             if doubt.unlike is not None:
                 said = f"does not look like the {name} you have"
                 if self.choice.review == "strict":
@@ -151,9 +151,9 @@ class Service:
             raise Problem(413, f"a photo may have {self.limits.photo_bytes:,} bytes, and this has {len(data):,}")
         return await self._decoder.decode(data)
 
-    async def _doubt(self, sample: Sample, name: str) -> Doubt:
+    async def _doubt(self, sample: Sample, name: str) -> EnrolmentCheck:
         rule: dict[str, Any] = {"far": self.choice.far, "per": self.choice.per}
-        [doubt] = await self.ask(self.gallery.doubts, name, sample.vector[None], **rule)
+        [doubt] = await self.ask(self.gallery.check_enrolment, name, sample.vector[None], **rule)
         return doubt
 
     def _sample(self, seen: Seen, source: str, face: int | None) -> Sample | str:
