@@ -24,7 +24,7 @@ from facerec.crops.crop_file import crop_file
 from facerec.data import folder
 from facerec.errors import ConfigError, DataError
 from facerec.job import CONFIG_DIR
-from facerec.preparation.manifest import Journal
+from facerec.preparation import Journal
 from facerec.prepare import prepare
 
 PHOTO = Image.fromarray(astronaut())
@@ -201,11 +201,11 @@ def test_a_place_that_can_not_be_written_is_told_and_the_photo_counts_as_not_don
     photos: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "crops").write_text("no folder")
-    command = [sys.executable, "-m", "facerec.prepare", f"photos={photos}", f"out={tmp_path}", "finder=none"]
+    command = [sys.executable, "-m", "facerec.prepare", f"photos={photos}", f"out={tmp_path}", "detector=none"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     assert "a file lies where a folder is wanted; choose another place or move it (out)" in done.stdout
-    assert "3 of 12 photos are done; the same command goes on with the rest" in done.stdout
+    assert "0 of 12 photos are done; the same command goes on with the rest" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 
 
@@ -215,7 +215,7 @@ def test_two_runs_do_not_share_a_journal(photos: Path, tmp_path: Path) -> None:
 
 
 def test_no_pictures_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="photos: no pictures below"):
+    with pytest.raises(ConfigError, match="photos: there are no pictures at"):
         _prepare(tmp_path, tmp_path / "out")
 
 
