@@ -91,7 +91,10 @@ def test_another_version_makes_it_again_and_the_same_vectors_keep_their_threshol
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    decisions = {"thresholds": [{"far": 0.01, "threshold": 0.5}], "evaluated_on": {"dataset": "orl"}}
+    decisions = {
+        "thresholds": [{"far": 0.01, "threshold": 0.5, "low": 0.4, "high": None}],
+        "evaluated_on": {"dataset": "orl"},
+    }
     replace_file(
         OUT / "model/statistics.json", json.dumps({**read_statistics(OUT / "model"), **decisions}).encode()
     )
