@@ -2,7 +2,7 @@
 
 from facerec.evaluation.hardest import HardPair, hardest_pairs
 from facerec.evaluation.lfw import Lfw, find_images, measure_lfw, pair_columns, read_pairs
-from facerec.evaluation.measure import FARS, EvaluationSet, Measured, compare, measure, slice_figures
+from facerec.evaluation.measure import EvaluationSet, Measured, compare, measure, slice_figures
 from facerec.evaluation.model_evaluation import Evaluated, embed_splits, evaluate_model
 from facerec.evaluation.results import as_csv
 from facerec.evaluation.slices import by_attribute, by_images_per_identity
@@ -10,7 +10,6 @@ from facerec.evaluation.systems import make_systems
 from facerec.evaluation.thresholds import describe_thresholds, takes_thresholds, with_thresholds
 
 __all__ = [
-    "FARS",
     "Evaluated",
     "EvaluationSet",
     "HardPair",

@@ -1,6 +1,6 @@
 """Everything that is measured of one system on one evaluation set."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,9 +27,6 @@ from facerec.metrics import (
     verification_intervals,
 )
 
-FARS = (1e-2, 1e-3, 1e-4)
-FPIRS = (1e-1, 1e-2)
-
 
 class EvaluationSet(NamedTuple):
     """N images of identities the model was not trained on.
@@ -51,7 +48,7 @@ class Measured(NamedTuple):
         per_query: retrieval of each query, for comparisons and slices.
         per_probe: A@1/unseen of each probe.
         pairs: histograms of all pairs.
-        verification: error rates and thresholds with intervals, at `FARS`.
+        verification: error rates and thresholds with intervals, at the false accept rates asked for.
         calibration: similarity → probability, fitted on other identities.
         reliability: of that calibration on this set.
     """
@@ -70,6 +67,8 @@ def measure(
     evaluated: EvaluationSet,
     calibration_pairs: PairHistograms,
     *,
+    fars: Sequence[float],
+    fpirs: Sequence[float],
     resamples: int,
     seed: int,
 ) -> Measured:
@@ -79,6 +78,8 @@ def measure(
         embeddings: unit `float32 [N, d]` on the CPU.
         evaluated: whose images they are of.
         calibration_pairs: of other identities, to fit the calibration on.
+        fars: false accept rates of pairs to find thresholds for.
+        fpirs: false positive identification rates of searches to measure at.
         resamples: draws of the bootstrap.
         seed: of the draws.
 
@@ -100,11 +101,11 @@ def measure(
         "A@1/unseen": interval(probes.correct, probes.rows),
     }
     pairs = pair_histograms(embeddings, evaluated.labels)
-    verification = verification_intervals(pairs, FARS, resamples=resamples, seed=seed)
-    figures |= {f"TAR@FAR={far:g}": tar for far, tar in zip(FARS, verification.tar, strict=True)}
+    verification = verification_intervals(pairs, fars, resamples=resamples, seed=seed)
+    figures |= {f"TAR@FAR={far:g}": tar for far, tar in zip(fars, verification.tar, strict=True)}
     figures |= {"EER": verification.equal_error_rate, "AUC": verification.auc}
     searches = open_set_probes(embeddings, evaluated.labels, evaluated.known)
-    for point in identification_points(searches, FPIRS):
+    for point in identification_points(searches, fpirs):
         figures[f"DIR@FPIR={point.target_fpir:g}"] = interval(searches.identified(point.threshold), searches.rows)
     calibration = fit_calibration(calibration_pairs)
     diagram = reliability(calibration, pairs)

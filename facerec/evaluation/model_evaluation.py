@@ -56,6 +56,8 @@ def evaluate_model(
     split: str,
     attributes: Path | None,
     lfw: Lfw | None,
+    fars: Sequence[float],
+    fpirs: Sequence[float],
     resamples: int,
     seed: int,
     cache: Path,
@@ -70,6 +72,8 @@ def evaluate_model(
         split: "test" or "train".
         attributes: file for slices, see `by_attribute`.
         lfw: images and pair lists of LFW.
+        fars: false accept rates of pairs to find thresholds for.
+        fpirs: false positive identification rates of searches to measure at.
         resamples: bootstrap draws behind each interval.
         seed: of the draws.
         cache: folder of embeddings.
@@ -95,7 +99,7 @@ def evaluate_model(
     measured = {}
     for name, embeddings in systems.items():
         pairs = pair_histograms(calibration[name], labels[images.rows("val")])
-        measured[name] = measure(embeddings, evaluated, pairs, **draws)
+        measured[name] = measure(embeddings, evaluated, pairs, fars=fars, fpirs=fpirs, **draws)
     last = next(reversed(systems))
     slices = by_images_per_identity(evaluated.labels.numpy())
     if attributes:
@@ -112,7 +116,7 @@ def evaluate_model(
         "differences": _differences(measured, list(by_member), evaluated.labels, draws),
         "slices": {name: figures_as_plain(figures) for name, figures in by_slice.items()},
         "lfw": measure_lfw(lfw, model) if lfw else None,
-        **decisions_as_plain(measured[last]),
+        **decisions_as_plain(measured[last], fars),
     }
     similarities = None
     if len(by_member) > 1:

@@ -3,10 +3,10 @@
 import csv
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from facerec.evaluation.measure import FARS, Measured
+from facerec.evaluation.measure import Measured
 from facerec.metrics import Interval
 
 Plain = dict[str, Any]
@@ -25,11 +25,11 @@ def systems_as_plain(measured: Mapping[str, Measured]) -> dict[str, dict[str, di
     return {name: figures_as_plain(system.figures) for name, system in measured.items()}
 
 
-def decisions_as_plain(measured: Measured) -> Plain:
+def decisions_as_plain(measured: Measured, fars: Sequence[float]) -> Plain:
     """What a gallery decides by: `thresholds` at target false accept rates, and the `calibration`."""
     thresholds = [
         {"far": far, "threshold": interval.value, "low": interval.low, "high": interval.high}
-        for far, interval in zip(FARS, measured.verification.threshold, strict=True)
+        for far, interval in zip(fars, measured.verification.threshold, strict=True)
     ]
     return {"thresholds": thresholds, "calibration": measured.calibration._asdict()}
 

@@ -13,7 +13,7 @@ from facerec.evaluation import Evaluated, HardPair
 from facerec.report.page import Chart, PairImages, write_report
 from facerec.report.plots import draw_histograms, draw_reliability, draw_roc, draw_scatter, draw_training
 
-_COLUMNS = ("MAP@R", "P@1", "R-precision", "A@1/unseen", "TAR@FAR=0.001", "EER")
+_COLUMNS = ("MAP@R", "P@1", "R-precision", "A@1/unseen")
 
 
 def show_evaluation(results: Mapping[str, Any], folder: Path, thresholds: str) -> None:
@@ -25,15 +25,15 @@ def show_evaluation(results: Mapping[str, Any], folder: Path, thresholds: str) -
         thresholds: a sentence that says which thresholds the model uses.
     """
     lfw = (results["lfw"] or {}).get("systems", {})
-    columns = (*_COLUMNS, "LFW") if lfw else _COLUMNS
-    title = (
-        f"{results['identities']} people of {results['dataset']} ({results['split']}), {_training_overlap(results)}"
-    )
-    table = Table("", *columns, title=title, title_justify="left")
+    tars = [name for name in next(iter(results["systems"].values())) if name.startswith("TAR@")]
+    columns = [*_COLUMNS, tars[len(tars) // 2], "EER"]  # of the rates the middle one
+    people = f"{results['identities']} people of {results['dataset']} ({results['split']})"
+    title = f"{people}, {_training_overlap(results)}"
+    table = Table("", *columns, *(["LFW"] if lfw else []), title=title, title_justify="left")
     for column in table.columns[1:]:
         column.justify = "right"
     for name, figures in results["systems"].items():
-        values = [figures[column]["value"] for column in _COLUMNS]
+        values = [figures[column]["value"] for column in columns]
         values += [lfw[name]["mean"]] if lfw else []
         style = "bold" if name == "ensemble" else None
         table.add_row(name, *(f"{value:.4f}" for value in values), style=style)

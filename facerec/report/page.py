@@ -68,8 +68,10 @@ def write_report(
         for heading, pairs in hardest.items()
     }
     drawn = [chart._asdict() | {"uri": as_data_uri(chart.figure)} for chart in charts]
+    names = list(next(iter(results["systems"].values())))
+    rates = {kind: [name for name in names if name.startswith(f"{kind}@")] for kind in ("TAR", "DIR")}
     page = environment.get_template("page.html.j2").render(
-        results=results, unseen=_unseen(results), charts=drawn, hardest=pairs_by_heading
+        results=results, rates=rates, unseen=_unseen(results), charts=drawn, hardest=pairs_by_heading
     )
     replace_file(file, page.encode(errors="replace"))
 

@@ -1,8 +1,10 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.demos import BoringModel
 from torch import Tensor
@@ -15,7 +17,7 @@ class _Sums(BoringModel):
     """Trains on the mean of each crop: any batch will do."""
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        return self.layer(batch.crops.flatten(1)[:, :32].float()).sum()
+        return torch.as_tensor(self.layer(batch.crops.flatten(1)[:, :32].float()).sum())
 
 
 @pytest.fixture
@@ -24,8 +26,8 @@ def images(make_celeba: Callable[..., Path]) -> FaceImages:
 
 
 def _data(images: FaceImages, cache: Path) -> FaceData:
-    settings = {"batch_size": 4, "num_workers": 0, "decode_workers": 0, "seed": 0}
-    return FaceData(images, Augment(), cache_dir=str(cache), **settings)  # type: ignore[arg-type]
+    settings: dict[str, Any] = {"batch_size": 4, "num_workers": 0, "decode_workers": 0, "seed": 0}
+    return FaceData(images, Augment(), cache_dir=str(cache), **settings)
 
 
 def test_only_prepare_data_decodes(images: FaceImages, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from facerec.gallery import Gallery, Sample
 from facerec.models import ModelRecord
 
-SPACE = ModelRecord("a1" * 32, 32)
+RECORD = ModelRecord("a1" * 32, 32)
 PER_PERSON = 3
 
 
@@ -25,7 +25,7 @@ def say(text: object) -> None:
 
 
 def main(task: str, folder: str, first: int, count: int) -> None:
-    with Gallery.open(folder, SPACE) as gallery:
+    with Gallery.open(folder, RECORD) as gallery:
         say("ready")
         for number in range(first, first + count):
             if task == "enroll":

@@ -21,7 +21,7 @@ STATISTICS = {
     ],
     "calibration": {"slope": 10.0, "intercept": -5.0},
 }
-SPACE = ModelRecord("a1" * 32, DIM, Statistics.from_json(STATISTICS, Path("statistics.json")))
+RECORD = ModelRecord("a1" * 32, DIM, Statistics.from_json(STATISTICS, Path("statistics.json")))
 Faces = Callable[..., NDArray[np.float32]]
 
 
@@ -47,7 +47,7 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def served() -> Iterator[Gallery]:
     path = short_folder()
-    with Gallery.open(path / "g", SPACE) as opened:
+    with Gallery.open(path / "g", RECORD) as opened:
         yield opened
     shutil.rmtree(path)
 

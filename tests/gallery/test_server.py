@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from facerec.errors import GalleryError
 from facerec.gallery import Gallery, Sample, database, postgres
-from tests.gallery.conftest import SPACE, TcpServer
+from tests.gallery.conftest import RECORD, TcpServer
 
 Faces = Callable[..., NDArray[np.float32]]
 
@@ -38,12 +38,12 @@ def samples(vectors: NDArray[np.float32]) -> list[Sample]:
 def test_a_server_with_a_replica_for_searches(
     primary: TcpServer, make_server: Callable[[str], TcpServer], faces: Faces
 ) -> None:
-    with Gallery.open(primary.url, SPACE) as gallery:
+    with Gallery.open(primary.url, RECORD) as gallery:
         gallery.enroll("Ann", samples(faces(0, 3)))
     replica = make_server("replica")
     replica.copy_of(primary)
     replica.start()
-    with Gallery.open(primary.url, SPACE, read_url=replica.url) as gallery:
+    with Gallery.open(primary.url, RECORD, read_url=replica.url) as gallery:
         gallery.enroll("Bob", samples(faces(1, 3)))
         end = time.monotonic() + 20
         while gallery.size().persons < 2 and time.monotonic() < end:  # counted on the replica
@@ -52,12 +52,12 @@ def test_a_server_with_a_replica_for_searches(
         assert answer.person is not None
         assert answer.person.name == "Bob"
         gallery.erase("Ann")
-    with Gallery.open(replica.url, SPACE) as gallery, pytest.raises(GalleryError, match=r"replica.*read_url"):
+    with Gallery.open(replica.url, RECORD) as gallery, pytest.raises(GalleryError, match=r"replica.*read_url"):
         gallery.enroll("Cleo", samples(faces(2)))
 
 
 def test_a_server_that_goes_away_is_waited_for(primary: TcpServer, faces: Faces) -> None:
-    with Gallery.open(primary.url, SPACE) as gallery:
+    with Gallery.open(primary.url, RECORD) as gallery:
         gallery.enroll("Ann", samples(faces(0)))
         primary.stop("immediate")
         back = threading.Timer(1.0, primary.start)
@@ -69,7 +69,7 @@ def test_a_server_that_goes_away_is_waited_for(primary: TcpServer, faces: Faces)
 
 def test_a_server_that_stays_away(primary: TcpServer, faces: Faces, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "_PATIENCE", 0.5)
-    with Gallery.open(primary.url, SPACE) as gallery:
+    with Gallery.open(primary.url, RECORD) as gallery:
         primary.stop()
         with pytest.raises(GalleryError, match="can't be reached") as caught:
             gallery.identify(faces(0))
@@ -80,10 +80,10 @@ def test_a_server_that_stays_away(primary: TcpServer, faces: Faces, monkeypatch:
 
 def test_a_wrong_password_is_not_repeated(primary: TcpServer) -> None:
     with pytest.raises(GalleryError, match="password authentication failed") as caught:
-        Gallery.open(primary.url.replace(primary.password, "wrong-one"), SPACE)
+        Gallery.open(primary.url.replace(primary.password, "wrong-one"), RECORD)
     assert "wrong-one" not in str(caught.value)
     with pytest.raises(GalleryError, match="write postgresql://"):
-        Gallery.open("postgresql://[", SPACE)
+        Gallery.open("postgresql://[", RECORD)
 
 
 def test_a_folder_of_another_version(folder: Path) -> None:
@@ -94,14 +94,14 @@ def test_a_folder_of_another_version(folder: Path) -> None:
     command = [str(POSTGRES_VERSIONS[16] / "initdb"), "-U", "postgres", "-D", str(folder / "postgres")]
     subprocess.run(command, check=True, capture_output=True, cwd=folder, **postgres.identity())
     with pytest.raises(GalleryError, match="written by PostgreSQL 16, and this facerec has 18; export"):
-        Gallery.open(folder, SPACE)
+        Gallery.open(folder, RECORD)
 
 
 def test_a_folder_of_something_else(folder: Path) -> None:
     folder.mkdir()
     (folder / "holiday.jpg").touch()
-    with pytest.raises(GalleryError, match=r"is no gallery, it holds holiday\.jpg"):
-        Gallery.open(folder, SPACE)
+    with pytest.raises(GalleryError, match=r"is not a gallery, it holds holiday\.jpg"):
+        Gallery.open(folder, RECORD)
     assert [file.name for file in folder.iterdir()] == ["holiday.jpg"]
 
 
@@ -111,39 +111,39 @@ def test_what_other_software_leaves_in_it_locks_nobody_out(folder: Path, faces: 
         (folder / name).touch()
     for name in ("@eaDir", "lost+found"):
         (folder / name).mkdir()
-    with Gallery.open(folder, SPACE) as gallery:
+    with Gallery.open(folder, RECORD) as gallery:
         gallery.enroll("Ann", samples(faces(0)))
     (folder / "notes.txt").write_text("put there by its owner, when it was a gallery")
-    with Gallery.open(folder, SPACE) as gallery:
+    with Gallery.open(folder, RECORD) as gallery:
         assert gallery.size() == (1, 1)
 
 
 def test_a_copy_that_belongs_to_somebody_else_says_so(folder: Path, faces: Faces) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root may give files away")
-    with Gallery.open(folder, SPACE) as gallery:
+    with Gallery.open(folder, RECORD) as gallery:
         gallery.enroll("Ann", samples(faces(0)))
     copy = folder.with_name("a copy")
     shutil.copytree(folder, copy)  # by root, to whom it belongs then
-    with pytest.raises(GalleryError, match="its files are root's, and the server runs as") as caught:
-        Gallery.open(copy, SPACE)
+    with pytest.raises(GalleryError, match="its files belong to root, but the server runs as") as caught:
+        Gallery.open(copy, RECORD)
     said, _, cure = str(caught.value).partition("; ")
     assert said.startswith(f"{copy}: ")
     subprocess.run(shlex.split(cure.strip("`")), check=True)
-    with Gallery.open(copy, SPACE) as gallery:
+    with Gallery.open(copy, RECORD) as gallery:
         assert gallery.size() == (1, 1)
     subprocess.run(["chown", "-R", "12345", str(copy)], check=True)  # nobody here has this number
-    with pytest.raises(GalleryError, match=r"its files are 12345's, .*; run it as 12345, or `chown -R"):
-        Gallery.open(copy, SPACE)
+    with pytest.raises(GalleryError, match=r"its files belong to 12345, .*; run facerec as 12345, or `chown -R"):
+        Gallery.open(copy, RECORD)
 
 
 def test_a_schema_of_a_newer_facerec(gallery: Gallery) -> None:
-    gallery._database.alone("INSERT INTO migration VALUES (900, 'later')")
+    gallery._database.run_outside_transaction("INSERT INTO migration VALUES (900, 'later')")
     try:
         with pytest.raises(GalleryError, match="schema 900 is newer"):
-            Gallery.open(gallery.place, SPACE)
+            Gallery.open(gallery.place, RECORD)
     finally:
-        gallery._database.alone("DELETE FROM migration WHERE number = 900")
+        gallery._database.run_outside_transaction("DELETE FROM migration WHERE number = 900")
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_loses_nothing(small_disk: Path, faces: Faces) -> None:
-    with Gallery.open(small_disk / "g", SPACE) as gallery:
+    with Gallery.open(small_disk / "g", RECORD) as gallery:
         ballast = small_disk / "ballast"
         free = os.statvfs(small_disk)
         ballast.write_bytes(b"\0" * (free.f_bavail * free.f_bsize - 3_000_000))
@@ -193,17 +193,17 @@ def test_looking_for_a_gallery_leaves_a_database_as_it_is(primary: TcpServer, fa
                 connection.execute("CREATE EXTENSION vector")
             before = content()
         with pytest.raises(GalleryError, match=r"there is no gallery; .*facerec\.enroll photos=ALBUM") as caught:
-            Gallery.open(primary.url, SPACE, make=False)
+            Gallery.open(primary.url, RECORD, make=False)
         assert primary.password not in str(caught.value)
         assert content() == before
-    with Gallery.open(primary.url, SPACE) as gallery:
+    with Gallery.open(primary.url, RECORD) as gallery:
         gallery.enroll("Ann", samples(faces(0)))
-    with Gallery.open(primary.url, SPACE, make=False) as gallery:
+    with Gallery.open(primary.url, RECORD, make=False) as gallery:
         assert gallery.size() == (1, 1)
 
 
 def test_many_open_a_new_database_at_once(primary: TcpServer) -> None:
     with ThreadPoolExecutor(8) as threads:
-        opened = list(threads.map(lambda _: Gallery.open(primary.url, SPACE), range(8)))
+        opened = list(threads.map(lambda _: Gallery.open(primary.url, RECORD), range(8)))
     for gallery in opened:
         gallery.close()

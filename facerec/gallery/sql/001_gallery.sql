@@ -24,13 +24,13 @@ CREATE TABLE sample (
     vector     vector({dim}) NOT NULL,        -- of unit length
     source     text NOT NULL,                 -- name of the photo, never the photo
     box        real[],                        -- x0, y0, x1, y1 in pixels of the photo
-    score      real,                          -- the finder's
+    score      real,                          -- the detector's
     created    timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (person_id, crop)
 );
 CREATE INDEX sample_crop ON sample (crop);
 
-CREATE TABLE centroid (                       -- the mean direction of a person's samples, in short: see search.py
+CREATE TABLE centroid (                       -- the binary code of a person's mean: see binary_codes.py
     person_id  uuid PRIMARY KEY REFERENCES person (id),
     code       bit({bits}) NOT NULL
 );
