@@ -7,12 +7,12 @@ import copy
 from pathlib import Path
 
 import torch
+from facerec.models.onnx_export import CpuEmbedder
 from side_by_side import options, record, seconds
 from torch.nn.functional import cosine_similarity
 
 from facerec.data import open_crops, orl
 from facerec.models import load
-from facerec.models.onnx_export import CpuEmbedder
 
 
 def main() -> None:
