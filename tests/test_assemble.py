@@ -77,7 +77,7 @@ def test_a_study_becomes_one_model_which_is_made_again_only_when_something_chang
     assert run("assemble", "study=faces", "weighting=equal", "split=val") == 0
     assert made() != first
     assert load(OUT / "model").state_dict()["weights"].tolist() == pytest.approx([1 / 3] * 3)
-    assert "Weights (equal, on the pairs of held-out identities)" in "".join(capfd.readouterr())
+    assert "Weights (equal, on the pairs of validation identities)" in "".join(capfd.readouterr())
     second = made()
 
     _change_bias(members[1], 0.1)
@@ -119,7 +119,7 @@ def test_members_may_be_any_runs_or_models(run: Callable[..., int], members: lis
 def test_a_missing_depth_is_refused(refused: Callable[..., str]) -> None:
     message = refused("study=faces", spoil=lambda: (STUDY / "resnet34/best.json").unlink())
     assert "outputs/faces/resnet34 has no best.json" in message
-    assert "python -m facerec.train --multirun experiment=resnet34 study=faces" in message
+    assert "python -m facerec.train --multirun experiment=faces/resnet34" in message
 
 
 @pytest.mark.parametrize(

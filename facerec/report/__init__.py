@@ -1,4 +1,4 @@
-"""Pictures and tables of what a run did."""
+"""Tables, charts and pages that show what a run or an evaluation gave."""
 
 from facerec.report.curves import draw_curves
 from facerec.report.page import state_thresholds

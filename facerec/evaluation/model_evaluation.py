@@ -1,0 +1,173 @@
+"""Evaluate one model, with its members and their concatenation, on one data set."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facerec._version import __version__
+from facerec.data import FaceImages
+from facerec.data.cache import Crops
+from facerec.data.splits import choose_identities
+from facerec.errors import ModelError
+from facerec.evaluation.hardest import HardPair, hardest_pairs
+from facerec.evaluation.lfw import Lfw, measure_lfw
+from facerec.evaluation.measure import EvaluationSet, Measured, compare, measure, slice_figures
+from facerec.evaluation.results import decisions_as_plain, figures_as_plain, systems_as_plain
+from facerec.evaluation.slices import by_attribute, by_images_per_identity
+from facerec.evaluation.systems import make_systems
+from facerec.metrics import pair_histograms
+from facerec.models import Model, embed_members
+from facerec.runtime.work_shard import WHOLE, Shard
+from facerec.weighting import MemberPairs
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What was measured, and what the charts are drawn from.
+
+    Attributes:
+        results: the content of `metrics.json`.
+        measured: each system; the model itself is last.
+        similarities: of genuine and of impostor pairs, `float64 [P, K]`, a column a member; None for one member.
+        hardest: genuine pairs, then impostor pairs, by rows of `images`.
+        images: the data set.
+        crops: of its images.
+    """
+
+    results: dict[str, Any]
+    measured: Mapping[str, Measured]
+    similarities: tuple[NDArray[np.float64], NDArray[np.float64]] | None
+    hardest: tuple[Sequence[HardPair], Sequence[HardPair]]
+    images: FaceImages
+    crops: Crops
+
+
+def evaluate_model(
+    model: Model,
+    images: FaceImages,
+    crops: Crops,
+    *,
+    split: str,
+    attributes: Path | None,
+    lfw: Lfw | None,
+    fars: Sequence[float],
+    fpirs: Sequence[float],
+    resamples: int,
+    seed: int,
+    cache: Path,
+    batch_size: int,
+) -> Evaluated:
+    """Measure the model on the identities of `split`; probabilities are calibrated on those of "val".
+
+    Args:
+        model: if it is an ensemble, its members and their plain concatenation are measured beside it.
+        images: the data set.
+        crops: of its images.
+        split: "test" or "train".
+        attributes: file for slices, see `by_attribute`.
+        lfw: images and pair lists of LFW.
+        fars: false accept rates of pairs to find thresholds for.
+        fpirs: false positive identification rates of searches to measure at.
+        resamples: bootstrap draws behind each interval.
+        seed: of the draws.
+        cache: folder of embeddings.
+        batch_size: crops on the device at once.
+
+    Raises:
+        DataError: too few identities or images, or a file that can't be read.
+        ModelError: embeddings of a member are not finite.
+    """
+    weights = model.weights
+    rows, labels = images.rows(split), torch.from_numpy(images.labels())
+
+    embedded = embed_splits(model, images, crops, split=split, cache=cache, batch_size=batch_size)
+    for members in embedded.values():
+        for name, embeddings in members.items():
+            if not embeddings.isfinite().all():
+                raise ModelError(f"member {name}: embeddings are not finite; train it again or check its contract")
+    calibration = make_systems(embedded["val"], weights)
+    by_member = embedded[split]
+    systems = make_systems(by_member, weights)
+    evaluated = EvaluationSet(labels[rows], torch.from_numpy(_enrolled(images.identities[rows])))
+    draws = {"resamples": resamples, "seed": seed}
+    measured = {}
+    for name, embeddings in systems.items():
+        pairs = pair_histograms(calibration[name], labels[images.rows("val")])
+        measured[name] = measure(embeddings, evaluated, pairs, fars=fars, fpirs=fpirs, **draws)
+    last = next(reversed(systems))
+    slices = by_images_per_identity(evaluated.labels.numpy())
+    if attributes:
+        slices |= by_attribute(attributes, [images.files[row].name for row in rows])
+    by_slice = slice_figures(measured[last], evaluated.labels, slices, **draws)
+    results = {
+        "version": __version__,
+        "dataset": images.name,
+        "split": split,
+        "images": len(rows),
+        "identities": len(evaluated.labels.unique()),
+        **draws,
+        "systems": systems_as_plain(measured),
+        "differences": _differences(measured, list(by_member), evaluated.labels, draws),
+        "slices": {name: figures_as_plain(figures) for name, figures in by_slice.items()},
+        "lfw": measure_lfw(lfw, model) if lfw else None,
+        **decisions_as_plain(measured[last], fars),
+    }
+    similarities = None
+    if len(by_member) > 1:
+        similarities = MemberPairs(list(by_member.values()), evaluated.labels, list(by_member)).similarities(
+            2000, seed
+        )
+    genuine, impostor = (
+        [pair._replace(left=int(rows[pair.left]), right=int(rows[pair.right])) for pair in pairs]
+        for pairs in hardest_pairs(systems[last], evaluated.labels)
+    )
+    return Evaluated(results, measured, similarities, (genuine, impostor), images, crops)
+
+
+def embed_splits(
+    model: Model,
+    images: FaceImages,
+    crops: Crops,
+    *,
+    split: str,
+    cache: Path,
+    batch_size: int,
+    shard: Shard = WHOLE,
+) -> dict[str, dict[str, Tensor]]:
+    """Embed the images of "val" and of `split` with each member; see `evaluate_model` for the other arguments.
+
+    Args:
+        shard: which of the blocks of 4096 images to embed, see `embed_rows`.
+    """
+    keys = {name: f"{model.fingerprint}/{name}" for name in model.members}
+    settings: dict[str, Any] = {"cache": cache, "batch_size": batch_size, "shard": shard}
+    return {
+        name: embed_members(model.members, keys, crops, images.rows(name), **settings) for name in ("val", split)
+    }
+
+
+def _enrolled(identities: NDArray[np.str_]) -> NDArray[np.bool_]:
+    """`bool [N]`: images of the enrolled half of the identities; all others are non-mated probes."""
+    half = choose_identities(identities, len(np.unique(identities)) // 2)
+    enrolled: NDArray[np.bool_] = np.isin(identities, half)
+    return enrolled
+
+
+def _differences(
+    measured: Mapping[str, Measured], members: list[str], labels: Tensor, draws: Mapping[str, int]
+) -> dict[str, dict[str, dict[str, float | None]]]:
+    """Figures of the ensemble minus those of its best member, and minus those of plain concatenation."""
+    if "ensemble" not in measured:
+        return {}
+    best = max(members, key=lambda name: measured[name].figures["MAP@R"].value)
+    baselines = {f"ensemble over best member ({best})": best, "ensemble over concatenation": "concatenation"}
+    return {
+        title: figures_as_plain(compare(measured["ensemble"], measured[baseline], labels, **draws))
+        for title, baseline in baselines.items()
+    }
