@@ -21,7 +21,7 @@ from facerec.crops import align, read_photo
 from facerec.crops.crop_file import crop_file
 from facerec.data import folder
 from facerec.errors import ConfigError, DataError
-from facerec.preparation.manifest import Journal
+from facerec.preparation import Journal
 from tests.conftest import Run
 
 PHOTO = Image.fromarray(astronaut())
@@ -209,7 +209,7 @@ def test_a_place_that_can_not_be_written_is_told_and_the_photo_counts_as_not_don
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
     assert "a file lies where a folder is wanted; choose another place or move it (out)" in done.stdout
-    assert "3 of 12 photos are done; the same command goes on with the rest" in done.stdout
+    assert "0 of 12 photos are done; the same command goes on with the rest" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 
 
@@ -219,7 +219,7 @@ def test_two_runs_do_not_share_a_journal(prepare: Prepare, photos: Path, tmp_pat
 
 
 def test_no_pictures_is_an_error(prepare: Prepare, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="photos: no pictures below"):
+    with pytest.raises(ConfigError, match="photos: there are no pictures at"):
         prepare(tmp_path, tmp_path / "out")
 
 

@@ -3,25 +3,25 @@
 import logging
 from collections.abc import Mapping, Sequence
 from glob import escape
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from tqdm import tqdm
 
-from facerec.crops import align, is_photo, read_photo
+from facerec.crops import is_photo
 from facerec.errors import DataError
 from facerec.evaluation.systems import make_systems
-from facerec.faces import Detector, choose
+from facerec.faces import Detector, crop_files
 from facerec.metrics import fold_accuracy
 from facerec.models import Model
 
 log = logging.getLogger(__name__)
 
-_PHOTOS = 16  # in the detector at once
+_BATCH = 16  # photos in the detector at once
 
 
 class Lfw(NamedTuple):
@@ -48,7 +48,7 @@ def read_pairs(files: Sequence[Path]) -> list[Pair]:
     fold has N lines `NAME i j`, pairs of one person, and then N lines `NAME i NAME j`, pairs of two.
 
     Raises:
-        DataError: a file can't be read, is empty or not of that format; names file and line.
+        DataError: a file can't be read, is empty or not of that format; the message names file and line.
     """
     pairs: list[Pair] = []
     for file in files:
@@ -120,14 +120,14 @@ def _pair(row: list[str], same: bool, fold: int, place: str) -> Pair:
 
 
 def measure_lfw(lfw: Lfw, model: Model) -> dict[str, Any]:
-    """Fold accuracies of every system, and which pictures could not take part.
+    """Fold accuracies of every system, and the pictures that are missing or show no face.
 
     Raises:
         DataError: as `read_pairs` and `find_images`, or there are fewer than two folds.
     """
     pairs = read_pairs(lfw.pairs)
-    pictures, missing = find_images(pairs, lfw.root)
-    names, crops, faceless = _crops(pictures, lfw.detector)
+    images, missing = find_images(pairs, lfw.root)
+    names, crops, faceless = _crop_images(images, lfw.detector)
     left, right, same, fold = pair_columns(pairs, {name: row for row, name in enumerate(names)})
     for problem, listed in (("are missing", missing), ("show no face", faceless)):
         if listed:
@@ -135,8 +135,8 @@ def measure_lfw(lfw: Lfw, model: Model) -> dict[str, Any]:
     systems = {}
     by_member = {name: member.embed(crops) for name, member in model.members.items()}
     for name, embeddings in make_systems(by_member, model.weights).items():
-        found = fold_accuracy((embeddings[left] * embeddings[right]).sum(dim=1), same, fold)
-        systems[name] = {key: np.asarray(value).tolist() for key, value in found._asdict().items()}
+        accuracy = fold_accuracy((embeddings[left] * embeddings[right]).sum(dim=1), same, fold)
+        systems[name] = {key: np.asarray(value).tolist() for key, value in accuracy._asdict().items()}
     return {
         "systems": systems,
         "pairs": len(same),
@@ -146,25 +146,26 @@ def measure_lfw(lfw: Lfw, model: Model) -> dict[str, Any]:
     }
 
 
-def _crops(pictures: Mapping[str, Path], detector: Detector) -> tuple[list[str], NDArray[np.uint8], list[str]]:
-    """Names and crops of the pictures with a face, the most central one, and the names of those without."""
-    kept: list[str] = []
-    crops: list[Tensor] = []
-    faceless: list[str] = []
-    names = list(pictures)
-    with tqdm(total=len(names), desc="lfw faces", unit="photo") as progress:
-        for start in range(0, len(names), _PHOTOS):
-            batch = names[start : start + _PHOTOS]
-            photos = [read_photo(pictures[name]) for name in batch]
-            for name, photo, faces in zip(batch, photos, detector.find(photos), strict=True):
-                height, width = photo.shape[1:]
-                central = choose(faces, "most_central", 0, 0, (height, width))
-                if central:
-                    kept.append(name)
-                    crops.append(align(photo, torch.from_numpy(central[0].landmarks)[None]))
-                else:
-                    faceless.append(name)
-            progress.update(len(batch))
+def _crop_images(
+    pictures: Mapping[str, Path], detector: Detector
+) -> tuple[list[str], NDArray[np.uint8], list[str]]:
+    """Names and crops of the pictures with a face, the most central one, and the names of those without.
+
+    Raises:
+        DataError: a picture can't be read, or none has a face.
+    """
+    files = list(pictures.values())
+    batches = crop_files(files, detector, which="most_central", min_size=0, min_score=0, batch_size=_BATCH)
+    photos = tqdm(chain.from_iterable(batches), "lfw faces", len(files), unit="photo")
+    with_face, crops, faceless = [], [], []
+    for name, photo in zip(pictures, photos, strict=True):
+        if photo.problem:
+            raise DataError(f"{photo.file}: {photo.problem}")
+        if len(photo.crops):
+            with_face.append(name)
+            crops.append(photo.crops)
+        else:
+            faceless.append(name)
     if not crops:
-        raise DataError(f"lfw.root: no face was found in any of {len(names)} pictures")
-    return kept, torch.cat(crops).numpy(), faceless
+        raise DataError(f"lfw.root: no face was found in any of {len(files)} pictures")
+    return with_face, torch.cat(crops).numpy(), faceless

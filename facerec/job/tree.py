@@ -18,5 +18,5 @@ def print_tree(cfg: DictConfig) -> None:
         if OmegaConf.is_config(value):
             tree.add(str(key)).add(Syntax(OmegaConf.to_yaml(value, resolve=True).rstrip(), "yaml"))
         else:
-            tree.add(f"{key}: {'null' if value is None else str(value)}")
+            tree.add(OmegaConf.to_yaml({key: value}).rstrip())
     Console(stderr=True, markup=False, emoji=False).print(tree)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 from pydantic import WithJsonSchema
 
 from facerec.gallery import Answer, Person, acting_as
-from facerec.recognition.pipeline import Seen
+from facerec.recognition.pipeline import PhotoFaces
 from facerec.web.problems import Problem, ProblemDetail
 from facerec.web.schemas import (
     EnrolledOut,
@@ -185,7 +185,7 @@ def _person(one: Person) -> PersonOut:
     return PersonOut(**one._asdict())
 
 
-def _photo(seen: Seen, answers: list[Answer]) -> PhotoOut:
+def _photo(seen: PhotoFaces, answers: list[Answer]) -> PhotoOut:
     height, width = seen.photo.shape[1:]
     faces = [
         FaceOut(

@@ -8,11 +8,11 @@ from queue import Full, Queue
 
 from torch import Tensor
 
-from facerec.recognition.pipeline import Seen
+from facerec.recognition.pipeline import PhotoFaces
 from facerec.web.problems import busy
 
-See = Callable[[Sequence[Path], Sequence[Tensor]], list[Seen]]
-_Job = tuple[Tensor, "asyncio.Future[Seen]", asyncio.AbstractEventLoop]
+See = Callable[[Sequence[Path], Sequence[Tensor]], list[PhotoFaces]]
+_Job = tuple[Tensor, "asyncio.Future[PhotoFaces]", asyncio.AbstractEventLoop]
 
 
 class Looker:
@@ -42,14 +42,14 @@ class Looker:
         """Whether anybody looks."""
         return self._thread.is_alive()
 
-    async def look(self, photo: Tensor) -> Seen:
+    async def look(self, photo: Tensor) -> PhotoFaces:
         """The faces of a photo `uint8 [3, H, W]`.
 
         Raises:
             Problem: 503, the queue is full.
         """
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Seen] = loop.create_future()
+        future: asyncio.Future[PhotoFaces] = loop.create_future()
         try:
             self._queue.put_nowait((photo, future, loop))
         except Full:
@@ -87,11 +87,11 @@ class Looker:
             loop.call_soon_threadsafe(_give, future, one)
 
 
-def _give(future: "asyncio.Future[Seen]", seen: Seen) -> None:
+def _give(future: "asyncio.Future[PhotoFaces]", seen: PhotoFaces) -> None:
     if not future.done():  # who asked may have gone away
         future.set_result(seen)
 
 
-def _fail(future: "asyncio.Future[Seen]", error: Exception) -> None:
+def _fail(future: "asyncio.Future[PhotoFaces]", error: Exception) -> None:
     if not future.done():
         future.set_exception(error)

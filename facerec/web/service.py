@@ -15,7 +15,7 @@ from torch import Tensor
 from facerec.faces import Detector
 from facerec.gallery import Answer, Enrolled, EnrolmentCheck, Gallery, Sample, acting_as
 from facerec.gallery.names import printable
-from facerec.recognition.pipeline import Embed, Seen, see
+from facerec.recognition.pipeline import EmbedCrops, PhotoFaces, embed_photos
 from facerec.recognition.review import review
 from facerec.web.decode_pool import Decoder
 from facerec.web.inference_queue import Looker
@@ -65,7 +65,7 @@ class Service:
     """
 
     def __init__(
-        self, gallery: Gallery, detector: Detector, embed: Embed, choice: Choice, limits: Limits, decoders: int
+        self, gallery: Gallery, detector: Detector, embed: EmbedCrops, choice: Choice, limits: Limits, decoders: int
     ) -> None:
         self.gallery, self.choice, self.limits = gallery, choice, limits
         self._detector, self._embed = detector, embed
@@ -79,7 +79,7 @@ class Service:
         call = partial(copy_context().run, partial(work, *args, **kwargs))
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
-    async def look(self, data: bytes) -> Seen:
+    async def look(self, data: bytes) -> PhotoFaces:
         """Who is in a photo, as vectors.
 
         Raises:
@@ -95,7 +95,7 @@ class Service:
         """
         return await self.ask(_jpeg, await self._decode(data))
 
-    async def identify(self, data: bytes, far: float, top: int) -> tuple[Seen, list[Answer]]:
+    async def identify(self, data: bytes, far: float, top: int) -> tuple[PhotoFaces, list[Answer]]:
         """The faces of a photo, and who they are."""
         seen = await self.look(data)
         if not seen.faces:
@@ -156,7 +156,7 @@ class Service:
         [doubt] = await self.ask(self.gallery.check_enrolment, name, sample.vector[None], **rule)
         return doubt
 
-    def _sample(self, seen: Seen, source: str, face: int | None) -> Sample | str:
+    def _sample(self, seen: PhotoFaces, source: str, face: int | None) -> Sample | str:
         if face is not None:
             if not 1 <= face <= len(seen.faces):
                 return f"there is no face {face}, as {len(seen.faces)} were found"
@@ -167,9 +167,9 @@ class Service:
         sizes = {"min_size": one.strict_size, "min_sharpness": one.strict_sharpness}
         return review(seen, source, strict=one.review == "strict", keep=one.keep_crops, **sizes)
 
-    def _see(self, files: Sequence[Path], photos: Sequence[Tensor]) -> list[Seen]:
+    def _see(self, files: Sequence[Path], photos: Sequence[Tensor]) -> list[PhotoFaces]:
         bounds = {"min_size": self.choice.min_size, "min_score": self.choice.min_score}
-        seen = see(files, photos, self._detector, self._embed, **bounds)
+        seen = embed_photos(files, photos, self._detector, self._embed, **bounds)
         self.metrics.looked(len(photos), sum(len(one.faces) for one in seen))
         return seen
 

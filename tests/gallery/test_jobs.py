@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torchvision.io import read_image, write_png
 
 from facerec.backbones import ResNet
+from facerec.crops import encode_png, read_photo
 from facerec.errors import ConfigError, FacerecError, GalleryError, RefusedError
 from facerec.gallery import Enrolled, Gallery, Sample
 from facerec.models import store as model
@@ -48,7 +48,7 @@ def album(tmp_path: Path) -> Path:
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)
         coarse = torch.from_numpy(random.integers(0, 256, (1, 3, 7, 7))).float()
-        write_png(torch.nn.functional.interpolate(coarse, (140, 120)).to(torch.uint8)[0], str(file))
+        file.write_bytes(encode_png(torch.nn.functional.interpolate(coarse, (140, 120)).to(torch.uint8)[0]))
     (tmp_path / "enroll" / "Bob" / "broken.jpg").write_bytes(b"no picture")
     for name in (
         "@eaDir/Ann.png",
@@ -119,9 +119,9 @@ def test_enrol_and_identify(
     assert found["enroll/Bob/broken.jpg"]["problem"].startswith("this is no picture that can be read")
     assert found["enroll/Bob/1.png"]["matches"][0]["similarity"] == pytest.approx(1, abs=1e-3)
     assert "unknown (nearest" in said.err
-    drawn = read_image(str(tmp_path / "drawn" / "strangers" / "x.png.png"))
+    drawn = read_photo(tmp_path / "drawn" / "strangers" / "x.png.png")
     assert drawn.shape == (3, 140, 120)
-    assert not torch.equal(drawn, read_image(str(album / "strangers" / "x.png")))
+    assert not torch.equal(drawn, read_photo(album / "strangers" / "x.png"))
 
 
 def test_enrolling_again_adds_nothing_and_another_name_is_refused(
@@ -406,7 +406,7 @@ def test_an_interrupt_says_what_is_enrolled(
     (tmp_path / "album" / "Ann").mkdir(parents=True)
     for number in range(300):
         picture = torch.from_numpy(random.integers(0, 256, (3, 120, 120), dtype=np.uint8))
-        write_png(picture, str(tmp_path / "album" / "Ann" / f"{number:03d}.png"))
+        (tmp_path / "album" / "Ann" / f"{number:03d}.png").write_bytes(encode_png(picture))
     folder = short_folder()
     command = [sys.executable, "-m", "facerec.enroll", f"photos={tmp_path}/album", f"model={model_folder}"]
     command += ["detector=none", f"gallery.url={folder}/g"]

@@ -18,7 +18,7 @@ from facerec.errors import GalleryError, ModelError
 from facerec.faces import Face
 from facerec.gallery import Gallery, Sample
 from facerec.models import open_model
-from facerec.recognition.pipeline import NO_VECTOR, see
+from facerec.recognition.pipeline import NO_VECTOR, embed_photos
 from facerec.recognition.review import review
 
 DIM = 6
@@ -230,7 +230,7 @@ def test_a_face_without_a_vector_is_refused_alone(tmp_path: Path, caplog: pytest
             right = Face(np.array([121, 0, 231, 110], np.float32), points + np.array([122, 0], np.float32), 0.8)
             return [[left, right] for _ in photos]
 
-    seen = see([Path(f"{n}.jpg") for n in "abc"], photos, Halves(), embed, min_size=1, min_score=0)
+    seen = embed_photos([Path(f"{n}.jpg") for n in "abc"], photos, Halves(), embed, min_size=1, min_score=0)
     assert [len(one.faces) for one in seen] == [1, 0, 2]
     assert [len(one.without_vector) for one in seen] == [1, 2, 0]
     assert [one.vectors.shape for one in seen] == [(1, DIM), (0, DIM), (2, DIM)]
