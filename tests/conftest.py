@@ -106,7 +106,8 @@ class Run:
 
 def _task(job: str) -> Callable[[DictConfig], object]:
     """The function that a job's configuration goes to."""
-    module, name = {"gallery": ("gallery.__main__", "administrate")}.get(job, (job, job))
+    of_rooms = {"gallery": ("gallery.__main__", "administrate"), "study": ("study.__main__", "study")}
+    module, name = of_rooms.get(job, (job, job))
     task: Callable[[DictConfig], object] = getattr(import_module(f"facerec.{module}"), name)
     return task
 
