@@ -1,7 +1,7 @@
 """Load-test the service over loopback: `python benchmarks/serve.py PHOTO [PHOTO …] url=http://127.0.0.1:8000`.
 
-Prints throughput, p50, p99 and errors for 1, 4, 16 and 64 clients; with `requests=5000 pid=PID` also the memory of the
-service's process and its children. Start the service with `limits.rate=1000000/minute`.
+Prints throughput, p50, p99 and errors for 1, 4, 16 and 64 clients; with `requests=5000 pid=PID` also the memory of
+the service's process and its children. Start the service with `limits.rate=1000000/minute`.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ SECONDS = 10.0
 async def load(
     url: str, photos: Sequence[bytes], clients: int, seconds: float, requests: float
 ) -> tuple[float, list[float], int]:
-    """Send requests for `seconds`, or `requests` of them; returns the duration, seconds of each answer, and errors."""
+    """Send requests for `seconds`, or `requests` of them; returns duration, seconds of each answer, and errors."""
     times: list[float] = []
     errors, next_photo, began = 0, cycle(photos), time.perf_counter()
 
