@@ -124,7 +124,7 @@ def test_a_face_unlike_the_person_needs_confirmation(page: Page, service: Runnin
 def test_keyboard_many_photos_threshold_paste_and_camera(page: Page) -> None:
     page.goto("/")
     page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     slider = page.get_by_role("slider")
     slider.focus()
     page.keyboard.press("End")
