@@ -18,8 +18,7 @@ from facerec.errors import GalleryError, ModelError
 from facerec.faces import Face
 from facerec.gallery import Gallery, Sample
 from facerec.models import open_model
-from facerec.recognition.pipeline import NO_VECTOR, embed_photos
-from facerec.recognition.review import review
+from facerec.recognition import NO_VECTOR, embed_photos, review
 
 DIM = 6
 TERMS = {"weights": "net.onnx", "embedding_dim": DIM, "colour": "BGR", "mean": 127.5, "std": 128}
