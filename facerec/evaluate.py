@@ -11,7 +11,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from facerec.errors import ConfigError, DataError
-from facerec.job import run_job, wandb_finished
+from facerec.job import loggers_of, run_job, wandb_finished
 from facerec.study.freshness import begin, finish, up_to_date
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ def evaluate(cfg: DictConfig) -> None:
     _write(out, model, evaluated)
     show_evaluation(results, out, _keep_thresholds(cfg, model, results, out))
     with wandb_finished():
-        for logger in (cfg.logger or {}).values():
-            log_evaluation(results, instantiate(logger), out / "report.html")
+        for logger in loggers_of(cfg, out):
+            log_evaluation(results, logger, out / "report.html")
     finish(out, inputs)
 
 
@@ -171,9 +171,9 @@ def _keep_thresholds(cfg: DictConfig, model: "Model", results: Mapping[str, Any]
         model.store(statistics)
     if results["shared_identities"]:
         log.warning("the identities are not unseen, so no threshold is stored with the model")
-    said: str = describe_thresholds(statistics, results)
-    state_thresholds(out / "report.html", said)
-    return said
+    sentence: str = describe_thresholds(statistics, results)
+    state_thresholds(out / "report.html", sentence)
+    return sentence
 
 
 if __name__ == "__main__":

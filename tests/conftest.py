@@ -106,7 +106,8 @@ class Run:
 
 def _task(job: str) -> Callable[[DictConfig], object]:
     """The function that a job's configuration goes to."""
-    module, name = {"gallery": ("gallery.__main__", "administrate")}.get(job, (job, job))
+    of_rooms = {"gallery": ("gallery.__main__", "administrate"), "study": ("study.__main__", "study")}
+    module, name = of_rooms.get(job, (job, job))
     task: Callable[[DictConfig], object] = getattr(import_module(f"facerec.{module}"), name)
     return task
 
@@ -127,7 +128,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, people: Path, tiny: list[s
         for depth, loss in (("resnet18", "normface"), ("resnet34", "softmax"), ("resnet50", "arcface")):
             given = ["--multirun", f"experiment=orl/{depth}", "study=faces", f"loss={loss}", "optimizer.lr=1e-3"]
             assert run("train", *given, *tiny) == 0
-        assert run("assemble", "study=faces") == 0
+        assert run("assemble", "study=faces", "logger=csv") == 0
     return root
 
 

@@ -197,7 +197,7 @@ def _best_checkpoint(trainer: "Trainer") -> Path | None:
 
 
 def _loggers(cfg: DictConfig, run: Path, build: Build, group: str | None) -> list["Logger"]:
-    """The loggers; in a sweep, a W&B run of the sweep's group, which stays the same run when the job goes on."""
+    """The loggers; in a sweep, a W&B run of the group, which stays the same run when the job goes on."""
     loggers = []
     for name, logger in (cfg.get("logger") or {}).items():
         settings = {}
@@ -205,7 +205,7 @@ def _loggers(cfg: DictConfig, run: Path, build: Build, group: str | None) -> lis
             file = run / "wandb-id.txt"
             if not file.exists() or not file.read_text():
                 replace_file(file, uuid4().hex[:8].encode())
-            settings = {"id": file.read_text(), "resume": "allow", "group": group}
+            settings = {"id": file.read_text(), "resume": "allow", "group": group, "job_type": run.parent.name}
         loggers.append(build(logger, **settings))
     return loggers
 

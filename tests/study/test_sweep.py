@@ -84,9 +84,9 @@ def test_a_killed_sweep_goes_on_and_every_job_is_one_run_of_its_group(
     names = {job: {log.stem for log in job.glob("wandb/offline-run-*/*.wandb")} for job in (finished, resumed)}
     assert [len(runs) for runs in names.values()] == [1, 1]  # gone on with under the same name
     assert not names[finished] & names[resumed]
-    for job in names:  # the group: all other paths in there go on behind it
+    for job in names:  # the group is the study: all other paths in there go on behind it
         logs = b"".join(log.read_bytes() for log in job.glob("wandb/offline-run-*/*.wandb"))
-        assert re.search(re.escape(str(SWEEP).encode()) + rb"[^/]", logs)
+        assert re.search(re.escape(str(SWEEP.parent).encode()) + rb"[^/]", logs)
 
 
 def test_a_failed_job_is_listed_and_done_again_and_loses_no_other(
