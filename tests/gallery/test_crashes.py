@@ -138,6 +138,14 @@ def test_the_server_of_a_folder_is_started_again(folder: Path) -> None:
         assert gallery.size() == (4, 12)
 
 
+def test_a_closed_gallery_starts_no_server(folder: Path) -> None:
+    gallery = Gallery.open(folder, child.RECORD)
+    gallery.close()
+    with pytest.raises(GalleryError, match="was closed"):
+        gallery.size()
+    assert not (folder / "postgres" / "postmaster.pid").exists()
+
+
 def test_a_path_too_long_for_a_socket(folder: Path) -> None:
     deep = folder / ("d" * 60) / ("e" * 60)
     with Gallery.open(deep, child.RECORD) as gallery:
