@@ -269,7 +269,7 @@ def test_an_epoch_without_progress_is_not_done_again(job: Job) -> None:
     ("overrides", "message"),
     [
         (["backbon=resnet18"], "backbon"),
-        (["loss=arcfase"], "loss/arcfase"),
+        (["loss=arcfase"], "loss=arcfase: there is none; give one of adaface, "),
         (["loss.margin=1"], "margin"),
         (["+loss.margin=1"], "margin"),
         (["+sede=1"], "sede: no such key"),
@@ -372,6 +372,8 @@ def test_help_lists_the_groups() -> None:
         [sys.executable, "-m", "facerec.train", "--help"], capture_output=True, text=True, check=True
     )
     assert "backbone: resnet18, resnet34, resnet50" in done.stdout
+    assert "loss: adaface, arcface" in done.stdout  # without _head, which leaves share
+    assert "weighting" not in done.stdout
 
 
 def test_metrics_of_a_resumed_run_replace_those_after_its_checkpoint(tmp_path: Path) -> None:
