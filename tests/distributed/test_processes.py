@@ -46,7 +46,7 @@ def test_two_processes_and_sharded_classes_end_as_one_process(
     run: Callable[..., int], small: list[str], in_folder: Path
 ) -> None:
     def resumed(name: str) -> tuple[str, str]:
-        return f"ckpt_path={in_folder}/{name}/checkpoints/last.ckpt", "trainer.max_epochs=2"
+        return f"resume={in_folder}/{name}", "trainer.max_epochs=2"
 
     # both stop and go on: Lightning reads a checkpoint into float32 weights, and makes them float64 only then
     for more in (("trainer.max_epochs=1",), resumed("one")):
