@@ -171,9 +171,9 @@ def _keep_thresholds(cfg: DictConfig, model: "Model", results: Mapping[str, Any]
         model.store(statistics)
     if results["shared_identities"]:
         log.warning("the identities are not unseen, so no threshold is stored with the model")
-    said: str = describe_thresholds(statistics, results)
-    state_thresholds(out / "report.html", said)
-    return said
+    sentence: str = describe_thresholds(statistics, results)
+    state_thresholds(out / "report.html", sentence)
+    return sentence
 
 
 if __name__ == "__main__":

@@ -123,7 +123,7 @@ def test_what_can_not_be_saved_is_refused_before_it_is_trained(
     file.parent.mkdir(parents=True)
     file.write_text("years of work")
     job("trainer.max_epochs=1", "logger=csv", status=1)
-    assert "holds ['thesis.tex'], no part of a model" in capsys.readouterr().out
+    assert "holds ['thesis.tex'], which does not belong to a model" in capsys.readouterr().out
     assert not (tmp_path / "run" / "checkpoints").exists()
     assert file.exists()
 

@@ -1,4 +1,4 @@
-"""Decoded crops in one memory-mapped file, made once for a list of files and a crop contract."""
+"""Decoded crops in one memory-mapped file, written once for a list of files and a crop contract."""
 
 import logging
 import os
@@ -26,7 +26,7 @@ _BATCH = 64
 
 
 def open_crops(images: FaceImages, folder: Path, num_workers: int) -> Crops:
-    """Map the crops of all images into memory, read-only; decode them first if that was not done yet.
+    """Map the crops of all images into memory, read-only; decode them first if they are not in the cache.
 
     Args:
         images: the data set.
@@ -100,7 +100,7 @@ class _Decoder(Dataset[tuple[torch.Tensor, list[str]]]):
 
 
 def as_is(batch: Any) -> Any:
-    """Collate nothing: the data set has made a batch already."""
+    """Return the batch unchanged: the data set has collated it already."""
     return batch
 
 

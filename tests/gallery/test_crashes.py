@@ -17,6 +17,8 @@ from facerec.errors import GalleryError
 from facerec.gallery import Gallery, Sample
 from tests.gallery import child
 
+pytestmark = pytest.mark.server
+
 
 def start(environment: dict[str, str], task: str, folder: Path, first: int, count: int) -> "subprocess.Popen[str]":
     command = [sys.executable, child.__file__, task, str(folder), str(first), str(count)]
@@ -84,10 +86,10 @@ def test_two_enrol_while_two_identify(folder: Path, child_environment: dict[str,
         # the two that enrol meet at persons 50..99
         jobs = [("enroll", 0, 100), ("enroll", 50, 100), ("identify", 0, 200), ("identify", 0, 200)]
         processes = [start(child_environment, task, folder, *span) for task, *span in jobs]
-        said = [process.communicate(timeout=120) for process in processes]
-        assert [error for _, error in said] == [""] * 4
+        results = [process.communicate(timeout=120) for process in processes]
+        assert [error for _, error in results] == [""] * 4
         expected = "ready\n" + "".join(f"p{number % 4}\n" for number in range(200))
-        assert [output for output, _ in said[2:]] == [expected, expected]
+        assert [output for output, _ in results[2:]] == [expected, expected]
         assert gallery.size() == (150, 450)
 
 
