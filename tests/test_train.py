@@ -170,6 +170,7 @@ def test_a_full_disk_is_one_message_and_loses_no_checkpoint(
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sweep", [False, True])
 def test_an_interrupt_says_how_to_go_on(in_folder: Path, small: list[str], sweep: bool) -> None:
     given = [*small, "logger=csv", "trainer.max_epochs=3", "scheduler=constant", "+trainer.limit_train_batches=2"]
@@ -215,6 +216,7 @@ def _metrics_of(run: Path) -> dict[str, dict[int, float]]:
     return {name: values for name, values in read_metrics(run / "csv").items() if "per_s" not in name}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("interval", ["step", "epoch"])
 def test_a_killed_run_ends_as_one_never_killed(tmp_path: Path, small: list[str], interval: str) -> None:
     def start(name: str, *overrides: str) -> "subprocess.Popen[bytes]":
