@@ -78,8 +78,8 @@ def test_a_run_leaves_a_model_that_works_and_everything_to_judge_it_by(
     assert len(curves["val/MAP@R"]) == 2
     best = max(curves["val/MAP@R"].values())
     assert metrics["val/MAP@R"] == pytest.approx(best, abs=1e-6)
-    for picture in ("crops.png", "curves.png"):
-        with Image.open(run / picture) as image:
+    for file in ("crops.png", "curves.png"):
+        with Image.open(run / file) as image:
             assert np.asarray(image).std() > 10
     assert (run / "config.yaml").exists()
     assert list((run / "wandb").glob("offline-run-*/*.wandb"))
@@ -267,7 +267,7 @@ def test_an_epoch_without_progress_is_not_done_again(job: Job) -> None:
         (["+sede=1"], "sede: no such key"),
         (["dataset=celeba", "dataset.root=/nowhere"], "/nowhere is missing\nGet CelebA"),
         (["dataset=celeba", "dataset.root=???"], "dataset.root"),
-        ([f"dataset.root={Path(__file__).parent}"], "dataset.root: no pictures"),
+        ([f"dataset.root={Path(__file__).parent}"], "dataset.root: no images"),
         (
             ["data.batch_size=1000"],
             "data.batch_size is 1000, but must lie between 2 and the 40 training images",

@@ -1,4 +1,4 @@
-"""dlib's network through the ONNX door, against the same written in torch."""
+"""dlib's network as an external ONNX model, against the same network written in torch."""
 
 import json
 import runpy
