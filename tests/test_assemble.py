@@ -129,7 +129,7 @@ def test_a_missing_depth_is_refused(refused: Callable[..., str]) -> None:
     ("overrides", "message"),
     [
         (["members=[]"], "members: give one model folder or more"),
-        (["members=[outputs/nowhere]"], "outputs/nowhere/model.yaml: is missing"),
+        (["members=[outputs/nowhere]"], "members: there is nothing at outputs/nowhere"),
         (["members=[outputs/faces/ensemble/model]"], "is an ensemble already; give its members"),
         (["split=test"], "split must be train or val"),
         (["+weight=1"], "weight: no such key"),

@@ -17,6 +17,8 @@ from facerec.errors import GalleryError
 from facerec.gallery import Gallery, Sample
 from tests.gallery import child
 
+pytestmark = pytest.mark.server
+
 
 def start(environment: dict[str, str], task: str, folder: Path, first: int, count: int) -> "subprocess.Popen[str]":
     command = [sys.executable, child.__file__, task, str(folder), str(first), str(count)]
@@ -84,10 +86,10 @@ def test_two_enrol_while_two_identify(folder: Path, child_environment: dict[str,
         # the two that enrol meet at persons 50..99
         jobs = [("enroll", 0, 100), ("enroll", 50, 100), ("identify", 0, 200), ("identify", 0, 200)]
         processes = [start(child_environment, task, folder, *span) for task, *span in jobs]
-        said = [process.communicate(timeout=120) for process in processes]
-        assert [error for _, error in said] == [""] * 4
+        results = [process.communicate(timeout=120) for process in processes]
+        assert [error for _, error in results] == [""] * 4
         expected = "ready\n" + "".join(f"p{number % 4}\n" for number in range(200))
-        assert [output for output, _ in said[2:]] == [expected, expected]
+        assert [output for output, _ in results[2:]] == [expected, expected]
         assert gallery.size() == (150, 450)
 
 
@@ -134,6 +136,14 @@ def test_the_server_of_a_folder_is_started_again(folder: Path) -> None:
             assert answer.person is not None
             gallery.enroll(f"again{number}", [Sample(vector) for vector in child.vectors(100 + number)])
         assert gallery.size() == (4, 12)
+
+
+def test_a_closed_gallery_starts_no_server(folder: Path) -> None:
+    gallery = Gallery.open(folder, child.RECORD)
+    gallery.close()
+    with pytest.raises(GalleryError, match="was closed"):
+        gallery.size()
+    assert not (folder / "postgres" / "postmaster.pid").exists()
 
 
 def test_a_path_too_long_for_a_socket(folder: Path) -> None:

@@ -13,6 +13,7 @@ from facerec.gallery import Gallery, Sample, erasure
 from tests.gallery.conftest import RECORD, TcpServer
 
 Faces = Callable[..., NDArray[np.float32]]
+pytestmark = pytest.mark.server
 NAME, OLD_NAME, PHOTO, NOTE = "Wilhelmina Quux", "Hildegard Zyx", "holiday-of-wilhelmina.jpg", "sits by the window"
 
 

@@ -12,6 +12,7 @@ from facerec.models import ModelRecord
 from tests.gallery.conftest import RECORD
 
 Faces = Callable[..., NDArray[np.float32]]
+pytestmark = pytest.mark.server
 
 
 def samples(vectors: NDArray[np.float32]) -> list[Sample]:
@@ -48,7 +49,7 @@ def test_the_similarity_is_exact_whichever_way_it_is_found(gallery: Gallery, fac
     for exact in (True, False):
         for probe, answer in zip(probes, gallery.identify(probes, threshold=0.5, exact=exact), strict=True):
             best = {name: float((vectors @ probe).max()) for name, vectors in stored.items()}
-            name = max(best, key=lambda one: best[one])
+            name = max(best, key=best.__getitem__)
             assert answer.matches[0].name == name
             assert answer.matches[0].similarity == pytest.approx(best[name], abs=1e-6)
 
@@ -65,9 +66,9 @@ def test_the_same_crop_twice_is_one_sample(gallery: Gallery, faces: Faces) -> No
 
 def test_what_is_shown_of_a_person(gallery: Gallery, faces: Faces) -> None:
     gallery.enroll("Ann", [Sample(faces(0)[0], "a.jpg", b"\1" * 32, (1, 2, 30.5, 40), 0.75)])
-    person, [kept] = gallery.show("Ann")
+    person, [sample] = gallery.show("Ann")
     assert (person.name, person.samples) == ("Ann", 1)
-    assert (kept.crop, kept.source, kept.box, kept.score) == ("01" * 32, "a.jpg", (1, 2, 30.5, 40), 0.75)
+    assert (sample.crop, sample.source, sample.box, sample.score) == ("01" * 32, "a.jpg", (1, 2, 30.5, 40), 0.75)
     with pytest.raises(GalleryError, match="Bob: nobody of that name"):
         gallery.show("Bob")
 
@@ -110,8 +111,8 @@ def test_export_and_import(gallery: Gallery, faces: Faces, tmp_path: Path) -> No
     gallery.erase("Ann", "Bob")
     assert gallery.load(file) == 4
     after = [gallery.show(name)[1] for name in ("Ann", "Bob")]
-    assert [sorted(one[:4] for one in kept) for kept in after] == [
-        sorted(one[:4] for one in kept) for kept in before
+    assert [sorted(sample[:4] for sample in samples) for samples in after] == [
+        sorted(sample[:4] for sample in samples) for samples in before
     ]
     assert gallery.show("Ann")[0].note == "n"
     text = file.read_text()
@@ -222,9 +223,9 @@ def test_opened_without_a_model_it_is_looked_after(gallery: Gallery, folder: Pat
         with pytest.raises(GalleryError, match=r"facerec\.evaluate"):
             again.identify(faces(0))
         assert again.identify(faces(0), threshold=0.5)[0].person is not None
-    for given in (None, RECORD):
+    for model in (None, RECORD):
         with pytest.raises(GalleryError, match=rf"{folder}: there is no gallery; .*facerec\.enroll photos=ALBUM"):
-            Gallery.open(folder, given, make=False)
+            Gallery.open(folder, model, make=False)
     with pytest.raises(GalleryError, match="there is no gallery"):
         Gallery.open(folder)
     assert not folder.exists()

@@ -19,8 +19,7 @@ from facerec.errors import GalleryError, ModelError
 from facerec.faces import Face
 from facerec.gallery import Gallery, Sample
 from facerec.models import open_model
-from facerec.recognition.pipeline import NO_VECTOR, embed_photos
-from facerec.recognition.review import review
+from facerec.recognition import NO_VECTOR, embed_photos, review
 from tests.gallery.conftest import short_folder
 
 DIM = 6

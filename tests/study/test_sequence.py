@@ -7,6 +7,7 @@ from facerec.errors import ConfigError
 from facerec.job import CONFIG_DIR, recipes_of
 from facerec.study.layout import member_names
 from facerec.study.sequence import steps
+from tests.conftest import Run
 
 STUDIES = sorted(folder.name for folder in (CONFIG_DIR / "experiment").iterdir())
 
@@ -47,3 +48,12 @@ def test_each_recipe_composes_for_its_job_and_lies_in_its_study(study: str) -> N
         for job, recipe in (("assemble", "ensemble"), ("evaluate", "evaluation")):
             cfg = compose(job, [f"experiment={study}/{recipe}"], return_hydra_config=True)
             assert cfg.hydra.run.dir == f"outputs/{study}/{recipe}"
+
+
+def test_the_job_says_what_it_would_do(run: Run, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run("study", "study=orl", "dry_run=true") == 0
+    output = capfd.readouterr().out
+    assert "1 of 5, to do: python -m facerec.train --multirun experiment=orl/resnet18" in output
+    assert "5 of 5, to do: python -m facerec.evaluate experiment=orl/evaluation" in output
+    assert run("study", "study=resnet18", "dry_run=true") == 1
+    assert "experiment: resnet18 is no study" in "".join(capfd.readouterr())
