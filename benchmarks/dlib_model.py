@@ -110,7 +110,7 @@ class Graph:
 
 
 def make_network(weights: Weights) -> onnx.ModelProto:
-    """Crops `float32 [N, 3, 112, 112]`, RGB in 0..255 → `[N, 128]`, not of unit length: the door sees to that."""
+    """Crops `float32 [N, 3, 112, 112]`, RGB in 0..255 → `[N, 128]`, not of unit length."""
     graph = Graph()
     across, down = chip_columns()
     x = graph.add("MatMul", np.ascontiguousarray(down.T), graph.add("MatMul", "crops", across))
