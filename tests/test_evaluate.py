@@ -252,7 +252,7 @@ def test_all_that_decides_the_figures_decides_their_freshness(
         (["model=run/model", "dataset=orl"], "run/evaluation/orl"),
         (["model=run", "dataset=folder", "dataset.root=/data/My people/"], "run/evaluation/My people"),
         (["model=run", "dataset=folder"], "run/evaluation/folder"),
-        (["model=peer.yaml", "dataset=orl"], "outputs/evaluation/peer/orl"),
+        (["model=external.yaml", "dataset=orl"], "outputs/evaluation/external/orl"),
         (["model=some/other"], "outputs/evaluation/other"),
         (["model=antelope", "dataset=celeba", "dataset.root=/data/wild"], "outputs/evaluation/antelope/celeba"),
     ],
@@ -260,7 +260,7 @@ def test_all_that_decides_the_figures_decides_their_freshness(
 def test_where_an_evaluation_lies(in_folder: Path, overrides: list[str], place: str) -> None:
     for made in ("run/model", "some/other"):
         Path(made).mkdir(parents=True)
-    Path("peer.yaml").touch()
+    Path("external.yaml").touch()
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
         cfg = compose("evaluate", overrides, return_hydra_config=True)
     assert Path(cfg.hydra.run.dir).absolute() == in_folder / place
