@@ -41,6 +41,7 @@ def keyed(contract: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         }
         yield service
     assert service.stop() == 0
+    assert not any(key in service.log.read_text() for key in keys.values())
 
 
 @pytest.fixture
