@@ -22,9 +22,6 @@ from facerec.web.service import Service, Settings
 from tests.web import fisherfaces
 from tests.web.conftest import ANN, Running, check_problem, photo
 
-pytestmark = pytest.mark.server
-
-
 SETTINGS = Settings(20, 0.8, 8, "largest", 60, 20, False, 0.01, "search")
 LIMITS = Limits(20_000_000, 50_000_000, 20, 60, 120, 128, 64, "40/minute")
 
@@ -61,8 +58,8 @@ def test_keys_roles_sign_in_rate_and_audit(
     assert client.get("/api/v1/persons", headers=reader).status_code == 200
     files = {"photos": ("a.jpg", photo(ANN, 1), "image/jpeg")}
     check_problem(client.post("/api/v1/samples", headers=reader, data={"name": "Ann"}, files=files), 403)
-    made = client.post("/api/v1/samples", headers=admin, data={"name": "Ann"}, files=files)
-    person = made.json()["person"]["id"]
+    enrolled = client.post("/api/v1/samples", headers=admin, data={"name": "Ann"}, files=files)
+    person = enrolled.json()["person"]["id"]
     check_problem(client.delete(f"/api/v1/persons/{person}", headers=reader), 403)
     assert client.delete(f"/api/v1/persons/{person}", headers=admin).status_code == 200
 
@@ -102,8 +99,8 @@ def test_keys_are_hashed_and_found(keys: tuple[Path, dict[str, str]], tmp_path: 
         with pytest.raises(ConfigError, match="key_file: "):
             read_keys(tmp_path / "bad")
     command = [sys.executable, "-m", "facerec.web.keys", str(file), "third", "read"]
-    made = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    third = find_key(read_keys(file), made)
+    secret = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    third = find_key(read_keys(file), secret)
     assert third is not None
     assert third.name == "third"
 
