@@ -1,7 +1,7 @@
 """Detected, missed and extra faces, landmark error and speed of each detector on folders of photos.
 
 python benchmarks/detectors.py DATA WEIGHTS PREPARED [NETWORK …]
-DATA holds celeba, celeba_wild, lfw_view1 and albums; PREPARED is as for doors.py.
+DATA holds celeba, celeba_wild, lfw_view1 and albums; PREPARED is as for crop_agreement.py.
 """
 
 import sys
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from doors import registered_landmarks
+from crop_agreement import registered_landmarks
 
 from facerec.crops import read_photo
 from facerec.faces import Detector, Face, FaceAlignmentDetector, RetinaFaceDetector, crop_faces

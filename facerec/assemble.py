@@ -10,7 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from facerec.errors import ConfigError, ModelError
-from facerec.job import run_job
+from facerec.job import loggers_of, recipes_of, run_job, wandb_finished
 from facerec.runtime.work_shard import WHOLE, Shard
 from facerec.study.freshness import begin, finish, up_to_date
 
@@ -30,15 +30,20 @@ def assemble(cfg: DictConfig) -> None:
     from facerec.data import describe_dataset
     from facerec.data.fingerprint import data_fingerprint
     from facerec.models import open_model, store
-    from facerec.report import show_weights
-    from facerec.study.models import check_same_identities, dataset_of, find_members
+    from facerec.report import log_ensemble, show_weights
+    from facerec.study.layout import member_names, study_dir
+    from facerec.study.members import check_same_identities, dataset_of, find_members
 
     if cfg.split not in ("train", "val"):
         raise ConfigError(f"split must be train or val, not {cfg.split!r}")
     if cfg.data.batch_size < 1:
         raise ConfigError(f"data.batch_size must be 1 or more, not {cfg.data.batch_size}")
     out = Path(HydraConfig.get().runtime.output_dir)
-    models = {name: open_model(folder, cfg.device) for name, folder in find_members(cfg.study, cfg.members).items()}
+    names = member_names(recipes_of(cfg.study))
+    models = {
+        name: open_model(folder, cfg.device)
+        for name, folder in find_members(study_dir(cfg), cfg.members, names).items()
+    }
     embedders = {name: _network(name, model) for name, model in models.items()}
     dataset = dataset_of(cfg.get("dataset"), next(iter(models.values())))
     images = instantiate(dataset, _convert_="all", _recursive_=False)
@@ -53,16 +58,20 @@ def assemble(cfg: DictConfig) -> None:
         return
     if up_to_date(out, inputs) and (out / "model").is_dir():
         log.info("%s: nothing it is made of has changed, so it stays as it is", out)
+        show_weights(open_model(out / "model", "cpu").statistics.ensemble or {}, out / "model")
     else:
         found, ensemble = _combine(cfg, embedders, fingerprints, images)
         origin = {"members": {name: str(model.path) for name, model in models.items()}, "dataset": images.name}
         kept = _thresholds(out / "model", ensemble)
-        begin(out)  # only now: an error up to here leaves what was there, and valid
+        begin(out, inputs)  # only now: an error up to here leaves what was there, and valid
         statistics = replace(kept, ensemble=found, trained_on=trained_on).to_json()
         made = describe_dataset(OmegaConf.to_container(dataset, resolve=True), images)  # type: ignore[arg-type]
         store.save(out / "model", ensemble, statistics=statistics, origin=origin, trained_on=made)
+        show_weights(found, out / "model")
+        with wandb_finished():
+            for logger in loggers_of(cfg, out):
+                log_ensemble(found, logger)
         finish(out, inputs)
-    show_weights(store.read_statistics(out / "model")["ensemble"], out / "model")
 
 
 def _thresholds(folder: Path, ensemble: "Ensemble") -> "Statistics":

@@ -40,7 +40,7 @@ def enroll(cfg: DictConfig) -> None:
         going_on(ledger.how_to_go_on),
         Gallery.open(cfg.gallery.url, model, read_url=cfg.gallery.read_url) as gallery,
     ):
-        if cfg.threshold is None and not gallery.measured:
+        if cfg.threshold is None and not gallery.has_thresholds:
             log.warning(
                 "%s has no thresholds, so new samples are not compared with those enrolled; run `python -m "
                 "facerec.evaluate` on it, or give threshold=",
@@ -68,9 +68,9 @@ def enroll(cfg: DictConfig) -> None:
 
 def _enroll(gallery: "Gallery", ledger: "Ledger", file: Path, sample: "Sample", cfg: DictConfig) -> None:
     name, doubt = ledger.names[file], None
-    if cfg.threshold is not None or gallery.measured:
+    if cfg.threshold is not None or gallery.has_thresholds:
         rule = {"far": cfg.far, "per": cfg.per, "threshold": cfg.threshold}
-        [doubt] = gallery.doubts(name, sample.vector[None], **rule)
+        [doubt] = gallery.check_enrolment(name, sample.vector[None], **rule)
     unlike = doubt and doubt.unlike is not None and f"does not look like the {name} you have ({doubt.unlike:.2f})"
     if unlike and cfg.review == "strict":
         ledger.refuse(file, unlike)

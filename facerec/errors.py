@@ -19,6 +19,10 @@ class DataError(FacerecError):
     """A data set or cache that is missing, incomplete, damaged or too small."""
 
 
+class PhotoSizeError(DataError):
+    """A photo with more pixels than are accepted."""
+
+
 class ModelError(FacerecError):
     """A model folder or checkpoint that can't be read, built or trusted."""
 

@@ -11,7 +11,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from facerec.errors import ConfigError, DataError
-from facerec.job import run_job, wandb_finished
+from facerec.job import loggers_of, run_job, wandb_finished
 from facerec.study.freshness import begin, finish, up_to_date
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def evaluate(cfg: DictConfig) -> None:
     """Measure, write metrics and report, and store thresholds and calibration with the model."""
     from facerec.models import open_model
     from facerec.report.evaluation import log_evaluation, show_evaluation
-    from facerec.study.models import dataset_of
+    from facerec.study.members import dataset_of
 
     out = Path(HydraConfig.get().runtime.output_dir)
     model = open_model(cfg.model, cfg.device)
@@ -44,11 +44,11 @@ def evaluate(cfg: DictConfig) -> None:
     evaluated = _measure(cfg, model, images)
     results = evaluated.results
     results.update(model=str(model.path), fingerprint=model.fingerprint, data=inputs["data"], **unseen)
-    begin(out)
+    begin(out, inputs)
     _write(out, model, evaluated)
     show_evaluation(results, out, _keep_thresholds(cfg, model, results, out))
     with wandb_finished():
-        if logger := instantiate(cfg.logger):
+        for logger in loggers_of(cfg, out):
             log_evaluation(results, logger, out / "report.html")
     finish(out, inputs)
 
@@ -57,14 +57,15 @@ def _inputs(cfg: DictConfig, model: "Model", images: "FaceImages") -> dict[str, 
     """All that decides the figures."""
     from facerec._version import __version__
     from facerec.data.fingerprint import data_fingerprint, files_fingerprint, list_fingerprint
-    from facerec.evaluation import find_pictures, read_pairs
+    from facerec.evaluation import find_images, read_pairs
 
     cache, attributes, pairs = Path(cfg.data.cache_dir), cfg.attributes, [Path(file) for file in cfg.lfw.pairs]
-    pictures = find_pictures(read_pairs(pairs), Path(cfg.lfw.root or "."))[0] if pairs else {}
+    pictures = find_images(read_pairs(pairs), Path(cfg.lfw.root or "."))[0] if pairs else {}
     statistics = model.statistics
     return {
         "version": __version__,
         **{key: cfg[key] for key in ("split", "allow_seen", "resamples", "seed")},
+        **_rates(cfg),
         "model": model.fingerprint,
         "statistics": {"ensemble": statistics.ensemble, "trained_on": statistics.trained_on},
         "data": data_fingerprint(images, cache),
@@ -117,7 +118,18 @@ def _measure(cfg: DictConfig, model: "Model", images: "FaceImages") -> "Evaluate
     if cfg.lfw.pairs:
         lfw = Lfw([Path(file) for file in cfg.lfw.pairs], Path(cfg.lfw.root or "."), instantiate(cfg.detector))
     given = _embedding(cfg, model, images)
-    return evaluate_model(**given, attributes=attributes, lfw=lfw, resamples=cfg.resamples, seed=cfg.seed)
+    return evaluate_model(
+        **given, attributes=attributes, lfw=lfw, **_rates(cfg), resamples=cfg.resamples, seed=cfg.seed
+    )
+
+
+def _rates(cfg: DictConfig) -> dict[str, Any]:
+    """At which error rates is measured."""
+    rates = {key: list(cfg[key]) for key in ("fars", "fpirs")}
+    for key, values in rates.items():
+        if not values or not all(0 < value < 1 for value in values):
+            raise ConfigError(f"{key}: must be rates between 0 and 1, not {values}")
+    return rates
 
 
 def _embedding(cfg: DictConfig, model: "Model", images: "FaceImages") -> dict[str, Any]:
@@ -139,7 +151,7 @@ def _write(out: Path, model: "Model", evaluated: "Evaluated") -> None:
     from facerec.evaluation import as_csv
     from facerec.report.evaluation import write_evaluation
     from facerec.runtime.files import replace_file
-    from facerec.study.models import member_runs
+    from facerec.study.members import member_runs
 
     results = evaluated.results
     results["ensemble"] = model.statistics.ensemble
@@ -159,9 +171,9 @@ def _keep_thresholds(cfg: DictConfig, model: "Model", results: Mapping[str, Any]
         model.store(statistics)
     if results["shared_identities"]:
         log.warning("the identities are not unseen, so no threshold is stored with the model")
-    said: str = describe_thresholds(statistics, results)
-    state_thresholds(out / "report.html", said)
-    return said
+    sentence: str = describe_thresholds(statistics, results)
+    state_thresholds(out / "report.html", sentence)
+    return sentence
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ from rich.table import Table
 
 from facerec.errors import ConfigError, FacerecError, MachineError
 from facerec.job import machine_errors, run_job
-from facerec.study.sweep import OBJECTIVE, write_best
+from facerec.study.best import OBJECTIVE, write_best
+from facerec.study.job_names import job_inputs
 from facerec.train import train
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def search(cfg: DictConfig) -> None:
             _show(study, folder)
     except Timeout as error:
         raise ConfigError(f"{folder}: another search is at work there; wait for it") from error
-    write_best(folder, cfg)
+    images = instantiate(cfg.dataset, _convert_="all")
+    write_best(folder, job_inputs(cfg, images), images)
     if failed := [problem for problem in problems if problem]:
         listed = "".join(f"\n  {problem}" for problem in failed)
         raise FacerecError(f"{len(failed)} trials failed; the same command tries others in their place:{listed}")

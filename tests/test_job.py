@@ -1,12 +1,15 @@
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import OverrideParseException
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from facerec.errors import ConfigError
-from facerec.job import CONFIG_DIR, _check_keys, _message, literal
+from facerec.job.arguments import literal
+from facerec.job.failures import message
+from facerec.job.keys import CONFIG_DIR, check_keys
 
 
 def _composed(job: str, *arguments: str) -> DictConfig:
@@ -14,7 +17,7 @@ def _composed(job: str, *arguments: str) -> DictConfig:
         return compose(job, [literal(argument) for argument in arguments])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8")))
 @example("José García")
 @example("O'Brien")
@@ -24,7 +27,15 @@ def _composed(job: str, *arguments: str) -> DictConfig:
 @example("[a, b]")
 @example("${oc.env:HOME} \\${x} \\\\")
 @example("Ann, Bea\n\"it's\"=\\'")
-def test_names_reach_a_job_literally(name: str) -> None:
+def test_names_are_read_literally(name: str) -> None:
+    overrides = OverridesParser.create().parse_overrides([literal(f"name={name}"), literal(f"+note={name}")])
+    cfg = OmegaConf.create({override.key_or_group: override.value() for override in overrides})
+
+    assert (cfg.name, cfg.note) == (name, name)
+
+
+def test_names_reach_a_job_literally() -> None:
+    name = "José O'Brien, \"it's\"=\\' ${oc.env:HOME} \\${x} \\\\\n[a, b]"
     cfg = _composed("gallery", f"name={name}", f"to={name}", f"+note={name}")
 
     assert (cfg.name, cfg.to, cfg.note) == (name, name, name)
@@ -65,7 +76,7 @@ def test_what_hydra_cannot_read_is_one_line_with_a_spelling_that_it_can(argument
     with pytest.raises(OverrideParseException) as caught:
         _composed("train", argument)
 
-    said = _message(caught.value)
+    said = message(caught.value)
     assert spelling in said
     assert argument in said
     assert "\n" not in said
@@ -74,9 +85,9 @@ def test_what_hydra_cannot_read_is_one_line_with_a_spelling_that_it_can(argument
 
 def test_a_group_that_is_switched_off_is_none_or_named_with_its_choices() -> None:
     cfg = _composed("train", "logger=null", "callbacks=null")
-    _check_keys(cfg, CONFIG_DIR / "train.yaml")
+    check_keys(cfg, CONFIG_DIR / "train.yaml")
     assert cfg.logger is None
     assert cfg.callbacks is None
 
     with pytest.raises(ConfigError, match="backbone: is needed; give one of resnet18, resnet34, resnet50"):
-        _check_keys(_composed("train", "backbone=null"), CONFIG_DIR / "train.yaml")
+        check_keys(_composed("train", "backbone=null"), CONFIG_DIR / "train.yaml")

@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 from PIL.TiffImagePlugin import TiffImageFile
 from torch import Tensor
 
-from facerec.errors import DataError
+from facerec.errors import DataError, PhotoSizeError
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ def _decode(data: bytes, name: str, max_pixels: int) -> Tensor:
     with _open(io.BytesIO(data), name) as picture:  # reads the header alone
         width, height = picture.size
         if width * height > max_pixels:
-            raise DataError(
+            raise PhotoSizeError(
                 f"{name}: {width}x{height} pixels are more than {max_pixels:,}; make the picture smaller"
             )
         return torch.from_numpy(_upright_rgb(picture, name)).permute(2, 0, 1)

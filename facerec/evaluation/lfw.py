@@ -25,7 +25,7 @@ _BATCH = 16  # photos in the detector at once
 
 
 class Lfw(NamedTuple):
-    """Pair lists, the folder of the pictures, and the detector of their faces."""
+    """Pair lists, the folder of their images, and the detector that finds the face in each."""
 
     pairs: Sequence[Path]
     root: Path
@@ -33,7 +33,7 @@ class Lfw(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """Two pictures, each `NAME/NAME_0001` without suffix, whether they show one person, and their fold."""
+    """Two images, each `NAME/NAME_0001` without suffix, whether they show one person, and their fold."""
 
     left: str
     right: str
@@ -42,10 +42,10 @@ class Pair(NamedTuple):
 
 
 def read_pairs(files: Sequence[Path]) -> list[Pair]:
-    """All pairs of the files, in order; folds are numbered through.
+    """All pairs of the files, in order; the folds of all files are numbered consecutively.
 
-    The first line holds N, the number of pairs of each kind, or the number of folds and N (`10 300` in
-    `pairs.txt`). Each fold has N lines `NAME i j` for one person, then N lines `NAME i NAME j` for two.
+    The first line holds N, the pairs of each kind, or the number of folds and N (`10 300` in `pairs.txt`). Each
+    fold has N lines `NAME i j`, pairs of one person, and then N lines `NAME i NAME j`, pairs of two.
 
     Raises:
         DataError: a file can't be read, is empty or not of that format; the message names file and line.
@@ -69,37 +69,37 @@ def read_pairs(files: Sequence[Path]) -> list[Pair]:
     return pairs
 
 
-def find_pictures(pairs: Sequence[Pair], root: Path) -> tuple[dict[str, Path], list[str]]:
-    """The file of each picture of the pairs, `ROOT/NAME/NAME_0001.jpg|png|…`, and the names of missing pictures.
+def find_images(pairs: Sequence[Pair], root: Path) -> tuple[dict[str, Path], list[str]]:
+    """The file of each image, `ROOT/NAME/NAME_0001.jpg|png|…`, by name, and the names of the missing ones.
 
     Raises:
-        DataError: there is no such folder, or all pictures are missing.
+        DataError: there is no such folder, or none of the images is in it.
     """
     if not root.is_dir():
         raise DataError(f"lfw.root: there is no folder {root}")
     names = sorted({name for pair in pairs for name in (pair.left, pair.right)})
-    pictures = {}
+    images = {}
     for name in names:
         files = sorted(filter(is_photo, (root / name).parent.glob(f"{escape(Path(name).name)}.*")))
         if files:
-            pictures[name] = files[0]
-    missing = [name for name in names if name not in pictures]
-    if not pictures:
-        raise DataError(f"lfw.root: none of the {len(names)} pictures is in {root}, such as {missing[0]}.jpg")
-    return pictures, missing
+            images[name] = files[0]
+    missing = [name for name in names if name not in images]
+    if not images:
+        raise DataError(f"lfw.root: none of the {len(names)} images is in {root}, first {missing[0]}.jpg")
+    return images, missing
 
 
 def pair_columns(
     pairs: Sequence[Pair], rows: dict[str, int]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
-    """`left`, `right`, `same` and `fold`, each `[P]`, of the pairs whose two pictures have a row.
+    """Left and right row, `same` and `fold`, each `[P]`, of the pairs whose images both have a row.
 
     Raises:
         DataError: there is no such pair.
     """
     kept = [pair for pair in pairs if pair.left in rows and pair.right in rows]
     if not kept:
-        raise DataError(f"lfw.pairs: none of the {len(pairs)} pairs has both pictures")
+        raise DataError(f"lfw.pairs: none of the {len(pairs)} pairs has both images")
     left = np.array([rows[pair.left] for pair in kept])
     right = np.array([rows[pair.right] for pair in kept])
     return left, right, np.array([pair.same for pair in kept]), np.array([pair.fold for pair in kept])
@@ -112,7 +112,7 @@ def _pair(row: list[str], same: bool, fold: int, place: str) -> Pair:
         wanted = "NAME i j" if same else "NAME i NAME j"
         raise DataError(f"{place}: expected `{wanted}`, a pair of {'one person' if same else 'two'}")
     if not row[1].isdecimal() or not row[3].isdecimal():
-        raise DataError(f"{place}: {' '.join(row)} has picture numbers that are not numbers")
+        raise DataError(f"{place}: {' '.join(row)} does not number its images")
     if any("/" in name or name.startswith(".") for name in row[::2]):
         raise DataError(f"{place}: a name can't hold a slash or start with a dot")
     left, right = (f"{name}/{name}_{int(number):04d}" for name, number in (row[:2], row[2:]))
@@ -123,11 +123,11 @@ def measure_lfw(lfw: Lfw, model: Model) -> dict[str, Any]:
     """Fold accuracies of every system, and the pictures that are missing or show no face.
 
     Raises:
-        DataError: as `read_pairs` and `find_pictures`, or there are fewer than two folds.
+        DataError: as `read_pairs` and `find_images`, or there are fewer than two folds.
     """
     pairs = read_pairs(lfw.pairs)
-    pictures, missing = find_pictures(pairs, lfw.root)
-    names, crops, faceless = _crop_pictures(pictures, lfw.detector)
+    images, missing = find_images(pairs, lfw.root)
+    names, crops, faceless = _crop_images(images, lfw.detector)
     left, right, same, fold = pair_columns(pairs, {name: row for row, name in enumerate(names)})
     for problem, listed in (("are missing", missing), ("show no face", faceless)):
         if listed:
@@ -146,7 +146,7 @@ def measure_lfw(lfw: Lfw, model: Model) -> dict[str, Any]:
     }
 
 
-def _crop_pictures(
+def _crop_images(
     pictures: Mapping[str, Path], detector: Detector
 ) -> tuple[list[str], NDArray[np.uint8], list[str]]:
     """Names and crops of the pictures with a face, the most central one, and the names of those without.

@@ -105,8 +105,10 @@ def _point(probes: Probes, rate: float) -> IdentificationPoint:
     refused = descending[shares > rate]
     # float numbers of a tensor survive the way to Python and back
     threshold = float(torch.nextafter(refused[0], refused.new_tensor(2))) if len(refused) else -1.0
-    fpir, found = (float(hits.double().mean()) for hits in (probes.alarms(threshold), probes.identified(threshold)))
-    return IdentificationPoint(rate, fpir, found, threshold)
+    fpir, identified = (
+        float(hits.double().mean()) for hits in (probes.alarms(threshold), probes.identified(threshold))
+    )
+    return IdentificationPoint(rate, fpir, identified, threshold)
 
 
 def _nearest(embeddings: Tensor, prototypes: Tensor) -> tuple[Tensor, Tensor]:

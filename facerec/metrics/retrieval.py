@@ -70,5 +70,5 @@ def retrieval_metrics(embeddings: Tensor, labels: Tensor, *, block: int | None =
     >>> retrieval_metrics(vectors, torch.tensor([0, 0, 1, 1]))
     RetrievalValues(map_at_r=0.75, precision_at_1=0.75, r_precision=0.75)
     """
-    found = retrieval_per_query(embeddings, labels, block=block)
-    return RetrievalValues(*(float(values.mean()) for values in found[1:]))
+    queries = retrieval_per_query(embeddings, labels, block=block)
+    return RetrievalValues(*(float(values.mean()) for values in queries[1:]))

@@ -33,14 +33,14 @@ def save(
     origin: Mapping[str, Any],
     trained_on: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a model folder, whole or not at all.
+    """Write a model folder, completely or not at all.
 
-    It is written and flushed beside `folder`, then moved there; a model already at `folder` is put aside for
-    that moment, deleted afterwards, and stays if anything fails.
+    It is written and flushed beside `folder`, then moved there. A model already at `folder` is moved aside and then
+    deleted; it stays if anything fails.
 
     Args:
-        folder: where to; parents are made.
-        embedder: what to save, one or an ensemble; compiled or not, on any device.
+        folder: to write; parents are made.
+        embedder: an embedder or an ensemble; compiled or not, on any device.
         statistics: channel and pair statistics, thresholds, … : whatever JSON can hold.
         origin: where the model came from (data set, run, seed, …): plain values only. The versions of facerec
             and torch are added.
@@ -66,7 +66,7 @@ def check(
     origin: Mapping[str, Any],
     trained_on: Mapping[str, Any] | None = None,
 ) -> tuple[bytes, dict[str, Tensor]]:
-    """What `save` refuses before it writes, for those who want to know before they train.
+    """The checks of `save`, for those who want to know before they train whether a model can be saved.
 
     Returns:
         The contract as YAML, and the weights by name.
@@ -75,7 +75,9 @@ def check(
         ModelError: as `save`.
     """
     embedder = getattr(embedder, "_orig_mod", embedder)
-    backbones = [_backbone(one) for one in (embedder.embedders if isinstance(embedder, Ensemble) else [embedder])]
+    backbones = [
+        _backbone(member) for member in (embedder.embedders if isinstance(embedder, Ensemble) else [embedder])
+    ]
     for backbone in backbones:
         if BACKBONES.get(type(backbone).__name__) is not type(backbone):
             raise ModelError(f"{folder}: {type(backbone)} is not listed in facerec.backbones.BACKBONES")
@@ -90,7 +92,7 @@ def check(
         names = {file.name for file in folder.iterdir() if not file.match(".*.new")}
         if others := sorted(names - {_CONTRACT, _STATISTICS, _WEIGHTS, ONNX}):
             cure = "move it or choose another folder"
-            raise ModelError(f"{folder}: holds {brief(others)}, no part of a model; {cure}")
+            raise ModelError(f"{folder}: holds {brief(others)}, which does not belong to a model; {cure}")
     try:
         return contract.dump(terms).encode(), weights
     except yaml.YAMLError as error:
@@ -98,7 +100,7 @@ def check(
 
 
 def write_statistics(folder: str | Path, statistics: Mapping[str, Any]) -> None:
-    """Replace the statistics of a model folder, whole or not at all, and nothing else.
+    """Replace the statistics of a model folder, completely or not at all, and nothing else.
 
     Args:
         folder: as written by `save`.
@@ -139,7 +141,7 @@ def load(folder: str | Path, device: str | torch.device = "cpu") -> Embedder | E
 
 
 def read_statistics(folder: str | Path) -> dict[str, Any]:
-    """What `save` or `write_statistics` was given.
+    """The values that `save` or `write_statistics` was given.
 
     Raises:
         ModelError: the file is missing or damaged.
@@ -175,7 +177,7 @@ def fingerprint(folder: str | Path) -> str:
 
 
 def _fingerprint_of(embedder: Embedder) -> str:
-    """What `fingerprint` says of the embedder's folder."""
+    """The `fingerprint` of the folder that the embedder would be saved to."""
     return _digest(contract.describe(_backbone(embedder), {}), safetensors.torch.save(_weights(embedder)))
 
 
@@ -231,10 +233,10 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
 
 def _check_fit(embedder: Embedder | Ensemble, weights: Mapping[str, Tensor], path: Path) -> None:
     wanted = {name: _form(tensor) for name, tensor in embedder.state_dict().items()}
-    found = {name: _form(tensor) for name, tensor in weights.items()}
-    names = [name for name in {**wanted, **found} if wanted.get(name) != found.get(name)]
+    stored = {name: _form(tensor) for name, tensor in weights.items()}
+    names = [name for name in {**wanted, **stored} if wanted.get(name) != stored.get(name)]
     if names:
-        lines = [f"{name}: {found.get(name, 'none')}, wants {wanted.get(name, 'none')}" for name in names[:3]]
+        lines = [f"{name}: {stored.get(name, 'none')}, wants {wanted.get(name, 'none')}" for name in names[:3]]
         lines += [f"and {len(names) - 3} more"] if len(names) > 3 else []
         listed = "".join(f"\n  {line}" for line in lines)
         raise ModelError(f"{path}: does not fit {_CONTRACT}; take both from one save{listed}")

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from facerec.errors import ConfigError, GalleryError
 from facerec.gallery.names import clean_name, printable
-from facerec.gallery.records import Enrolled, Size
+from facerec.gallery.records import Enrolled, GallerySize
 from facerec.runtime.clutter import is_clutter
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class Ledger:
         """The message for somebody who stops the enrolment."""
         return f"{self.enrolled} of {self.photos} photos are enrolled; the same command goes on with the rest"
 
-    def show(self, place: str, size: Size | None) -> None:
+    def show(self, place: str, size: GallerySize | None) -> None:
         """Print a row for each person, then the refused photos with their reasons.
 
         Args:

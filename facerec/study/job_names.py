@@ -1,4 +1,4 @@
-"""Which training job of a sweep is this: its name, what goes into it, and whether it was finished before."""
+"""Which training job of a sweep is this: what decides its result, its name, and whether it was done before."""
 
 import hashlib
 import json
@@ -6,94 +6,117 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hydra.errors import HydraException
-from hydra.utils import instantiate
+import yaml
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
-from facerec.errors import FacerecError
-from facerec.study.freshness import read_inputs
+from facerec.study.freshness import own_names, read_inputs, read_started
 
 if TYPE_CHECKING:
     from facerec.data import FaceImages
 
 # what runs are called, where and how they are logged, and how fast they go
-_INDECISIVE = ("hydra", "hparams_search", "study", "logger", "callbacks", "ckpt_path")
-_INDECISIVE_DATA = ("cache_dir", "decode_workers", "num_workers")
-UNREADABLE = (FacerecError, HydraException, OmegaConfBaseException, OSError)
-
-
-def job_name(*, _root_: DictConfig) -> str:
-    """Folder of a job in a sweep: loss, learning rate, and a hash over all that decides what comes out.
-
-    Registered as the resolver `${job_name:}`. Jobs share a folder only if they are the same job on the same data,
-    wherever that lies. Data that can't be opened has no split in the name: the job itself will say what is wrong.
-    """
-    before = _named(_root_, decisive(_root_))  # what jobs were called when data had no split in their names
-    try:
-        images = open_images_of(_root_)
-        inputs = job_inputs(_root_, images)
-    except UNREADABLE:
-        return before
-    if finished(Path(_root_.hydra.sweep.dir) / before, inputs, images):
-        return before
-    return _named(_root_, {**inputs["config"], "dataset": inputs["data"], "init_from": inputs["init_from"]})
+_INDECISIVE = {
+    *("ckpt_path", "debug", "hparams_search", "hydra", "logger", "paths", "print_config", "resume", "study"),
+}
+_INDECISIVE_DATA = {"cache_dir", "decode_workers", "num_workers"}
+_INDECISIVE_CALLBACKS = {"checkpoint", "last", "learning_rate", "progress"}
 
 
 def job_inputs(cfg: DictConfig, images: "FaceImages") -> dict[str, Any]:
     """What goes into a training job: its configuration, its data, and the model it starts from."""
+    from facerec.data.fingerprint import data_fingerprint
     from facerec.models.store import fingerprint
 
-    start = None if cfg.init_from is None else fingerprint(cfg.init_from)
-    return {"config": decisive(cfg), "data": data_of(cfg, images), "init_from": start}
-
-
-def finished(run: Path, inputs: Mapping[str, Any], images: "FaceImages") -> bool:
-    """Whether the job in `run` was finished with these `job_inputs`, by whatever version and wherever they lay."""
-    job, wanted = read_inputs(run), json.loads(json.dumps(inputs))
-    if job is None or not (run / "model").is_dir() or not on_data_of(job, wanted, images):
-        return False
-    lie = {"dataset": None, "init_from": None}  # these are told apart by content
-    same_start = bool(job.get("init_from") == wanted["init_from"])
-    return same_start and {**job["config"], **lie} == {**wanted["config"], **lie}
-
-
-def decisive(cfg: DictConfig) -> dict[str, Any]:
-    """What of a run's configuration decides its metrics, resolved."""
-    plain: dict[str, Any] = {
-        str(key): OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
-        for key, value in cfg.items()
-        if key not in _INDECISIVE
+    return {
+        "config": deciding_config(cfg),
+        "data": data_fingerprint(images, Path(cfg.data.cache_dir)),
+        "init_from": None if cfg.init_from is None else fingerprint(cfg.init_from),
     }
-    plain["data"] = {key: value for key, value in plain["data"].items() if key not in _INDECISIVE_DATA}
-    # where this key lay when the first jobs were named and finished: they keep their names
-    plain["head"] = {"shard": plain["loss"].pop("shard_classes", False)}
-    return plain
 
 
-def on_data_of(job: Mapping[str, Any], wanted: Mapping[str, Any], images: "FaceImages") -> bool:
-    """Whether a job had the wanted data; one that wrote down the times of its files, the same folder of it, too."""
+def job_name(cfg: DictConfig, inputs: Mapping[str, Any] | None, images: "FaceImages | None") -> str:
+    """Folder of a job in its sweep: that of the same job if there is one, or else loss, learning rate and a hash.
+
+    Jobs share a folder only if they are the same job on the same data, wherever that lies.
+
+    Args:
+        cfg: of the job, with Hydra's.
+        inputs: as `job_inputs` gives them; None where the data can't be opened: the job itself will say why.
+        images: the data set, or None.
+    """
+    deciding = deciding_config(cfg)
+    if inputs is not None and images is not None:
+        if same := find_job(Path(cfg.hydra.sweep.dir), inputs, images):
+            return same
+        deciding = {**deciding, "dataset": inputs["data"], "init_from": inputs["init_from"]}
+    digest = hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:8]
+    return f"{cfg.hydra.runtime.choices.loss}-lr{cfg.optimizer.lr:g}-{digest}"
+
+
+def find_job(sweep: Path, inputs: Mapping[str, Any], images: "FaceImages") -> str | None:
+    """The folder of a sweep in which this job was finished, or else begun; None if there is none."""
+    runs = sorted(file.parent for file in sweep.glob("*/config.yaml"))
+    for matches in (is_finished, _is_begun):
+        for run in runs:
+            if matches(run, inputs, images):
+                return run.name
+    return None
+
+
+def is_finished(run: Path, inputs: Mapping[str, Any], images: "FaceImages") -> bool:
+    """Whether the job in `run` was finished with these `job_inputs`, by whatever version and wherever they lay."""
+    job = read_inputs(run)
+    return job is not None and (run / "model").is_dir() and _same_job(job, inputs, images)
+
+
+def on_same_data(job: Mapping[str, Any], inputs: Mapping[str, Any], images: "FaceImages") -> bool:
+    """Whether a job had the data of these inputs; before data counted by content, files of the same times did."""
     from facerec.data.fingerprint import dated_fingerprint
 
-    if job["data"] == wanted["data"]:
+    if job["data"] == inputs["data"]:
         return True
-    same_folder = bool(job["config"]["dataset"] == wanted["config"]["dataset"])
+    same_folder = own_names(job["config"]["dataset"]) == own_names(inputs["config"]["dataset"])
     return same_folder and bool(job["data"] == dated_fingerprint(images))
 
 
-def open_images_of(cfg: DictConfig) -> "FaceImages":
-    """The data set of a job; raises one of `UNREADABLE` where it is missing or wrong."""
-    images: FaceImages = instantiate(cfg.dataset, _convert_="all")
-    return images
+def deciding_config(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
+    """What of a run's configuration decides its metrics, resolved, in one form whatever version wrote it.
+
+    Classes count by their own names: where they lie in the package may change.
+    """
+    plain: dict[str, Any] = {
+        str(key): _plain(value) for key, value in cfg.items() if key not in _INDECISIVE and key != "callbacks"
+    }
+    plain["data"] = {key: value for key, value in plain["data"].items() if key not in _INDECISIVE_DATA}
+    head = plain.pop("head", None) or {}  # where the key lay before
+    plain["loss"] = {"shard_classes": bool(head.get("shard")), **plain["loss"]}
+    callbacks = cfg.get("callbacks") or {}
+    if extra := [key for key, value in callbacks.items() if key not in _INDECISIVE_CALLBACKS and value]:
+        plain["callbacks"] = {key: _plain(callbacks[key]) for key in extra}
+    named: dict[str, Any] = own_names(plain)
+    return named
 
 
-def data_of(cfg: DictConfig, images: "FaceImages") -> str:
-    """The fingerprint of a job's data."""
-    from facerec.data.fingerprint import data_fingerprint
-
-    return data_fingerprint(images, Path(cfg.data.cache_dir))
+def _plain(value: Any) -> Any:
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
 
 
-def _named(cfg: DictConfig, decides: Mapping[str, Any]) -> str:
-    digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:8]
-    return f"{cfg.hydra.runtime.choices.loss}-lr{cfg.optimizer.lr:g}-{digest}"
+def _same_job(job: Mapping[str, Any], inputs: Mapping[str, Any], images: "FaceImages") -> bool:
+    if not {"config", "data"} <= job.keys() or not on_same_data(job, inputs, images):
+        return False
+    by_content = {"dataset": None, "init_from": None}
+    theirs, ours = ({**deciding_config(one["config"]), **by_content} for one in (job, inputs))
+    return bool(job.get("init_from") == inputs["init_from"]) and theirs == ours
+
+
+def _is_begun(run: Path, inputs: Mapping[str, Any], images: "FaceImages") -> bool:
+    """Whether this job was begun in `run` and not finished."""
+    if read_inputs(run) is not None:
+        return False
+    if (started := read_started(run)) is not None:
+        return _same_job(started, inputs, images)
+    try:  # begun when nothing but the configuration was written down
+        config = yaml.safe_load((run / "config.yaml").read_bytes())
+        return bool(deciding_config(config) == inputs["config"])
+    except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError):
+        return False

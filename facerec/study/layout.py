@@ -1,31 +1,62 @@
-"""Where results lie."""
+"""Where a study's results lie: `OUTPUTS/STUDY/MEMBER/JOB`, `…/ensemble` and `…/evaluation`."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+
+ENSEMBLE, EVALUATION = "ensemble", "evaluation"
+
+
+def study_dir(cfg: DictConfig) -> Path:
+    """Folder of the configuration's study."""
+    return Path(str(OmegaConf.select(cfg, "paths.outputs", default="outputs"))) / str(cfg.study)
+
+
+def sweep_dir(when: str, *, _root_: DictConfig) -> str:
+    """Folder of a sweep, registered as the resolver `${sweep_dir:WHEN}`; that of a recipe lies in its study."""
+    recipe = _choice(_root_, "experiment")
+    return str(
+        study_dir(_root_) / recipe.rpartition("/")[2] if recipe else study_dir(_root_).with_name("sweep") / when
+    )
+
+
+def ensemble_dir(*, _root_: DictConfig) -> str:
+    """Folder of a study's ensemble, registered as the resolver `${ensemble_dir:}`."""
+    return str(study_dir(_root_) / ENSEMBLE)
 
 
 def evaluation_dir(*, _root_: DictConfig) -> str:
     """Folder of an evaluation, registered as the resolver `${evaluation_dir:}`.
 
-    That of a study lies in it, that of a run beside its model, that of any other in `outputs/evaluation/NAME`; on
+    That of a study lies in it, that of a run beside its model, that of any other in `OUTPUTS/evaluation/NAME`; on
     another data set than the model's own in a folder of that data set's name in there.
     """
-    study = Path("outputs") / str(_root_.study)
-    model = Path(str(_root_.model))
-    if model == study / "ensemble" / "model":
-        return str(study / "evaluation")
+    study, model = study_dir(_root_), Path(str(_root_.model))
+    if model == study / ENSEMBLE / "model":
+        return str(study / EVALUATION)
     model = (model / "model" if (model / "model").is_dir() else model).resolve()
     if model.name == "model" and model.is_dir():
-        folder = model.parent / "evaluation"
+        folder = model.parent / EVALUATION
     else:
-        folder = Path("outputs/evaluation") / (model.stem if model.is_file() else model.name)
+        folder = study.with_name(EVALUATION) / (model.stem if model.is_file() else model.name)
     return str(folder / _dataset_name(_root_))
+
+
+def member_names(recipes: Iterable[str]) -> list[str]:
+    """The members among the recipes of a study."""
+    return sorted(name for name in recipes if name not in (ENSEMBLE, EVALUATION) and not name.startswith("_"))
 
 
 def _dataset_name(cfg: DictConfig) -> str:
     if cfg.get("dataset") is None:
         return ""
-    name = str(cfg.hydra.runtime.choices.dataset)
+    name = _choice(cfg, "dataset")
     root = OmegaConf.select(cfg, "dataset.root", throw_on_missing=False)
     return Path(str(root)).expanduser().resolve().name if name == "folder" and root else name
+
+
+def _choice(cfg: DictConfig, group: str) -> str:
+    choice: Any = cfg.hydra.runtime.choices.get(group)
+    return str(choice or "")

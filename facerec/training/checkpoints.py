@@ -2,6 +2,7 @@
 
 import io
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,12 @@ import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 
 from facerec.runtime.files import replace_file
+
+
+def last_checkpoint(run: Path) -> Path | None:
+    """The checkpoint from which a run goes on: of its last epoch, or of its best where that one is damaged."""
+    files = (run / "checkpoints" / "last.ckpt", run / "checkpoints" / "best.ckpt")
+    return next((file for file in files if zipfile.is_zipfile(file)), None)
 
 
 class WholeCheckpoints(TorchCheckpointIO):

@@ -115,14 +115,14 @@ class Learner(pl.LightningModule):
         if differing := [key for key in _SCHEDULE if there and there.get(key) != here.get(key)]:
             lines = [f"{_SCHEDULE[key]}: {there.get(key)} there, {here.get(key)} here" for key in differing]
             raise ConfigError(
-                "ckpt_path: the learning rate of the checkpoint's training follows another schedule, so take its "
+                "resume: the learning rate of the checkpoint's training follows another schedule, so take its "
                 f"values, or start a new training (init_from=MODEL):{_indented(lines)}"
             )
         timed = any(isinstance(callback, Timer) for callback in self.trainer.callbacks)  # type: ignore[attr-defined]
         if timed and not isinstance(scheduler, LambdaLR):
             log.warning(
                 "trainer.max_time: the time may run out in the middle of the learning rate's schedule, which is as "
-                "long as trainer.max_epochs and max_steps say; ckpt_path goes on to its end"
+                "long as trainer.max_epochs and max_steps say; resume=RUN goes on to its end"
             )
 
     def forward(self, crops: Tensor) -> Tensor:
@@ -233,7 +233,7 @@ class Learner(pl.LightningModule):
         here |= {key: value for key, value in self._batches().items() if key in there}
         if differing := [key for key in here if there.get(key) != here[key]]:
             lines = [f"{key}: {there.get(key)} in the checkpoint, {here[key]} here" for key in differing]
-            raise ModelError(f"ckpt_path: the checkpoint is of another run:{_indented(lines)}")
+            raise ModelError(f"resume: the checkpoint is of another run:{_indented(lines)}")
         self._schedule = next(iter(checkpoint.get("lr_schedulers", [])), {})
         if self.head.sharded:
             shard_checkpoint(checkpoint, self.head.sharded, self._head_parameters(), self._trained())

@@ -2,17 +2,13 @@
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
-from hydra.utils import instantiate as hydra_instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from facerec.errors import ConfigError, ModelError
@@ -27,13 +23,27 @@ if TYPE_CHECKING:
     from facerec.training.learner import Learner
 
 log = logging.getLogger(__name__)
-instantiate = partial(hydra_instantiate, _convert_="all")  # plain lists and dicts, which every library knows
+Build = Callable[..., Any]  # makes what a node of the configuration describes
 
 
 def run_training(
-    cfg: DictConfig, run: Path, images: "FaceImages", callbacks: Sequence["Callback"] = ()
+    cfg: DictConfig,
+    run: Path,
+    images: "FaceImages",
+    build: Build,
+    *,
+    group: str | None = None,
+    callbacks: Sequence["Callback"] = (),
 ) -> dict[str, float] | None:
     """Train and measure in the folder `run`.
+
+    Args:
+        cfg: as conf/train.yaml.
+        run: the folder; made already.
+        images: the data set.
+        build: makes what a node of the configuration describes, as `hydra.utils.instantiate` does.
+        group: of the run on W&B; None for a run on its own.
+        callbacks: more of them than the configuration names.
 
     Returns:
         The metrics of the model by name; nothing after a dry run, or in a process that is not the first.
@@ -45,10 +55,10 @@ def run_training(
         logging.getLogger().setLevel(logging.WARNING)
     else:
         replace_file(run / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True).encode())
-    data = _data(cfg, images)
+    data = _data(cfg, images, build)
     pl.seed_everything(cfg.seed, workers=True)  # after decoding, which draws random numbers only where it happens
     with _refused_or_interrupted():
-        return _fit(cfg, run, _learner(cfg, data), data, callbacks)
+        return _fit(cfg, run, _learner(cfg, data, build), data, build, group, callbacks)
 
 
 @contextmanager
@@ -66,20 +76,21 @@ def _refused_or_interrupted() -> Iterator[None]:
         raise
 
 
-def _data(cfg: DictConfig, images: "FaceImages") -> "FaceData":
+def _data(cfg: DictConfig, images: "FaceImages", build: Build) -> "FaceData":
     counts = ", ".join(f"{len(images.rows(split))} {split}" for split in ("train", "seen", "val", "test"))
     log.info("dataset %s: %d training identities; images: %s", images.name, images.num_classes, counts)
-    data: FaceData = instantiate(cfg.data)(images, instantiate(cfg.augment), seed=cfg.seed)
+    data: FaceData = build(cfg.data)(images, build(cfg.augment), seed=cfg.seed)
+    data.prepare_data()  # the model needs the channel statistics before Lightning would ask for the data
     return data
 
 
-def _learner(cfg: DictConfig, data: "FaceData") -> "Learner":
+def _learner(cfg: DictConfig, data: "FaceData", build: Build) -> "Learner":
     from facerec.models import load
     from facerec.models.embedder import Embedder
 
     statistics = data.statistics
     log.info("channel mean %s, std %s (0..255)", *(_rounded(row) for row in (statistics.mean, statistics.std)))
-    embedder = Embedder(instantiate(cfg.backbone), statistics.mean, statistics.std)
+    embedder = Embedder(build(cfg.backbone), statistics.mean, statistics.std)
     if cfg.init_from is not None:
         start = load(cfg.init_from)
         if not isinstance(start, Embedder):
@@ -89,14 +100,20 @@ def _learner(cfg: DictConfig, data: "FaceData") -> "Learner":
                 f"init_from: {cfg.init_from} is {start.backbone.options}, not {embedder.backbone.options}"
             )
         embedder.backbone.load_state_dict(start.backbone.state_dict())
-    head = instantiate(cfg.loss, embedding_dim=embedder.embedding_dim, num_classes=data.images.num_classes)
-    parts = instantiate(cfg.optimizer), instantiate(cfg.scheduler)
-    learner: Learner = instantiate(cfg.learner)(embedder, head, data.images, *parts)
+    head = build(cfg.loss, embedding_dim=embedder.embedding_dim, num_classes=data.images.num_classes)
+    parts = build(cfg.optimizer), build(cfg.scheduler)
+    learner: Learner = build(cfg.learner)(embedder, head, data.images, *parts)
     return learner
 
 
 def _fit(
-    cfg: DictConfig, run: Path, learner: "Learner", data: "FaceData", more_callbacks: Sequence["Callback"]
+    cfg: DictConfig,
+    run: Path,
+    learner: "Learner",
+    data: "FaceData",
+    build: Build,
+    group: str | None,
+    more_callbacks: Sequence["Callback"],
 ) -> dict[str, float] | None:
     from pytorch_lightning import Trainer
     from pytorch_lightning.callbacks import ProgressBar
@@ -104,18 +121,18 @@ def _fit(
 
     from facerec.models import store as model
     from facerec.report import draw_curves, show_table
-    from facerec.training.checkpoints import WholeCheckpoints
+    from facerec.training.checkpoints import WholeCheckpoints, last_checkpoint
     from facerec.training.crop_grid import CropGrid
     from facerec.training.precision import fastest_precision
 
     precision = cfg.trainer.precision
     if precision == "auto":
         precision = fastest_precision(cfg.trainer.accelerator)
-    loggers = [CSVLogger(run, name="csv"), *([_logger(cfg, run)] if cfg.get("logger") else [])]
-    callbacks, switches = _callbacks(cfg)
+    loggers = [CSVLogger(run, name="csv"), *_loggers(cfg, run, build, group)]
+    callbacks, switches = _callbacks(cfg, build)
 
     def make_trainer(**parts: Any) -> Trainer:
-        make = instantiate(cfg.trainer, _partial_=True, precision=precision, default_root_dir=str(run))
+        make = build(cfg.trainer, _partial_=True, precision=precision, default_root_dir=str(run))
         plugins = [*(make.keywords.get("plugins") or []), WholeCheckpoints()]
         try:
             trainer: Trainer = make(**parts, **switches, plugins=plugins)
@@ -130,7 +147,7 @@ def _fit(
         logger.log_hyperparams(parameters)
     if trainer.strategy.root_device.type == "cpu":
         keep_freed_memory()
-    trainer.fit(learner, data, ckpt_path=cfg.ckpt_path)
+    trainer.fit(learner, data, ckpt_path=last_checkpoint(Path(cfg.resume)) if cfg.resume else None)
 
     if trainer.fast_dev_run:  # type: ignore[attr-defined]
         return None
@@ -152,14 +169,14 @@ def _fit(
     return values
 
 
-def _callbacks(cfg: DictConfig) -> tuple[list["Callback"], dict[str, bool]]:
+def _callbacks(cfg: DictConfig, build: Build) -> tuple[list["Callback"], dict[str, bool]]:
     """The callbacks, and what tells Lightning whether to add its own.
 
     `trainer` can switch off checkpoints and the progress bar, or their callbacks can be left out.
     """
     from pytorch_lightning.callbacks import Checkpoint, ProgressBar
 
-    callbacks = [instantiate(callback) for callback in (cfg.get("callbacks") or {}).values() if callback]
+    callbacks = [build(callback) for callback in (cfg.get("callbacks") or {}).values() if callback]
     switches = {}
     for key, kind in (("enable_checkpointing", Checkpoint), ("enable_progress_bar", ProgressBar)):
         found = [callback for callback in callbacks if isinstance(callback, kind)]
@@ -179,15 +196,18 @@ def _best_checkpoint(trainer: "Trainer") -> Path | None:
     return None
 
 
-def _logger(cfg: DictConfig, run: Path) -> "Logger":
-    """The logger; in a sweep, a W&B run of the sweep's group, which stays the same run when the job goes on."""
-    job = HydraConfig.get()
-    if job.mode != RunMode.MULTIRUN or not cfg.logger["_target_"].endswith("WandbLogger"):
-        return cast("Logger", instantiate(cfg.logger))
-    name = run / "wandb-id.txt"
-    if not name.exists() or not name.read_text():
-        replace_file(name, uuid4().hex[:8].encode())
-    return cast("Logger", instantiate(cfg.logger, id=name.read_text(), resume="allow", group=job.sweep.dir))
+def _loggers(cfg: DictConfig, run: Path, build: Build, group: str | None) -> list["Logger"]:
+    """The loggers; in a sweep, a W&B run of the group, which stays the same run when the job goes on."""
+    loggers = []
+    for name, logger in (cfg.get("logger") or {}).items():
+        settings = {}
+        if name == "wandb" and group is not None:
+            file = run / "wandb-id.txt"
+            if not file.exists() or not file.read_text():
+                replace_file(file, uuid4().hex[:8].encode())
+            settings = {"id": file.read_text(), "resume": "allow", "group": group, "job_type": run.parent.name}
+        loggers.append(build(logger, **settings))
+    return loggers
 
 
 def _origin(cfg: DictConfig, run: Path, learner: "Learner", data: "FaceData") -> dict[str, Any]:

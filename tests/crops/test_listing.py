@@ -14,7 +14,7 @@ from PIL import Image
 
 from facerec.crops import list_photos
 from facerec.data.folder import folder
-from facerec.evaluation import find_pictures, read_pairs
+from facerec.evaluation import find_images, read_pairs
 from facerec.preparation import list_sources
 from facerec.runtime.clutter import in_clutter, is_clutter
 
@@ -91,7 +91,7 @@ def test_pictures_of_pairs_too(album: Path, tmp_path: Path) -> None:
     (album / "Ann" / "Ann_0001.TXT").write_text("sorts before the picture")
     pairs = tmp_path / "pairs.txt"
     pairs.write_text("1\nAnn 1 2\nAnn 1 Bob 1\n", encoding="utf-8-sig")  # as editors on Windows write it
-    found, missing = find_pictures(read_pairs([pairs]), album)
+    found, missing = find_images(read_pairs([pairs]), album)
     assert [file.name for file in found.values()] == ["Ann_0001.jfif", "Ann_0002.jpg"]
     assert missing == ["Bob/Bob_0001"]
 

@@ -14,7 +14,7 @@ from facerec.crops.align import ARCFACE_TEMPLATE
 from facerec.models import open_model
 
 ROOT = Path(__file__).parents[2]
-SCRIPT = runpy.run_path(str(ROOT / "experiments" / "peer_dlib.py"))
+SCRIPT = runpy.run_path(str(ROOT / "benchmarks" / "dlib_model.py"))
 PACKAGE = ROOT / "outputs/peer/node_modules/@vladmandic/face-api/model"
 MANIFEST = "face_recognition_model-weights_manifest.json"
 

@@ -82,10 +82,10 @@ def matrix(seed: int = 0) -> Matrix:
 def written(folder: Path, **changes: Any) -> Path:
     """A contract in the folder."""
     terms = {**TERMS, **changes}
-    (folder / "peer.yaml").write_text(
+    (folder / "external.yaml").write_text(
         yaml.safe_dump({key: value for key, value in terms.items() if value is not None})
     )
-    return folder / "peer.yaml"
+    return folder / "external.yaml"
 
 
 @pytest.fixture(params=["N", 1])
@@ -121,13 +121,13 @@ def test_what_is_wrong_with_it_is_said(contract: Path) -> None:
     for changes, message in (
         ({"std": "one"}, "std is missing or of the wrong type"),
         ({"colour": "GRB"}, "colour must be RGB or BGR, not GRB"),
-        ({"weights": "other.onnx"}, r"other\.onnx: is missing or no ONNX model"),
+        ({"weights": "other.onnx"}, r"other\.onnx: is missing or not an ONNX model"),
         ({"mean": True}, "mean is missing or of the wrong type"),
         ({"output": 1}, "output is missing or of the wrong type"),
         ({"output": "other"}, r"output does not fit net\.onnx: there is no output other among vectors"),
         (
             {"embedding_dim": 7},
-            r"peer\.yaml: embedding_dim does not fit net\.onnx: no output holds vectors of 7: vectors \[",
+            r"external\.yaml: embedding_dim does not fit net\.onnx: no output holds vectors of 7: vectors \[",
         ),
     ):
         with pytest.raises(ModelError, match=message):
@@ -137,11 +137,11 @@ def test_what_is_wrong_with_it_is_said(contract: Path) -> None:
 @pytest.mark.parametrize(
     ("network", "message"),
     [
-        ({"batch": 4}, "weights does not fit net.onnx: it wants 4 crops at once"),
-        ({"shape": (3, 160, 160)}, "it wants crops ['N', 3, 160, 160] tensor(float), and is given"),
+        ({"batch": 4}, "weights does not fit net.onnx: it takes 4 crops at once"),
+        ({"shape": (3, 160, 160)}, "it takes crops ['N', 3, 160, 160] tensor(float), but crops are"),
         (
             {"shape": (112, 112, 3), "matrix": np.ones((112, DIM), np.float32)},
-            "it wants crops ['N', 112, 112, 3] tensor(float), and is given",
+            "it takes crops ['N', 112, 112, 3] tensor(float), but crops are",
         ),
         ({"kind": TensorProto.DOUBLE}, "tensor(double), and is given crops as float32 [N, 3, 112, 112]"),
         ({"second_input": True}, "boxes ['N', 4] tensor(float), and is given"),
@@ -182,8 +182,8 @@ def test_weights_in_a_file_of_their_own_are_part_of_its_fingerprint(tmp_path: Pa
         found.add(open_model(written(tmp_path)).fingerprint)
     assert len(found) == 2
     (tmp_path / "net.onnx.data").unlink()
-    with pytest.raises(ModelError, match=r"net\.onnx: is missing or no ONNX model .*net\.onnx\.data"):
-        open_model(tmp_path / "peer.yaml")
+    with pytest.raises(ModelError, match=r"net\.onnx: is missing or not an ONNX model .*net\.onnx\.data"):
+        open_model(tmp_path / "external.yaml")
 
 
 def test_the_fingerprint_of_a_single_file_is_that_of_galleries_in_use(contract: Path) -> None:
@@ -259,10 +259,10 @@ def test_it_is_evaluated_like_a_model_of_ours(
     contract: Path, people: Path, run: Callable[..., int], capfd: pytest.CaptureFixture[str]
 ) -> None:
     before = open_model(contract).fingerprint
-    quick = ["logger=csv", "resamples=50", "data.decode_workers=0", "hydra.run.dir=outputs/peer"]
+    quick = ["logger=csv", "resamples=50", "data.decode_workers=0", "hydra.run.dir=outputs/external"]
     of = ["dataset=folder", f"dataset.root={people}", "dataset.test_share=0.4", "dataset.val_share=0.3"]
     assert run("evaluate", f"model={contract}", *of, *quick) == 0
-    results = json.loads(Path("outputs/peer/metrics.json").read_text())
+    results = json.loads(Path("outputs/external/metrics.json").read_text())
     assert list(results["systems"]) == ["model"]
     model = open_model(contract)
     assert model.fingerprint == before == results["fingerprint"]

@@ -6,7 +6,7 @@ import pytest
 STEPS = """
 import resource, torch
 from facerec.backbones import ResNet
-from facerec.memory import keep_freed_memory
+from facerec.runtime.allocator import keep_freed_memory
 
 keep_freed_memory()
 net, crops = ResNet(50, stem="imagenet"), torch.zeros(24, 3, 112, 112)

@@ -7,7 +7,7 @@ import pytest
 
 from facerec.runtime.files import replace_file
 
-# saving whole folders is tested in test_model.py
+# saving whole folders is tested in tests/models/test_store.py
 
 
 def test_a_file_is_replaced_and_nothing_stays_beside(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_a_full_disk_leaves_the_old_file_whole(tmp_path: Path) -> None:
 KILLED = """
 import itertools, os, signal, sys
 from pathlib import Path
-from facerec.atomic import replace_file
+from facerec.runtime.files import replace_file
 
 def stop(event, args):
     if event in ("open", "os.rename", "os.remove") and "folder" in str(args[0]) and next(steps) == number:

@@ -1,4 +1,4 @@
-"""Who may come in, as whom, and how often."""
+"""Keys, roles, sessions, rates, and requests of other sites."""
 
 import subprocess
 import sys
@@ -11,12 +11,14 @@ from facerec.gallery import Gallery
 from facerec.web.keys import Key, find_key, read_keys
 from tests.web.conftest import ANN, Running, Start, check_problem, photo
 
+pytestmark = pytest.mark.server
+
 
 def test_keys_roles_sign_in_rate_and_audit(start: Start, keys: tuple[Path, dict[str, str]]) -> None:
-    file, of = keys
-    one = start(f"key_file={file}", "limits.rate=40/minute")
-    reader, admin = ({"Authorization": f"Bearer {of[role]}"} for role in ("read", "admin"))
-    client = one.client
+    file, key_of = keys
+    service = start(f"key_file={file}", "limits.rate=40/minute")
+    reader, admin = ({"Authorization": f"Bearer {key_of[role]}"} for role in ("read", "admin"))
+    client = service.client
     for path in ("/api/v1/persons", "/api/v1/metrics"):
         check_problem(client.get(path), 401)
     check_problem(client.get("/api/v1/persons", headers={"Authorization": "Bearer wrong"}), 401)
@@ -28,14 +30,14 @@ def test_keys_roles_sign_in_rate_and_audit(start: Start, keys: tuple[Path, dict[
     check_problem(client.delete(f"/api/v1/persons/{person}", headers=reader), 403)
     assert client.delete(f"/api/v1/persons/{person}", headers=admin).status_code == 200
 
-    # a browser signs in, and gets no more than its key
+    # a browser's session may do what its key may
     assert client.get("/people", headers={"Accept": "text/html"}).headers["Location"] == "/sign-in"
     assert client.post("/sign-in", data={"key": "wrong"}).status_code == 401
-    entered = client.post("/sign-in", data={"key": of["read"]})
+    entered = client.post("/sign-in", data={"key": key_of["read"]})
     cookie = entered.headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
-    assert of["read"] not in cookie
+    assert key_of["read"] not in cookie
     assert "Add a person" not in client.get("/people").text
     check_problem(client.delete(f"/api/v1/persons/{person}"), 403)
     client.post("/sign-out")
@@ -45,20 +47,20 @@ def test_keys_roles_sign_in_rate_and_audit(start: Start, keys: tuple[Path, dict[
     refused = next(answer for answer in answers if answer.status_code != 200)
     check_problem(refused, 429)
     assert int(refused.headers["Retry-After"]) >= 1
-    assert client.get("/api/v1/persons", headers=reader).status_code == 200  # another key has its own
-    with Gallery.open(one.folder) as gallery:
+    assert client.get("/api/v1/persons", headers=reader).status_code == 200  # each key has its own rate
+    with Gallery.open(service.folder) as gallery:
         events = [(event.action, event.actor) for event in gallery.events()]
     assert ("enroll", "key the-admin") in events
     assert ("erase", "key the-admin") in events
-    secrets = of["admin"], of["read"]
-    assert not any(secret in file.read_text() or secret in one.log.read_text() for secret in secrets)
+    secrets = key_of["admin"], key_of["read"]
+    assert not any(secret in file.read_text() or secret in service.log.read_text() for secret in secrets)
 
 
 def test_keys_are_hashed_and_found(keys: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
-    file, of = keys
+    file, key_of = keys
     assert file.stat().st_mode & 0o077 == 0
     read = read_keys(file)
-    assert find_key(read, of["admin"]) == Key("the-admin", "admin", read[1].digest)
+    assert find_key(read, key_of["admin"]) == Key("the-admin", "admin", read[1].digest)
     assert find_key(read, "") is None
     for content in ("", "ann admin xyz", "ann boss " + "00" * 32, "ann admin 00"):
         (tmp_path / "bad").write_text(content)

