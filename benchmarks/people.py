@@ -19,31 +19,33 @@ from numpy.typing import NDArray
 from omegaconf import OmegaConf
 from tqdm import tqdm
 
+from facerec.crops import list_photos
 from facerec.gallery import Answer, Gallery, Sample
 from facerec.job import CONFIG_DIR
-from facerec.recognition.pipeline import list_files, load_embed, look
+from facerec.models import open_model
+from facerec.recognition import embed_files
 
 Vectors = NDArray[np.float32]
 
 
 def embed_people(root: Path, model: Path, detector: str) -> dict[str, Vectors]:
     """Person → the largest face of each of their photos, `float32 [photos, d]`."""
-    files = list_files(root)
-    found = look(
+    files = list_photos(root)
+    photos = embed_files(
         files,
         instantiate(OmegaConf.load(CONFIG_DIR / "detector" / f"{detector}.yaml")),
-        load_embed(model, "auto", Path("outputs/cache")),
+        open_model(model, "auto", "outputs/cache").embed,
         min_size=20,
         min_score=0.8,
         batch_size=8,
     )
     people: dict[str, list[Vectors]] = defaultdict(list)
     without = 0
-    for seen in tqdm(found, total=len(files), unit="photo"):
-        if seen.faces:
-            sizes = [np.prod(face.box[2:] - face.box[:2]) for face in seen.faces]
-            people[seen.file.relative_to(root).parts[0]].append(seen.vectors[np.argmax(sizes)])
-        without += not seen.faces
+    for photo in tqdm(photos, total=len(files), unit="photo"):
+        if photo.faces:
+            sizes = [np.prod(face.box[2:] - face.box[:2]) for face in photo.faces]
+            people[photo.file.relative_to(root).parts[0]].append(photo.vectors[np.argmax(sizes)])
+        without += not photo.faces
     print(f"{len(files)} photos of {len(people)} people; no face found in {without}")
     return {name: np.stack(vectors) for name, vectors in sorted(people.items())}
 

@@ -12,7 +12,7 @@ from facerec.job import going_on, run_job
 
 if TYPE_CHECKING:
     from facerec.gallery import Gallery, Sample
-    from facerec.recognition.ledger import Ledger
+    from facerec.recognition import Ledger
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +29,7 @@ def enroll(cfg: DictConfig) -> None:
     from facerec.crops import list_photos
     from facerec.gallery import Gallery
     from facerec.models import open_model
-    from facerec.recognition.ledger import Ledger
-    from facerec.recognition.pipeline import embed_files
-    from facerec.recognition.review import review
+    from facerec.recognition import Ledger, embed_files, review
 
     if cfg.review not in ("largest", "strict"):
         raise ConfigError(f"review: must be largest or strict, not {cfg.review}")

@@ -60,7 +60,7 @@ def _inputs(cfg: DictConfig, model: "Model", images: "FaceImages") -> dict[str, 
     from facerec.evaluation import find_images, read_pairs
 
     cache, attributes, pairs = Path(cfg.data.cache_dir), cfg.attributes, [Path(file) for file in cfg.lfw.pairs]
-    pictures = find_images(read_pairs(pairs), Path(cfg.lfw.root or "."))[0] if pairs else {}
+    lfw_images = find_images(read_pairs(pairs), Path(cfg.lfw.root or "."))[0] if pairs else {}
     statistics = model.statistics
     return {
         "version": __version__,
@@ -71,7 +71,7 @@ def _inputs(cfg: DictConfig, model: "Model", images: "FaceImages") -> dict[str, 
         "data": data_fingerprint(images, cache),
         "attributes": list_fingerprint(Path(attributes)) if attributes else None,
         "lfw.pairs": [list_fingerprint(file) for file in pairs],
-        "lfw.root": files_fingerprint(list(pictures.values()), cache) if pairs else None,
+        "lfw.root": files_fingerprint(list(lfw_images.values()), cache) if pairs else None,
         "detector": OmegaConf.to_container(cfg.detector, resolve=True) if pairs else None,
     }
 

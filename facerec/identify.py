@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from facerec.gallery import Answer
-    from facerec.recognition.pipeline import PhotoFaces
+    from facerec.recognition import PhotoFaces
 
 
 def identify(cfg: DictConfig) -> None:
@@ -31,8 +31,7 @@ def identify(cfg: DictConfig) -> None:
     from facerec.crops import encode_png, list_photos
     from facerec.gallery import Gallery
     from facerec.models import open_model
-    from facerec.recognition.draw import draw
-    from facerec.recognition.pipeline import embed_files
+    from facerec.recognition import draw, embed_files
     from facerec.runtime.files import replace_file
 
     if isinstance(sys.stdout, io.TextIOWrapper):

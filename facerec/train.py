@@ -117,8 +117,6 @@ def _go_on(cfg: DictConfig, run: Path) -> None:
 
 def _check(cfg: DictConfig, run: Path) -> None:
     """Everything that can be refused before work starts."""
-    from facerec.training.checkpoints import last_checkpoint
-
     if not 0 <= cfg.seed < 2**32:
         raise ConfigError(f"seed must lie between 0 and 2³² - 1, not {cfg.seed}")
     sweep = HydraConfig.get().mode == RunMode.MULTIRUN
@@ -130,6 +128,9 @@ def _check(cfg: DictConfig, run: Path) -> None:
         raise ConfigError(f"hydra.run.dir: {run} holds another run; {resume}choose another folder")
     if cfg.resume is None:
         return
+
+    from facerec.training.checkpoints import last_checkpoint
+
     if Path(cfg.resume).resolve() != run.resolve():
         raise ConfigError(f"hydra.run.dir: {run} is not the run that goes on, resume={cfg.resume}; leave it out")
     if not last_checkpoint(run):

@@ -1,20 +1,21 @@
 """Every leaf of conf/ is composed into its job and built."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import ConfigCompositionException, MissingConfigException
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, open_dict
 
 from facerec.errors import ConfigError
-from facerec.job.keys import CONFIG_DIR, check_keys
+from facerec.job.keys import CONFIG_DIR, check_keys, declared
 
-LEAVES = sorted(  # those with an underscore are what leaves share
-    file.relative_to(CONFIG_DIR).with_suffix("").as_posix() for file in CONFIG_DIR.glob("*/**/[!_]*.yaml")
+LEAVES = sorted(  # those with an underscore are what leaves share, those in shared/ what jobs do
+    file.relative_to(CONFIG_DIR).with_suffix("").as_posix()
+    for file in CONFIG_DIR.glob("*/**/[!_]*.yaml")
+    if file.parent.name != "shared"
 )
 JOBS = sorted(file.stem for file in CONFIG_DIR.glob("*.yaml"))
 NEEDS_A_FOLDER = {"dataset/celeba", "dataset/folder"}
@@ -30,24 +31,35 @@ def _composed(job: str, *overrides: str) -> DictConfig:
 
 
 def _groups(job: str) -> set[str]:
-    """Those that the job's primary configuration chooses from itself."""
-    defaults: Any = OmegaConf.to_container(OmegaConf.load(CONFIG_DIR / f"{job}.yaml"))["defaults"]  # type: ignore[call-overload,index]
-    return {key for entry in defaults if isinstance(entry, dict) for key in entry}
+    """Those that the job chooses from; of search, those that train has not."""
+    groups = {key for key in declared(CONFIG_DIR / f"{job}.yaml") if (CONFIG_DIR / key).is_dir()}
+    return groups - (_groups("train") if job == "search" else set())
 
 
-STUDIED = {leaf for leaf in LEAVES if leaf.startswith(("hydra/launcher/", "experiment/"))}  # see tests/study
-BELONGS = [
-    (job, leaf) for leaf in LEAVES for job in JOBS if leaf.split("/")[0] in _groups(job) and leaf not in STUDIED
-]
+def _jobs(leaf: str) -> list[str]:
+    """Those that can choose the leaf; of the recipes of a study each is one job's."""
+    group, _, name = leaf.partition("/")
+    if group == "experiment":
+        return [{"ensemble": "assemble", "evaluation": "evaluate"}.get(name.rpartition("/")[2], "train")]
+    return [job for job in JOBS if group in _groups(job)]
+
+
+BELONGS = [(job, leaf) for leaf in LEAVES for job in _jobs(leaf)]
 
 
 @pytest.mark.parametrize(("job", "leaf"), BELONGS)
 def test_each_leaf_builds(job: str, leaf: str, tmp_path: Path) -> None:
-    group, name = leaf.split("/")
+    group, name = leaf.split("/", 1)
     given = [f"{group}={name}", f"hydra.runtime.output_dir={tmp_path}"]
     given += [f"{group}.root={tmp_path}"] if leaf in NEEDS_A_FOLDER else []
     given += [f"detector.weights={tmp_path}"] if leaf == "detector/face_alignment" else []
     config = _composed(job, *given)
+    if group == "experiment":  # a leaf that goes to where the groups go
+        assert config.study == name.partition("/")[0]
+        assert all(instantiate(config[key]) for key in ("backbone", "optimizer", "weighting") if key in config)
+        return
+    if group == "debug":
+        group = "trainer"
     chosen = config[group]
     match group:
         case "loss":
@@ -55,12 +67,14 @@ def test_each_leaf_builds(job: str, leaf: str, tmp_path: Path) -> None:
             assert built.prototypes.shape[0] == 5
         case "callbacks":
             assert [instantiate(callback) for callback in chosen.values()]
+        case "paths":
+            assert chosen.keys() == {"cache", "outputs", "data"}
         case "trainer":
             assert instantiate(chosen, precision="32-true", logger=False, default_root_dir=str(tmp_path)).max_epochs
         case "optimizer" | "scheduler" | "weighting":
             assert callable(instantiate(chosen))
         case "logger":
-            assert chosen is None or not chosen or instantiate(chosen).save_dir == str(tmp_path)
+            assert all(instantiate(logger).save_dir == str(tmp_path) for logger in (chosen or {}).values())
         case "hparams_search":
             assert [instantiate(values) for values in chosen.space.values()]
             assert instantiate(chosen.sampler)(seed=0)
@@ -76,7 +90,8 @@ def test_each_leaf_builds(job: str, leaf: str, tmp_path: Path) -> None:
 
 
 def test_every_leaf_belongs_to_a_job() -> None:
-    assert set(LEAVES) == {leaf for _, leaf in BELONGS} | STUDIED
+    launchers = {leaf for leaf in LEAVES if leaf.startswith("hydra/launcher/")}  # see test_sweep.py
+    assert set(LEAVES) == {leaf for _, leaf in BELONGS} | launchers
 
 
 def test_every_leaf_says_what_it_is_for() -> None:

@@ -78,8 +78,8 @@ def test_a_run_leaves_a_model_that_works_and_everything_to_judge_it_by(
     assert len(curves["val/MAP@R"]) == 2
     best = max(curves["val/MAP@R"].values())
     assert metrics["val/MAP@R"] == pytest.approx(best, abs=1e-6)
-    for picture in ("crops.png", "curves.png"):
-        with Image.open(run / picture) as image:
+    for file in ("crops.png", "curves.png"):
+        with Image.open(run / file) as image:
             assert np.asarray(image).std() > 10
     assert (run / "config.yaml").exists()
     assert list((run / "wandb").glob("offline-run-*/*.wandb"))
@@ -170,6 +170,7 @@ def test_a_full_disk_is_one_message_and_loses_no_checkpoint(
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sweep", [False, True])
 def test_an_interrupt_says_how_to_go_on(in_folder: Path, small: list[str], sweep: bool) -> None:
     given = [*small, "logger=csv", "trainer.max_epochs=3", "scheduler=constant", "+trainer.limit_train_batches=2"]
@@ -186,7 +187,7 @@ def test_an_interrupt_says_how_to_go_on(in_folder: Path, small: list[str], sweep
     assert job.returncode == 130
     assert "Traceback" not in said
     [run] = [file.parent for file in in_folder.glob("all/*/csv")]  # no other job of a sweep was begun
-    assert not list(run.glob("*.json"))
+    assert [file.name for file in run.glob("*.json")] == ["started.json"]
     assert not (run / "model").exists()
     if sweep:
         assert said.rstrip().endswith(
@@ -215,6 +216,7 @@ def _metrics_of(run: Path) -> dict[str, dict[int, float]]:
     return {name: values for name, values in read_metrics(run / "csv").items() if "per_s" not in name}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("interval", ["step", "epoch"])
 def test_a_killed_run_ends_as_one_never_killed(tmp_path: Path, small: list[str], interval: str) -> None:
     def start(name: str, *overrides: str) -> "subprocess.Popen[bytes]":
@@ -238,7 +240,7 @@ def test_a_killed_run_ends_as_one_never_killed(tmp_path: Path, small: list[str],
     assert 0 < steps < 15
     assert not (tmp_path / "killed" / "model").exists()
 
-    assert start("killed", f"ckpt_path={checkpoint}").wait() == 0
+    assert start("killed", f"resume={tmp_path / 'killed'}").wait() == 0
     whole, resumed = _metrics_of(tmp_path / "whole"), _metrics_of(tmp_path / "killed")
     for name in ("train/loss", "lr", "val/MAP@R", "val/A@1/seen", "train/accuracy"):
         later = {step: value for step, value in whole[name].items() if step >= steps}
@@ -259,13 +261,13 @@ def test_an_epoch_without_progress_is_not_done_again(job: Job) -> None:
     ("overrides", "message"),
     [
         (["backbon=resnet18"], "backbon"),
-        (["loss=arcfase"], "loss/arcfase"),
+        (["loss=arcfase"], "loss=arcfase: there is none; give one of adaface, "),
         (["loss.margin=1"], "margin"),
         (["+loss.margin=1"], "margin"),
         (["+sede=1"], "sede: no such key"),
         (["dataset=celeba", "dataset.root=/nowhere"], "/nowhere is missing\nGet CelebA"),
         (["dataset=celeba", "dataset.root=???"], "dataset.root"),
-        ([f"dataset.root={Path(__file__).parent}"], "dataset.root: no pictures"),
+        ([f"dataset.root={Path(__file__).parent}"], "dataset.root: no images"),
         (
             ["data.batch_size=1000"],
             "data.batch_size is 1000, but must lie between 2 and the 40 training images",
@@ -273,7 +275,8 @@ def test_an_epoch_without_progress_is_not_done_again(job: Job) -> None:
         (["dataset.val_share=1"], "at least two identities"),
         (["backbone.depth=19"], "backbone.depth"),
         (["learner.interval=hour"], "learner.interval"),
-        (["ckpt_path=/nowhere.ckpt"], "ckpt_path: /nowhere.ckpt is missing"),
+        (["resume=/nowhere"], "run is not the run that goes on, resume=/nowhere; leave it out"),
+        (["ckpt_path=last.ckpt"], "ckpt_path is now resume: give the folder of the run, resume=RUN"),
         (["init_from=/nowhere"], "/nowhere"),
         (["trainer.max_epochs=0"], "trainer.max_epochs is 0, which leaves nothing to train"),
         (["+trainer.limit_train_batches=0"], "trainer.limit_train_batches is 0"),
@@ -304,29 +307,29 @@ def test_bad_input_ends_in_one_message(
 
 def test_what_the_second_command_may_not_do(job: Job, capsys: pytest.CaptureFixture[str]) -> None:
     run = job("trainer.max_epochs=1", "logger=csv")
-    checkpoint = run / "checkpoints" / "last.ckpt"
     for overrides, message in (
         ([], "holds another run"),
-        ([f"ckpt_path={checkpoint}", "backbone=resnet34"], "the checkpoint is of another run:\n  backbone"),
-        ([f"ckpt_path={checkpoint}", "loss=cosface"], "loss: ArcFace in the checkpoint, CosFace here"),
-        ([f"ckpt_path={checkpoint}", f"init_from={run}/model"], "give one of them"),
+        ([f"resume={run}", "backbone=resnet34"], "the checkpoint is of another run:\n  backbone"),
+        ([f"resume={run}", "loss=cosface"], "loss: ArcFace in the checkpoint, CosFace here"),
+        ([f"resume={run}", f"init_from={run}/model"], "give one of them"),
         (
-            [f"ckpt_path={checkpoint}", "data.batch_size=4"],
+            [f"resume={run}", "data.batch_size=4"],
             "data.batch_size * processes: 8 in the checkpoint, 4 here",
         ),
-        ([f"ckpt_path={checkpoint}", "+trainer.accumulate_grad_batches=2"], "accumulate_grad_batches: 1 in the"),
-        ([f"ckpt_path={checkpoint}", "optimizer.lr=1"], "follows another schedule"),
+        ([f"resume={run}", "+trainer.accumulate_grad_batches=2"], "accumulate_grad_batches: 1 in the"),
+        ([f"resume={run}", "optimizer.lr=1"], "follows another schedule"),
         (
-            [f"ckpt_path={checkpoint}", "scheduler=cosine"],
+            [f"resume={run}", "scheduler=cosine"],
             "(trainer.max_epochs, trainer.max_steps): None there, 10 here",
         ),
     ):
         capsys.readouterr()
         job("logger=csv", "trainer.max_epochs=2", *overrides, status=1)
         assert message in capsys.readouterr().out
-    (run / "broken.ckpt").write_bytes(checkpoint.read_bytes()[:1000])
-    job(f"ckpt_path={run}/broken.ckpt", status=1)
-    assert "is no complete checkpoint" in capsys.readouterr().out
+    for checkpoint in (run / "checkpoints").iterdir():
+        checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    job(f"resume={run}", status=1)
+    assert "has no complete checkpoint" in capsys.readouterr().out
     assert (run / "model" / "model.yaml").exists()
 
 
@@ -351,6 +354,8 @@ def test_help_lists_the_groups() -> None:
         [sys.executable, "-m", "facerec.train", "--help"], capture_output=True, text=True, check=True
     )
     assert "backbone: resnet18, resnet34, resnet50" in done.stdout
+    assert "loss: adaface, arcface" in done.stdout  # without _head, which leaves share
+    assert "weighting" not in done.stdout
 
 
 def test_metrics_of_a_resumed_run_replace_those_after_its_checkpoint(tmp_path: Path) -> None:

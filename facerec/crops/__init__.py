@@ -1,4 +1,4 @@
-"""What a crop is: its size and template, reading photos, aligning them to the template."""
+"""Crops: their size and template, reading photos, aligning faces to the template."""
 
 from facerec.crops.align import ARCFACE_TEMPLATE, align, similarity_transform, warp
 from facerec.crops.contract import CROP_SIZE, CropContract

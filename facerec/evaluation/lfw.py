@@ -120,7 +120,7 @@ def _pair(row: list[str], same: bool, fold: int, place: str) -> Pair:
 
 
 def measure_lfw(lfw: Lfw, model: Model) -> dict[str, Any]:
-    """Fold accuracies of every system, and the pictures that are missing or show no face.
+    """Fold accuracies of every system, and the images that are missing or show no face.
 
     Raises:
         DataError: as `read_pairs` and `find_images`, or there are fewer than two folds.
@@ -131,7 +131,7 @@ def measure_lfw(lfw: Lfw, model: Model) -> dict[str, Any]:
     left, right, same, fold = pair_columns(pairs, {name: row for row, name in enumerate(names)})
     for problem, listed in (("are missing", missing), ("show no face", faceless)):
         if listed:
-            log.warning("lfw: %d pictures %s: %s", len(listed), problem, ", ".join(listed[:10]))
+            log.warning("lfw: %d images %s: %s", len(listed), problem, ", ".join(listed[:10]))
     systems = {}
     by_member = {name: member.embed(crops) for name, member in model.members.items()}
     for name, embeddings in make_systems(by_member, model.weights).items():
@@ -146,19 +146,17 @@ def measure_lfw(lfw: Lfw, model: Model) -> dict[str, Any]:
     }
 
 
-def _crop_images(
-    pictures: Mapping[str, Path], detector: Detector
-) -> tuple[list[str], NDArray[np.uint8], list[str]]:
-    """Names and crops of the pictures with a face, the most central one, and the names of those without.
+def _crop_images(images: Mapping[str, Path], detector: Detector) -> tuple[list[str], NDArray[np.uint8], list[str]]:
+    """Names and crops of the images with a face, the most central one, and the names of those without.
 
     Raises:
-        DataError: a picture can't be read, or none has a face.
+        DataError: an image can't be read, or none has a face.
     """
-    files = list(pictures.values())
+    files = list(images.values())
     batches = crop_files(files, detector, which="most_central", min_size=0, min_score=0, batch_size=_BATCH)
     photos = tqdm(chain.from_iterable(batches), "lfw faces", len(files), unit="photo")
     with_face, crops, faceless = [], [], []
-    for name, photo in zip(pictures, photos, strict=True):
+    for name, photo in zip(images, photos, strict=True):
         if photo.problem:
             raise DataError(f"{photo.file}: {photo.problem}")
         if len(photo.crops):
@@ -167,5 +165,5 @@ def _crop_images(
         else:
             faceless.append(name)
     if not crops:
-        raise DataError(f"lfw.root: no face was found in any of {len(files)} pictures")
+        raise DataError(f"lfw.root: no face was found in any of {len(files)} images")
     return with_face, torch.cat(crops).numpy(), faceless

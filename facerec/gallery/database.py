@@ -40,6 +40,7 @@ class Database:
         self._url, self._revive, self._make = url, revive, make
         self._permits = threading.BoundedSemaphore(_MAX_CONNECTIONS)
         self._idle: list[Connection[Any]] = []
+        self._closed = False
         try:
             self._idle.append(self._connect())
         except psycopg.Error as error:
@@ -86,26 +87,31 @@ class Database:
             raise self._explained(error) from error
 
     def close(self) -> None:
-        """Close the connections that are not in use."""
-        with suppress(IndexError):
-            while True:
-                self._idle.pop().close()
+        """Close the connections; one that is in use is closed when its work is done."""
+        self._closed = True
+        self._close_idle()
 
     @contextmanager
     def _borrowed(self) -> Iterator[Connection[Any]]:
         """An idle connection or a new one."""
         with self._permits:
+            if self._closed:
+                raise GalleryError(f"{self.name}: this gallery was closed; open it again")
             try:
-                connection = self._idle.pop()  # appending and popping are atomic
+                connection = self._idle.pop()  # pop and append are atomic
             except IndexError:
                 connection = self._connect()
             try:
                 yield connection
             finally:
-                if connection.closed:
-                    self.close()  # the idle ones lead to the same dead server
-                else:
-                    self._idle.append(connection)
+                self._idle.append(connection)
+                if connection.closed or self._closed:  # the others lead to the same dead server
+                    self._close_idle()
+
+    def _close_idle(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
 
     def _connect(self) -> Connection[Any]:
         from pgvector.psycopg import register_vector

@@ -16,7 +16,7 @@ _OPTIONAL = {"callbacks", "logger"}  # groups that `GROUP=null` switches off
 
 def check_keys(cfg: DictConfig, primary: Path) -> None:
     """Refuse keys that nobody reads, which Hydra accepts with a plus, and needed groups that are switched off."""
-    known = _declared(primary)
+    known = declared(primary)
     if unknown := sorted({str(key) for key in cfg} - known.keys()):
         raise ConfigError(f"{', '.join(unknown)}: no such key; there are {', '.join(sorted(known))}")
     for group in (key for key, default in known.items() if default is not None and key not in cfg):
@@ -34,7 +34,7 @@ def choices(group: str) -> list[str]:
 
 def groups_help(*, _root_: DictConfig) -> str:
     """The groups of a job, each with its choices, for `--help`; registered as the resolver `${groups_help:}`."""
-    groups = _declared(CONFIG_DIR / f"{_root_.hydra.job.config_name}.yaml")
+    groups = declared(CONFIG_DIR / f"{_root_.hydra.job.config_name}.yaml")
     return "\n".join(f"{group}: {', '.join(choices(group))}" for group in sorted(groups) if choices(group))
 
 
@@ -43,7 +43,7 @@ def first_given(*values: Any) -> Any:
     return next((value for value in values if value is not None), None)
 
 
-def _declared(file: Path) -> dict[str, Any]:
+def declared(file: Path) -> dict[str, Any]:
     """The groups and keys of a job's configuration, and of those it builds on, with their defaults."""
     content = OmegaConf.load(file)
     assert isinstance(content, DictConfig)
@@ -54,5 +54,5 @@ def _declared(file: Path) -> dict[str, Any]:
             if not str(group).startswith("override "):
                 known[str(group).removeprefix("/")] = choice
         elif entry != "_self_":
-            known |= _declared(file.parent / f"{entry}.yaml")
+            known |= declared(file.parent / f"{entry}.yaml")
     return known

@@ -1,4 +1,4 @@
-"""How sure is a mean? Intervals over identities, because the samples of one person are no separate evidence."""
+"""Bootstrap intervals over identities, because samples of one person are not independent."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""How many wrong samples rank before each right one: counted from half of all products, without ranking any."""
+"""Count the wrong samples that rank before each right one, from half of all products and without ranking."""
 
 from collections.abc import Iterator
 

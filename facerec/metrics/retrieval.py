@@ -1,4 +1,4 @@
-"""MAP@R, P@1 and R-precision: exact, and never an N x N matrix."""
+"""MAP@R, P@1 and R-precision, exact and without an N x N matrix."""
 
 from typing import NamedTuple
 
@@ -64,7 +64,7 @@ def retrieval_per_query(embeddings: Tensor, labels: Tensor, *, block: int | None
 
 
 def retrieval_metrics(embeddings: Tensor, labels: Tensor, *, block: int | None = None) -> RetrievalValues:
-    """Means over the queries of `retrieval_per_query`, which see.
+    """Means of `retrieval_per_query` over the queries.
 
     >>> vectors = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.8, 0.6], [0.0, 1.0]])
     >>> retrieval_metrics(vectors, torch.tensor([0, 0, 1, 1]))

@@ -1,4 +1,4 @@
-"""Are these two the same person? Error rates over all pairs, with intervals over identities."""
+"""Verification: error rates over all pairs, with intervals over identities."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -56,7 +56,7 @@ def save(
     try:
         replace_folder(folder, files)
     except OSError as error:
-        raise ModelError(f"{folder}: can't be written ({error}); free space or choose another folder") from error
+        raise _unwritable(folder, error) from error
 
 
 def check(
@@ -87,12 +87,9 @@ def check(
     contract.check(terms, folder / _CONTRACT)
     weights = _weights(embedder)
     _check_fit(contract.build(terms, folder / _CONTRACT), weights, folder / _WEIGHTS)
-    if folder.exists():
-        # `.FILE.XXXXXXXX.new` is what a killed `replace_file` leaves
-        names = {file.name for file in folder.iterdir() if not file.match(".*.new")}
-        if others := sorted(names - {_CONTRACT, _STATISTICS, _WEIGHTS, ONNX}):
-            cure = "move it or choose another folder"
-            raise ModelError(f"{folder}: holds {brief(others)}, which does not belong to a model; {cure}")
+    if others := _other_files(folder):
+        cure = "move it or choose another folder"
+        raise ModelError(f"{folder}: holds {brief(others)}, which does not belong to a model; {cure}")
     try:
         return contract.dump(terms).encode(), weights
     except yaml.YAMLError as error:
@@ -204,6 +201,20 @@ def _as_json(statistics: Mapping[str, Any], folder: Path) -> bytes:
     except (TypeError, ValueError) as error:
         message = f"statistics must be plain numbers, strings, lists and dicts: {error}"
         raise ModelError(f"{folder}: {message}") from error
+
+
+def _other_files(folder: Path) -> list[str]:
+    """Names of what lies in `folder` and is not of a model."""
+    try:
+        # `.FILE.XXXXXXXX.new` is left by a `replace_file` that was killed
+        names = {file.name for file in folder.iterdir() if not file.match(".*.new")} if folder.exists() else set()
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    return sorted(names - {_CONTRACT, _STATISTICS, _WEIGHTS, ONNX})
+
+
+def _unwritable(folder: Path, error: OSError) -> ModelError:
+    return ModelError(f"{folder}: can't be written ({error}); free space or choose another folder")
 
 
 def _read(path: Path) -> bytes:

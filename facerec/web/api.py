@@ -8,7 +8,7 @@ from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 from pydantic import WithJsonSchema
 
 from facerec.gallery import Answer, Match, Person, acting_as
-from facerec.recognition.pipeline import PhotoFaces
+from facerec.recognition import PhotoFaces
 from facerec.web.problems import Problem, ProblemDetail
 from facerec.web.schemas import (
     EnrolledOut,

@@ -8,7 +8,7 @@ from queue import Full, Queue
 
 from torch import Tensor
 
-from facerec.recognition.pipeline import PhotoFaces
+from facerec.recognition import PhotoFaces
 from facerec.web.problems import busy
 
 Inference = Callable[[Sequence[Path], Sequence[Tensor]], list[PhotoFaces]]

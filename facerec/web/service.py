@@ -15,8 +15,7 @@ from torch import Tensor
 from facerec.faces import Detector
 from facerec.gallery import Answer, Enrolled, EnrolmentCheck, Gallery, Sample, acting_as
 from facerec.gallery.names import printable
-from facerec.recognition.pipeline import EmbedCrops, PhotoFaces, embed_photos
-from facerec.recognition.review import review
+from facerec.recognition import EmbedCrops, PhotoFaces, embed_photos, review
 from facerec.web.decode_pool import DecodePool
 from facerec.web.inference_queue import InferenceQueue
 from facerec.web.limits import Limits

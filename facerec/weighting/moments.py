@@ -1,4 +1,4 @@
-"""How the similarities of several embedders vary together, over all genuine and all impostor pairs."""
+"""Mean and covariance of several embedders' similarities, over all genuine and all impostor pairs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class MemberPairs:
     Frobenius norm of Σ_x u_k(x) u_l(x)ᵀ, from which x = y is taken away.
 
     Args:
-        embeddings: of each member, `float [N, d_k]`, of unit length; what is not quite so is taken as it is.
+        embeddings: of each member, `float [N, d_k]`, of unit length; vectors are not normalised again.
         labels: `int64 [N]`, the identity of each row.
         names: of the members, for messages.
 

@@ -42,11 +42,12 @@ def _assert_equal_runs(first: Path, second: Path) -> None:
     assert statistics[0] == statistics[1]
 
 
+@pytest.mark.slow
 def test_two_processes_and_sharded_classes_end_as_one_process(
     run: Callable[..., int], small: list[str], in_folder: Path
 ) -> None:
     def resumed(name: str) -> tuple[str, str]:
-        return f"ckpt_path={in_folder}/{name}/checkpoints/last.ckpt", "trainer.max_epochs=2"
+        return f"resume={in_folder}/{name}", "trainer.max_epochs=2"
 
     # both stop and go on: Lightning reads a checkpoint into float32 weights, and makes them float64 only then
     for more in (("trainer.max_epochs=1",), resumed("one")):
@@ -56,6 +57,7 @@ def test_two_processes_and_sharded_classes_end_as_one_process(
     _assert_equal_runs(Path("one"), Path("two"))
 
 
+@pytest.mark.slow
 def test_a_sweep_starts_the_processes_of_each_job(in_folder: Path, tiny: list[str]) -> None:
     command = [sys.executable, "-m", "facerec.train", "--multirun", *tiny, *TWO[:2], "trainer.accelerator=cpu"]
     command += ["hydra.sweep.dir=sweep", "loss=normface,cosface", "data.batch_size=4", "loss.shard_classes=true"]

@@ -114,7 +114,7 @@ def test_a_left_over_server_is_taken_over_and_stopped_by_the_last(
 
 
 def test_a_stale_number_that_is_another_process_does_not_matter(folder: Path) -> None:
-    """After a restart of the machine, or of a container, the number of the old server is soon given anew."""
+    """After a restart of the machine, or of a container, the number of the old server is soon used again."""
     with Gallery.open(folder, child.RECORD) as gallery:
         gallery.enroll("p0", [Sample(vector) for vector in child.vectors(0)])
         file = folder / "postgres" / "postmaster.pid"
@@ -136,6 +136,14 @@ def test_the_server_of_a_folder_is_started_again(folder: Path) -> None:
             assert answer.person is not None
             gallery.enroll(f"again{number}", [Sample(vector) for vector in child.vectors(100 + number)])
         assert gallery.size() == (4, 12)
+
+
+def test_a_closed_gallery_starts_no_server(folder: Path) -> None:
+    gallery = Gallery.open(folder, child.RECORD)
+    gallery.close()
+    with pytest.raises(GalleryError, match="was closed"):
+        gallery.size()
+    assert not (folder / "postgres" / "postmaster.pid").exists()
 
 
 def test_a_path_too_long_for_a_socket(folder: Path) -> None:

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -18,8 +19,8 @@ from facerec.errors import GalleryError, ModelError
 from facerec.faces import Face
 from facerec.gallery import Gallery, Sample
 from facerec.models import open_model
-from facerec.recognition.pipeline import NO_VECTOR, embed_photos
-from facerec.recognition.review import review
+from facerec.recognition import NO_VECTOR, embed_photos, review
+from tests.gallery.conftest import short_folder
 
 DIM = 6
 TERMS = {"weights": "net.onnx", "embedding_dim": DIM, "colour": "BGR", "mean": 127.5, "std": 128}
@@ -104,18 +105,20 @@ def test_it_embeds_as_its_contract_says(contract: Path) -> None:
     assert open_model(contract).embed(crops[:0]).shape == (0, DIM)
 
 
-def test_a_gallery_of_it(contract: Path, folder: Path) -> None:
+def test_a_gallery_of_it(contract: Path) -> None:
     (contract.parent / "statistics.json").write_text('{"thresholds": [{"far": 0.1, "threshold": 0.9}]}')
     crops = torch.from_numpy(np.random.default_rng(1).integers(0, 256, (2, 3, 1, 1), dtype=np.uint8))
     vectors = open_model(contract).embed(crops.expand(2, 3, 112, 112).contiguous()).numpy()
-    with Gallery.open(folder, contract) as gallery:
+    folder = short_folder()
+    with Gallery.open(folder / "gallery", contract) as gallery:
         gallery.enroll("Ann", [Sample(vectors[0])])
         [answer] = gallery.identify(vectors[:1], far=0.1)
         assert answer.person is not None
         other = open_model(written(contract.parent, colour="RGB"))
         assert other.fingerprint != gallery.model.fingerprint
         with pytest.raises(GalleryError, match=other.fingerprint):
-            Gallery.open(folder, contract)
+            Gallery.open(folder / "gallery", contract)
+    shutil.rmtree(folder)
 
 
 def test_what_is_wrong_with_it_is_said(contract: Path) -> None:
@@ -144,11 +147,11 @@ def test_what_is_wrong_with_it_is_said(contract: Path) -> None:
             {"shape": (112, 112, 3), "matrix": np.ones((112, DIM), np.float32)},
             "it takes crops ['N', 112, 112, 3] tensor(float), but crops are",
         ),
-        ({"kind": TensorProto.DOUBLE}, "tensor(double), and is given crops as float32 [N, 3, 112, 112]"),
-        ({"second_input": True}, "boxes ['N', 4] tensor(float), and is given"),
+        ({"kind": TensorProto.DOUBLE}, "tensor(double), but crops are float32 [N, 3, 112, 112]"),
+        ({"second_input": True}, "boxes ['N', 4] tensor(float), but crops are"),
         (
             {"dim": "D", "short": 1},
-            "embedding_dim does not fit net.onnx: vectors is [1, 5] of 1 crops",
+            "embedding_dim does not fit: vectors is [1, 5] of 1 crops",
         ),
         (
             {"outputs": ("norm", "vectors", "twin")},
@@ -261,8 +264,8 @@ def test_it_is_evaluated_like_a_model_of_ours(
 ) -> None:
     before = open_model(contract).fingerprint
     quick = ["logger=csv", "resamples=50", "data.decode_workers=0", "hydra.run.dir=outputs/external"]
-    of = ["dataset=folder", f"dataset.root={people}", "dataset.test_share=0.4", "dataset.val_share=0.3"]
-    assert run("evaluate", f"model={contract}", *of, *quick) == 0
+    dataset = ["dataset=folder", f"dataset.root={people}", "dataset.test_share=0.4", "dataset.val_share=0.3"]
+    assert run("evaluate", f"model={contract}", *dataset, *quick) == 0
     results = json.loads(Path("outputs/external/metrics.json").read_text())
     assert list(results["systems"]) == ["model"]
     model = open_model(contract)

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFont, features
 
 from facerec.faces import Face
-from facerec.recognition import fonts
-from facerec.recognition.draw import draw
+from facerec.recognition import draw, fonts
 
 NAMES = {
     "Latin": "Zoë Ångström",
