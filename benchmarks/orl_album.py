@@ -1,7 +1,7 @@
-"""Lay out an album of ORL people: `python experiments/orl_album.py ALBUM`.
+"""Lay out an album of ORL people: `python benchmarks/orl_album.py ALBUM`.
 
 Of the ten people kept for the test, whom no model was trained on, five are enrolled from five photos each
-(`ALBUM/enroll/PERSON/*.png`); the other five are strangers. `ALBUM/photos` are five group photos of all ten.
+(`ALBUM/enroll/PERSON/*.png`); the other five are not enrolled. `ALBUM/photos` are five group photos of all ten.
 """
 
 import sys

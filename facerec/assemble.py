@@ -60,17 +60,17 @@ def assemble(cfg: DictConfig) -> None:
         log.info("%s: nothing it is made of has changed, so it stays as it is", out)
         show_weights(open_model(out / "model", "cpu").statistics.ensemble or {}, out / "model")
     else:
-        found, ensemble = _combine(cfg, embedders, fingerprints, images)
+        measured, ensemble = _combine(cfg, embedders, fingerprints, images)
         origin = {"members": {name: str(model.path) for name, model in models.items()}, "dataset": images.name}
         kept = _thresholds(out / "model", ensemble)
         begin(out, inputs)  # only now: an error up to here leaves what was there, and valid
-        statistics = replace(kept, ensemble=found, trained_on=trained_on).to_json()
+        statistics = replace(kept, ensemble=measured, trained_on=trained_on).to_json()
         made = describe_dataset(OmegaConf.to_container(dataset, resolve=True), images)  # type: ignore[arg-type]
         store.save(out / "model", ensemble, statistics=statistics, origin=origin, trained_on=made)
-        show_weights(found, out / "model")
+        show_weights(measured, out / "model")
         with wandb_finished():
             for logger in loggers_of(cfg, out):
-                log_ensemble(found, logger)
+                log_ensemble(measured, logger)
         finish(out, inputs)
 
 
@@ -118,7 +118,8 @@ def _combine(
         "weighting": cfg.weighting["_target_"].rpartition(".")[2],
         "split": cfg.split,
         "pairs": {
-            split: {"genuine": _plain(of.genuine), "impostor": _plain(of.impostor)} for split, of in pairs.items()
+            split: {"genuine": _plain(moments.genuine), "impostor": _plain(moments.impostor)}
+            for split, moments in pairs.items()
         },
     }
     return statistics, Ensemble(embedders, weights)

@@ -1,4 +1,4 @@
-"""What can go wrong for a user, one class a door. Messages name the key or the file, and the cure."""
+"""Errors that a user can cause, one class per source. Messages name the key or the file, and the cure."""
 
 
 class FacerecError(Exception):

@@ -2,6 +2,7 @@ import re
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
 from hypothesis import example, given, settings
@@ -153,9 +154,10 @@ def test_debug_goes_with_any_trainer() -> None:
 def test_a_run_that_is_resumed_stays_where_it_is(folder: str) -> None:
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
         cfg = compose("train", arguments([f"resume={folder}"]), return_hydra_config=True)
-        anew = compose("train", ["paths.outputs=there"], return_hydra_config=True)
-    assert cfg.hydra.run.dir == folder
-    assert anew.hydra.run.dir.startswith("there/train/")
+        HydraConfig.instance().set_config(cfg)
+        assert cfg.hydra.run.dir == folder
+        cfg.resume, cfg.paths.outputs = None, "there"
+        assert cfg.hydra.run.dir.startswith("there/train/")
 
 
 def test_the_keys_of_paths_decide_where_things_lie(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,11 +171,11 @@ def test_the_keys_of_paths_decide_where_things_lie(monkeypatch: pytest.MonkeyPat
 def test_the_configuration_is_printed_as_a_tree_by_the_first_process(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cfg = _composed("enroll", "photos=[red]x[/red]", "paths.outputs=there")
+    cfg = _composed("enroll", "person=[red]x[/red]", "paths.outputs=there")
     print_tree(cfg)
     said = capsys.readouterr()
     assert said.out == ""
-    for line in ("photos: [red]x[/red]", "person: null", "url: there/gallery", "model: ???"):
+    for line in ("person: '[red]x[/red]'", "threshold: null", "photos: ???", "url: there/gallery", "model: ???"):
         assert line in said.err
     monkeypatch.setenv("LOCAL_RANK", "1")
     print_tree(cfg)

@@ -1,7 +1,9 @@
 """The composed configuration as a tree."""
 
 import os
+from typing import Any
 
+import yaml
 from omegaconf import DictConfig, OmegaConf
 
 
@@ -14,9 +16,9 @@ def print_tree(cfg: DictConfig) -> None:
     if "LOCAL_RANK" in os.environ:  # a process that Lightning has started
         return
     tree = Tree("configuration")
-    for key, value in cfg.items():
-        if OmegaConf.is_config(value):
-            tree.add(str(key)).add(Syntax(OmegaConf.to_yaml(value, resolve=True).rstrip(), "yaml"))
-        else:
-            tree.add(OmegaConf.to_yaml({key: value}).rstrip())
+    values: Any = OmegaConf.to_container(cfg, resolve=True)
+    for key, value in values.items():
+        branch, value = (tree.add(key), value) if isinstance(value, dict) else (tree, {key: value})
+        text = yaml.safe_dump(value, allow_unicode=True, sort_keys=False).rstrip()
+        branch.add(Syntax(text, "yaml", background_color="default"))
     Console(stderr=True, markup=False, emoji=False).print(tree)

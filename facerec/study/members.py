@@ -53,13 +53,13 @@ def dataset_of(dataset: DictConfig | None, model: Model) -> DictConfig:
     if dataset is not None:
         return dataset
     made = model.trained_on
-    found = made and {"_target_": made["function"], **made["arguments"]}
+    node = made and {"_target_": made["function"], **made["arguments"]}
     if not made and (config := first_run(model) / "config.yaml").exists():  # before models said it themselves
-        found = OmegaConf.select(OmegaConf.load(config), "dataset")
+        node = OmegaConf.select(OmegaConf.load(config), "dataset")
     # a file of a model must not run code of its choice
-    if not found or str(found["_target_"]).rpartition(".")[0] != "facerec.data":
+    if not node or str(node["_target_"]).rpartition(".")[0] != "facerec.data":
         raise ConfigError(f"dataset: {model.path} names none, so give it: dataset=celeba dataset.root=…")
-    return OmegaConf.create(dict(found))
+    return OmegaConf.create(dict(node))
 
 
 def member_runs(model: Model) -> dict[str, Path]:
@@ -79,12 +79,12 @@ def trained_on(name: str, model: Model) -> Mapping[str, Any]:
     Raises:
         ModelError: the model does not say.
     """
-    found = model.statistics.trained_on
-    if not isinstance(found, dict) or not {"dataset", "identities"} <= found.keys():
+    training_set = model.statistics.trained_on
+    if not isinstance(training_set, dict) or not {"dataset", "identities"} <= training_set.keys():
         raise ModelError(
             f"member {name}: {model.path}/statistics.json does not say which identities it was trained on"
         )
-    return found
+    return training_set
 
 
 def check_same_identities(members: Mapping[str, Model], images: FaceImages) -> Mapping[str, Any]:

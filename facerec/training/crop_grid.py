@@ -1,4 +1,4 @@
-"""A picture of what the network sees."""
+"""An image of the crops that the network sees."""
 
 from pathlib import Path
 

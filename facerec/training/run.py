@@ -151,7 +151,9 @@ def _fit(
 
     if trainer.fast_dev_run:  # type: ignore[attr-defined]
         return None
-    evaluator = make_trainer(logger=False, callbacks=[one for one in callbacks if isinstance(one, ProgressBar)])
+    evaluator = make_trainer(
+        logger=False, callbacks=[callback for callback in callbacks if isinstance(callback, ProgressBar)]
+    )
     best = _best_checkpoint(trainer)
     if best:
         learner.restore(best)
@@ -179,10 +181,10 @@ def _callbacks(cfg: DictConfig, build: Build) -> tuple[list["Callback"], dict[st
     callbacks = [build(callback) for callback in (cfg.get("callbacks") or {}).values() if callback]
     switches = {}
     for key, kind in (("enable_checkpointing", Checkpoint), ("enable_progress_bar", ProgressBar)):
-        found = [callback for callback in callbacks if isinstance(callback, kind)]
-        switches[key] = bool(found) and cfg.trainer.get(key) is not False
+        switched = [callback for callback in callbacks if isinstance(callback, kind)]
+        switches[key] = bool(switched) and cfg.trainer.get(key) is not False
         if not switches[key]:
-            callbacks = [callback for callback in callbacks if callback not in found]
+            callbacks = [callback for callback in callbacks if callback not in switched]
     return callbacks, switches
 
 

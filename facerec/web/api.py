@@ -74,8 +74,8 @@ async def identify(
 ) -> PhotoOut:
     """Detect and recognise the faces in a photo. Nothing of it is stored."""
     service = _service(request)
-    seen, answers = await service.identify(await photo.read(), service.settings.far if far is None else far, top)
-    return _photo(seen, answers)
+    rate = service.settings.far if far is None else far
+    return _photo(*await service.identify(await photo.read(), rate, top))
 
 
 @router.post("/preview", tags=["photos"], response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})
@@ -193,13 +193,13 @@ def _outcome(outcome: PhotoOutcome) -> PhotoOutcomeOut:
     return PhotoOutcomeOut(
         photo=outcome.source,
         problem=outcome.sample if isinstance(outcome.sample, str) else None,
-        looks_like=outcome.doubt.looks_like and outcome.doubt.looks_like.name,
-        unlike=outcome.doubt.unlike,
+        looks_like=outcome.check.looks_like and outcome.check.looks_like.name,
+        unlike=outcome.check.unlike,
     )
 
 
-def _photo(seen: PhotoFaces, answers: list[Answer]) -> PhotoOut:
-    height, width = seen.photo.shape[1:]
+def _photo(photo: PhotoFaces, answers: list[Answer]) -> PhotoOut:
+    height, width = photo.photo.shape[1:]
     faces = [
         FaceOut(
             number=number,
@@ -210,7 +210,7 @@ def _photo(seen: PhotoFaces, answers: list[Answer]) -> PhotoOut:
             matches=[_match(match) for match in answer.matches],
             rule=RuleOut(**answer.rule._asdict()),
         )
-        for number, (face, answer) in enumerate(zip(seen.faces, answers, strict=True), 1)
+        for number, (face, answer) in enumerate(zip(photo.faces, answers, strict=True), 1)
     ]
     return PhotoOut(width=width, height=height, faces=faces)
 

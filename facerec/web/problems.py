@@ -19,8 +19,8 @@ log = logging.getLogger(__name__)
 EXAMPLE = "as in `curl -F photo=@party.jpg`"
 # what to send in each field, by the names in api.py
 WANTED = {
-    "photo": f"send one picture as a file, {EXAMPLE}",
-    "photos": "send pictures as files, as in `curl -F photos=@a.jpg -F photos=@b.jpg`",
+    "photo": f"send one photo as a file, {EXAMPLE}",
+    "photos": "send photos as files, as in `curl -F photos=@a.jpg -F photos=@b.jpg`",
     "name": "send the person's name as one line of text",
     "note": "send text of at most 2,000 characters without NUL, or leave it out",
     "face": "send the number of a face in the photo, 1 or more, or leave it out",

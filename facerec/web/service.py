@@ -44,11 +44,11 @@ class Settings(NamedTuple):
 
 
 class PhotoOutcome(NamedTuple):
-    """What an enrolment made of one photo: its sample, or the reason why there is none, and doubts about it."""
+    """The outcome for one photo of an enrolment: its sample or why it was refused, and whom it resembles."""
 
     source: str
     sample: Sample | str
-    doubt: EnrolmentCheck
+    check: EnrolmentCheck
 
 
 class Service:
@@ -106,11 +106,11 @@ class Service:
         Raises:
             Problem: see `embed_photo`.
         """
-        seen = await self.embed_photo(data)
-        if not seen.faces:
-            return seen, []
+        photo = await self.embed_photo(data)
+        if not photo.faces:
+            return photo, []
         per = self.settings.per
-        return seen, await self.run_in_thread(self.gallery.identify, seen.vectors, top=top, far=far, per=per)
+        return photo, await self.run_in_thread(self.gallery.identify, photo.vectors, top=top, far=far, per=per)
 
     async def enroll(
         self, name: str, photos: Sequence[tuple[str, bytes]], face: int | None, actor: str, *, ask: bool = False
@@ -136,14 +136,14 @@ class Service:
                 if len(photos) == 1 or problem.status == 503:
                     raise
                 sample = problem.detail
-            doubt = EnrolmentCheck(None, None) if isinstance(sample, str) else await self._doubt(sample, name)
-            if doubt.unlike is not None:
+            check = EnrolmentCheck(None, None) if isinstance(sample, str) else await self._check(sample, name)
+            if check.unlike is not None:
                 reason = f"does not look like the photos enrolled as {name}"
                 if self.settings.review == "strict":
                     sample = reason
                 elif ask:
                     raise Problem(409, f"the face in {source} {reason}", kind=UNLIKE)
-            outcomes.append(PhotoOutcome(source, sample, doubt))
+            outcomes.append(PhotoOutcome(source, sample, check))
         samples = [outcome.sample for outcome in outcomes if isinstance(outcome.sample, Sample)]
         if not samples:
             reasons = "; ".join(f"{outcome.source}: {outcome.sample}" for outcome in outcomes)
@@ -164,20 +164,20 @@ class Service:
             )
         return await self._decode_pool.decode(data)
 
-    async def _doubt(self, sample: Sample, name: str) -> EnrolmentCheck:
+    async def _check(self, sample: Sample, name: str) -> EnrolmentCheck:
         far, per, vectors = self.settings.far, self.settings.per, sample.vector[None]
-        [doubt] = await self.run_in_thread(self.gallery.check_enrolment, name, vectors, far=far, per=per)
-        return doubt
+        [check] = await self.run_in_thread(self.gallery.check_enrolment, name, vectors, far=far, per=per)
+        return check
 
-    def _review(self, seen: PhotoFaces, source: str, face: int | None) -> Sample | str:
+    def _review(self, photo: PhotoFaces, source: str, face: int | None) -> Sample | str:
         if face is not None:
-            if not 1 <= face <= len(seen.faces):
-                return f"face {face} does not exist; the photo has {len(seen.faces)} faces"
+            if not 1 <= face <= len(photo.faces):
+                return f"face {face} does not exist; the photo has {len(photo.faces)} faces"
             row = slice(face - 1, face)
-            seen = seen._replace(faces=seen.faces[row], crops=seen.crops[row], vectors=seen.vectors[row])
-            seen = seen._replace(without_vector=())
+            photo = photo._replace(faces=photo.faces[row], crops=photo.crops[row], vectors=photo.vectors[row])
+            photo = photo._replace(without_vector=())
         return review(
-            seen,
+            photo,
             source,
             strict=self.settings.review == "strict",
             min_size=self.settings.strict_size,
@@ -188,7 +188,7 @@ class Service:
     def _infer(self, files: Sequence[Path], photos: Sequence[Tensor]) -> list[PhotoFaces]:
         bounds = {"min_size": self.settings.min_size, "min_score": self.settings.min_score}
         results = embed_photos(files, photos, self._detector, self._embed, **bounds)
-        self.metrics.batch_done(len(photos), sum(len(seen.faces) for seen in results))
+        self.metrics.batch_done(len(photos), sum(len(photo.faces) for photo in results))
         return results
 
 

@@ -114,7 +114,7 @@ def test_a_left_over_server_is_taken_over_and_stopped_by_the_last(
 
 
 def test_a_stale_number_that_is_another_process_does_not_matter(folder: Path) -> None:
-    """After a restart of the machine, or of a container, the number of the old server is soon given anew."""
+    """After a restart of the machine, or of a container, the number of the old server is soon used again."""
     with Gallery.open(folder, child.RECORD) as gallery:
         gallery.enroll("p0", [Sample(vector) for vector in child.vectors(0)])
         file = folder / "postgres" / "postmaster.pid"

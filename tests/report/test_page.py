@@ -47,6 +47,7 @@ class _TwoProjections(Model):
 def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
     cache, images = tmp_path_factory.mktemp("cache"), orl()
     settings: dict[str, Any] = {"resamples": 50, "seed": 0, "cache": cache, "batch_size": 64}
+    settings |= {"fars": (1e-2, 1e-3, 1e-4), "fpirs": (1e-1, 1e-2)}
     crops = open_crops(images, cache, 0)
     evaluated = evaluate_model(
         _TwoProjections(), images, crops, split="test", attributes=None, lfw=None, **settings

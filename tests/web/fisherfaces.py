@@ -99,8 +99,8 @@ def _write(folder: Path, matrix: NDArray[np.float32], bias: NDArray[np.float32])
         numpy_helper.from_array(matrix, "matrix"),
         numpy_helper.from_array(bias.astype(np.float32), "bias"),
     ]
-    given = [helper.make_tensor_value_info("crops", TensorProto.FLOAT, ["N", 3, 112, 112])]
-    made = [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["N", DIM])]
-    graph = helper.make_graph(nodes, "fisherfaces", given, made, constants)
+    inputs = [helper.make_tensor_value_info("crops", TensorProto.FLOAT, ["N", 3, 112, 112])]
+    outputs = [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["N", DIM])]
+    graph = helper.make_graph(nodes, "fisherfaces", inputs, outputs, constants)
     network = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     onnx.save(network, str(folder / "net.onnx"))

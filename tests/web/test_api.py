@@ -11,8 +11,6 @@ import pytest
 
 from tests.web.conftest import ANN, BOB, CLEO, Running, Start, check_problem, enroll, group, identify, photo
 
-pytestmark = pytest.mark.server
-
 
 def test_enrol_identify_rename_merge_erase(service: Running) -> None:
     client = service.client
@@ -98,14 +96,15 @@ def test_health_readiness_and_metrics(service: Running) -> None:
 
 def test_file_names_lose_their_folders_and_logs_have_no_names(service: Running) -> None:
     files = {"photos": ("../../etc/pass\\wd/..\\evil\x07.jpg", photo(ANN, 1), "image/jpeg")}
-    made = service.client.post("/api/v1/samples", data={"name": "Wilhelmina Quux"}, files=files).json()
-    [face] = service.client.get(f"/api/v1/persons/{made['person']['id']}").json()["faces"]
+    enrolled = service.client.post("/api/v1/samples", data={"name": "Wilhelmina Quux"}, files=files).json()
+    [face] = service.client.get(f"/api/v1/persons/{enrolled['person']['id']}").json()["faces"]
     assert "/" not in face["source"]
     assert "\\" not in face["source"]
     assert "Quux" not in service.log.read_text()
     assert "evil" not in service.log.read_text()
 
 
+@pytest.mark.slow
 def test_strict_review_and_a_graceful_end_that_finishes_accepted_requests(start: Start) -> None:
     strict = start("review=strict", "strict.min_sharpness=0")
     assert enroll(strict.client, "Ann", photo(ANN, 1)).status_code == 201

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from facerec.gallery.names import LONGEST_NAME
+from facerec.web.pages import describe_rate
 from facerec.web.problems import WANTED
 from tests.web.conftest import ANN, Running, check_problem, enroll, photo
 
-pytestmark = pytest.mark.server
 NOBODY = "persons/00000000-0000-0000-0000-000000000000"
 TEXT, FILE = (None, "text"), ("a.jpg", b"x")
 JSON = {"Content-Type": "application/json"}
@@ -20,13 +20,13 @@ FORM = {"Content-Type": "multipart/form-data; boundary=b"}
     [
         ("POST", "identify", {}, 415, "send photos as files, as in `curl -F photo=@party.jpg`"),
         ("POST", "identify", {"json": {}}, 415, ", not as application/json"),
-        ("POST", "identify", {"files": {"photo": TEXT}}, 422, "photo: send one picture as a file"),
+        ("POST", "identify", {"files": {"photo": TEXT}}, 422, "photo: send one photo as a file"),
         (
             "POST",
             "identify",
             {"files": {"other": FILE}},
             422,
-            "photo: missing or empty; send one picture as a file",
+            "photo: missing or empty; send one photo as a file",
         ),
         ("POST", "identify", {"files": {"photo": FILE, "far": (None, "2")}}, 422, "far: send a number above 0 and"),
         (
@@ -38,7 +38,7 @@ FORM = {"Content-Type": "multipart/form-data; boundary=b"}
         ),
         ("POST", "identify", {"content": b"x", "headers": FORM}, 400, "the form can't be read ("),
         ("POST", "identify", {"files": {"photo": (None, "x" * 2**21)}}, 400, "send photos as files"),
-        ("POST", "preview", {"files": {"photo": TEXT}}, 422, "photo: send one picture as a file"),
+        ("POST", "preview", {"files": {"photo": TEXT}}, 422, "photo: send one photo as a file"),
         (
             "POST",
             "samples",
@@ -54,13 +54,13 @@ FORM = {"Content-Type": "multipart/form-data; boundary=b"}
             "name: a person's name must not be e",
         ),
         ("POST", "samples", {"files": {"photos": FILE, "name": FILE}}, 422, "name: send the person's name"),
-        ("POST", "samples", {"files": {"photos": TEXT, "name": TEXT}}, 422, "photos: send pictures as files"),
+        ("POST", "samples", {"files": {"photos": TEXT, "name": TEXT}}, 422, "photos: send photos as files"),
         (
             "POST",
             "samples",
             {"files": [("photos", TEXT)] * 2 + [("name", TEXT)]},
             422,
-            "photos: send pictures as files",
+            "photos: send photos as files",
         ),
         (
             "POST",
@@ -107,6 +107,11 @@ def test_refusals_name_the_field_and_the_cure(
     assert sentence in detail
     for word in ("Field required", "Input should", "Value error", "<class", "body."):
         assert word not in detail
+
+
+def test_rates_are_described_in_words() -> None:
+    assert describe_rate(0.001, "search") == "1 false match in 1,000 searches"
+    assert describe_rate(0.03, "pair") == "1 false match in 33 comparisons"
 
 
 def test_every_field_has_its_sentence(service: Running) -> None:

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Dialog, Page, expect
 from tests.web.chromium import complaints, jpeg, needs_chromium
 from tests.web.conftest import ANN, BOB, CLEO, Running, enroll, group, photo
 
-pytestmark = [pytest.mark.server, pytest.mark.browser, needs_chromium]
+pytestmark = needs_chromium
 SHOTS = Path(__file__).parents[2] / "outputs" / "web"
 SIZES = {"desktop": (1200, 900), "phone": (390, 844)}
 

@@ -9,10 +9,10 @@ import pytest
 from facerec.gallery import Gallery
 from tests.web.conftest import ANN, Running, Start, check_problem, enroll, identify, photo
 
-pytestmark = pytest.mark.server
 PATIENCE = 240  # seconds: other work may keep the machine busy
 
 
+@pytest.mark.slow
 def test_a_full_queue_says_when_to_retry(start: Start) -> None:
     service = start("limits.waiting=1", "faces.batch_size=1")
     answers: list[httpx.Response] = []

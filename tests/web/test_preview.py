@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, FilePayload, expect
 from tests.web.chromium import complaints, jpeg, needs_chromium
 from tests.web.conftest import ANN, BOB, Running, enroll, group, identify, photo
 
-pytestmark = [pytest.mark.server, pytest.mark.browser, needs_chromium]
+pytestmark = needs_chromium
 ROTATED = 6  # EXIF orientation: on its side
 HOSTILE = [
     "<b onclick=hack()>Ann</b>",

@@ -12,7 +12,7 @@ from tests.web.conftest import ANN, CLEO, Start, check_problem, enroll, identify
 from tests.web.nginx import NAME, needs_nginx, nginx
 
 __all__ = ["make_server"]  # a fixture
-pytestmark = [pytest.mark.server, needs_nginx]
+pytestmark = [pytest.mark.slow, needs_nginx]
 
 
 def test_behind_nginx_on_a_server_with_a_replica(

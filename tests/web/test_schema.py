@@ -13,7 +13,6 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from tests.web.conftest import ANN, Running, check_problem, enroll, photo
 
-pytestmark = pytest.mark.server
 few = settings(
     max_examples=10,
     deadline=None,
@@ -31,6 +30,7 @@ def _operations(service: Running) -> Iterator[Any]:
         yield operation.ok()  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_valid_requests_get_declared_answers(service: Running) -> None:
     real, statuses = photo(ANN, 1), set()
     ann = enroll(service.client, "Ann", real).json()["person"]["id"]

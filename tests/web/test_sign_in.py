@@ -13,7 +13,7 @@ from tests.web.chromium import EVIL, complaints, drop, needs_chromium, try_out, 
 from tests.web.conftest import ANN, BOB, CLEO, Running, group, photo
 from tests.web.nginx import NAME, needs_nginx, nginx
 
-pytestmark = [pytest.mark.server, pytest.mark.browser, needs_chromium, needs_nginx]
+pytestmark = [needs_chromium, needs_nginx]
 ROLES = ("read", "admin")
 PARTY = (ANN, 1), (BOB, 1), (CLEO, 1)
 
@@ -41,6 +41,7 @@ def keyed(contract: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         }
         yield service
     assert service.stop() == 0
+    assert not any(key in service.log.read_text() for key in keys.values())
 
 
 @pytest.fixture
@@ -59,6 +60,7 @@ def _sign_in(page: Page, key: str) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
+@pytest.mark.slow
 def test_everything_without_keys(browser: Browser, service: Running, party: bytes, tmp_path: Path) -> None:
     page = _open(browser, service.url)
     errors = complaints(page)
@@ -67,6 +69,7 @@ def test_everything_without_keys(browser: Browser, service: Running, party: byte
     page.context.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", ["loopback", "http", "nginx"])
 def test_everything_with_keys(browser: Browser, keyed: Keyed, party: bytes, tmp_path: Path, address: str) -> None:
     page = _open(browser, keyed.addresses[address])

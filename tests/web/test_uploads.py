@@ -22,8 +22,6 @@ from facerec.web.decode_pool import DecodePool
 from facerec.web.problems import Problem
 from tests.web.conftest import ANN, Running, check_problem, identify, photo
 
-pytestmark = pytest.mark.server
-
 
 def test_sizes_are_limited(service: Running) -> None:
     check_problem(identify(service.client, b"\xff" * 20_100_000), 413)

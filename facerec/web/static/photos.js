@@ -66,7 +66,7 @@ async function recognise(entry) {
   form.append("far", far());
   try {
     entry.result = await call("POST", "identify", form);
-    entry.image ||= await picture(entry);
+    entry.image ||= await loadImage(entry);
     draw(entry);
   } catch (error) {
     entry.result = null;
@@ -75,7 +75,7 @@ async function recognise(entry) {
 }
 
 // The photo as the service decoded it. What the browser can't show, or rotates differently, the service converts.
-async function picture({ file, result }) {
+async function loadImage({ file, result }) {
   const image = element("img", { src: URL.createObjectURL(file) });
   const decoded = await image.decode().then(() => true, () => false);
   if (decoded && image.naturalWidth === result.width && image.naturalHeight === result.height) return image;
