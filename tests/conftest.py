@@ -1,7 +1,9 @@
+import logging
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
@@ -91,17 +93,33 @@ class Run:
         """Run `python -m facerec.JOB …`, whose messages are on stdout; returns the exit status."""
         GlobalHydra.instance().clear()
         self._patch.setattr(sys, "argv", [job, *overrides])
-        try:
-            run_job(job, _task(job))
-        except SystemExit as stop:
-            return int(stop.code or 0)
-        return 0
+        with _fresh_logging():
+            try:
+                run_job(job, _task(job))
+            except SystemExit as stop:
+                return int(stop.code or 0)
+            return 0
 
     def raising(self, job: str, *overrides: str) -> None:
         """Call a job that knows nothing of Hydra: its errors are raised, and its log is pytest's."""
         with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
             config = compose(job, list(overrides))
         _task(job)(config)
+
+
+@contextmanager
+def _fresh_logging() -> Iterator[None]:
+    """No handlers, as in a new process: pytest's would swallow what is logged before Hydra makes its own."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    root.handlers.clear()
+    try:
+        yield
+    finally:
+        for handler in root.handlers:
+            handler.close()
+        root.handlers[:] = handlers
+        root.setLevel(level)
 
 
 def _task(job: str) -> Callable[[DictConfig], object]:

@@ -130,7 +130,7 @@ def test_a_missing_depth_is_refused(refused: Callable[..., str]) -> None:
     [
         (["members=[]"], "members: give one model folder or more"),
         (["members=[outputs/nowhere]"], "members: there is nothing at outputs/nowhere"),
-        (["members=[outputs/faces/ensemble/model]"], "is an ensemble already; give its members"),
+        (["members=[outputs/faces/ensemble/model]"], "is an ensemble or of another make; give embedders of ours"),
         (["split=test"], "split must be train or val"),
         (["+weight=1"], "weight: no such key"),
         (["data.batch_size=0"], "data.batch_size"),
@@ -183,10 +183,18 @@ def test_a_member_whose_embeddings_are_not_finite_is_named(
     assert "member resnet34: 40 of 40 embeddings are not finite" in message
 
 
-def test_a_file_beside_a_model_runs_no_code(refused: Callable[..., str], members: list[Path]) -> None:
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_file_of_a_model_runs_no_code(refused: Callable[..., str], members: list[Path], beside: bool) -> None:
+    function, arguments = "facerec.data.cache.os.system", {"command": "touch obeyed"}
+
     def spoil() -> None:
-        evil = {"dataset": {"_target_": "facerec.data.cache.os.system", "command": "touch obeyed"}}
-        replace_file(members[0].parent / "config.yaml", yaml.safe_dump(evil).encode())
+        contract = yaml.safe_load((members[0] / "model.yaml").read_text())
+        contract["trained_on"].update(function=function, arguments=arguments)
+        if beside:  # before models said it themselves, the configuration of their run did
+            del contract["trained_on"]
+            evil = {"dataset": {"_target_": function, **arguments}}
+            replace_file(members[0].parent / "config.yaml", yaml.safe_dump(evil).encode())
+        replace_file(members[0] / "model.yaml", yaml.safe_dump(contract).encode())
 
     assert "names none, so give it" in refused("study=faces", spoil=spoil)
     assert not Path("obeyed").exists()
