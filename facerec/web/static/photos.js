@@ -7,7 +7,7 @@ const entries = []; // { file, card, result, image } of each photo on the page
 let naming = null;
 
 const far = () => levels[Number(find("far").value)][0];
-const percent = (share) => (share > 0.995 ? "over 99 %" : `${Math.round(share * 100)} %`);
+const percent = (share) => (share > 0.995 ? "over 99%" : `${Math.round(share * 100)}%`);
 const facesText = (count) => `${count} ${count === 1 ? "face" : "faces"}`;
 const say = (text) => { find("status").textContent = text; };
 
