@@ -191,7 +191,7 @@ def test_a_file_of_a_model_runs_no_code(refused: Callable[..., str], members: li
         contract = yaml.safe_load((members[0] / "model.yaml").read_text())
         contract["trained_on"].update(function=function, arguments=arguments)
         if beside:  # before models said it themselves, the configuration of their run did
-            del contract["trained_on"]
+            contract["trained_on"] = None
             evil = {"dataset": {"_target_": function, **arguments}}
             replace_file(members[0].parent / "config.yaml", yaml.safe_dump(evil).encode())
         replace_file(members[0] / "model.yaml", yaml.safe_dump(contract).encode())
