@@ -206,10 +206,10 @@ def test_a_model_decides_with_the_thresholds_of_its_first_set_until_told_otherwi
 def test_all_that_decides_the_figures_decides_their_freshness(
     run: Callable[..., int], study: Path, people: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = Path("lfw/s1")
-    folder.mkdir(parents=True)
+    faces = Path("lfw/s1")
+    faces.mkdir(parents=True)
     for number in (1, 2):
-        shutil.copy(people / f"s1/{number}.pgm", folder / f"s1_{number:04d}.pgm")
+        shutil.copy(people / f"s1/{number}.pgm", faces / f"s1_{number:04d}.pgm")
     lists = {"pairs.txt": "1 1\ns1 1 2\ns1 1 s2 1\n", "attributes.txt": "1\nGood\n1.pgm 1\n"}
     for name, text in lists.items():
         Path(name).write_text(text)
@@ -226,7 +226,7 @@ def test_all_that_decides_the_figures_decides_their_freshness(
         return {key for key in now if now[key] != before[key]}
 
     before = inputs()
-    for file in (*folder.iterdir(), *map(Path, lists)):
+    for file in (*faces.iterdir(), *map(Path, lists)):
         os.utime(file, (1, 1))
     assert changed("device=cpu", "data.batch_size=7", "logger=csv", "store_thresholds=true") == set()
     assert changed("detector.smallest=16") == changed("detector=none") == {"detector"}
@@ -236,7 +236,7 @@ def test_all_that_decides_the_figures_decides_their_freshness(
     assert changed() == {"lfw.pairs"}
     Path("attributes.txt").write_text(lists["attributes.txt"].replace("1.pgm 1", "1.pgm -1"))
     assert changed() == {"lfw.pairs", "attributes"}
-    shutil.copy(folder / "s1_0001.pgm", folder / "s1_0002.pgm")
+    shutil.copy(faces / "s1_0001.pgm", faces / "s1_0002.pgm")
     monkeypatch.setattr("facerec._version.__version__", "9.9", raising=False)
     assert changed() == {"lfw.pairs", "attributes", "lfw.root", "version"}
 
