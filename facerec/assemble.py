@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from facerec.errors import ConfigError, ModelError
 from facerec.job import loggers_of, recipes_of, run_job, wandb_finished
 from facerec.runtime.work_shard import WHOLE, Shard
-from facerec.study.freshness import begin, finish, up_to_date
+from facerec.study.freshness import begin, finish, is_fresh
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,7 +56,7 @@ def assemble(cfg: DictConfig) -> None:
         _embed(cfg, embedders, fingerprints, images, Shard.parse(cfg.shard))
         log.info("shard %s of the embeddings is written; after the last one the same without shard", cfg.shard)
         return
-    if up_to_date(out, inputs) and (out / "model").is_dir():
+    if is_fresh(out, inputs) and (out / "model").is_dir():
         log.info("%s: nothing it is made of has changed, so it stays as it is", out)
         show_weights(open_model(out / "model", "cpu").statistics.ensemble or {}, out / "model")
     else:

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from facerec.errors import ConfigError, DataError
 from facerec.job import loggers_of, run_job, wandb_finished
-from facerec.study.freshness import begin, finish, up_to_date
+from facerec.study.freshness import begin, finish, is_fresh
 
 if TYPE_CHECKING:
     from facerec.data import FaceImages
@@ -36,7 +36,7 @@ def evaluate(cfg: DictConfig) -> None:
         return
     unseen = _check_unseen(cfg, model, images)
     inputs = _inputs(cfg, model, images)
-    if up_to_date(out, inputs):
+    if is_fresh(out, inputs):
         log.info("%s: neither model nor data have changed, so the figures stay as they are", out)
         results = json.loads((out / "metrics.json").read_text())
         show_evaluation(results, out, _keep_thresholds(cfg, model, results, out))

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from facerec.errors import ConfigError
 from facerec.job import going_on, run_job
 from facerec.runtime.files import replace_file
+from facerec.study.freshness import own_names
 
 if TYPE_CHECKING:
     from facerec.preparation import Journal, Row
@@ -76,7 +77,11 @@ def _same_settings(file: Path, settings: dict[str, Any]) -> None:
         except (FileNotFoundError, ValueError):  # half a file is from a kill before there was a crop
             before = settings
             replace_file(file, (json.dumps(settings, indent=1) + "\n").encode())
-    if changed := [key for key in settings if before.get(key) != settings[key]]:
+    if "finder" in before:  # as it was called before
+        options = before.pop("finder")
+        before["detector"] = {"network" if key == "detector" else key: value for key, value in options.items()}
+    before, now = own_names(before), own_names(settings)
+    if changed := [key for key in now if before.get(key) != now[key]]:
         raise ConfigError(
             f"out: {file.parent} holds crops made with other {', '.join(changed)} (see {file.name}); choose "
             "another folder, or the same settings to go on"

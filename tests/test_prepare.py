@@ -195,6 +195,18 @@ def test_crops_of_two_settings_do_not_mix(prepare: Prepare, photos: Path, tmp_pa
         prepare(photos / "bob", tmp_path, "shard=0/2")
 
 
+def test_what_an_earlier_version_began_goes_on(prepare: Prepare, photos: Path, tmp_path: Path) -> None:
+    prepare(photos / "bob", tmp_path)
+    file = tmp_path / "settings.json"
+    settings = json.loads(file.read_text())
+    detector = {**settings.pop("detector"), "_target_": "facerec.faces.RetinaFaceFinder"}
+    file.write_text(json.dumps({**settings, "finder": detector}))
+    prepare(photos / "bob", tmp_path)
+    file.write_text(json.dumps({**settings, "finder": {**detector, "smallest": 99}}))
+    with pytest.raises(ConfigError, match="made with other detector"):
+        prepare(photos / "bob", tmp_path)
+
+
 def test_half_a_file_of_settings_is_written_anew(prepare: Prepare, photos: Path, tmp_path: Path) -> None:
     (tmp_path / "settings.json").write_text('{"photos"')
     prepare(photos / "bob", tmp_path)

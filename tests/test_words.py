@@ -39,6 +39,7 @@ LEGITIMATE = {
     # old spellings that are refused with the new one
     *(("facerec/job/arguments.py", f'"{key}') for key in ("finder", "part")),
     *(("tests/test_job.py", key) for key in ("finder", "part=val")),
+    *((name, '"finder"') for name in ("facerec/prepare.py", "tests/test_prepare.py")),
 }
 UNSEARCHABLE = {"of", "its", "said", "here", "found", "one"}
 
