@@ -275,6 +275,7 @@ def test_launchers_are_composed(launcher: str) -> None:
     assert OmegaConf.to_container(chosen, resolve=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["processes", "submitit_local"])
 def test_jobs_of_a_launcher_are_those_of_a_serial_sweep(
     in_folder: Path, tiny: list[str], launcher: str, capfd: pytest.CaptureFixture[str]
