@@ -5,9 +5,9 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.transforms.v2 import functional as V
 
 from facerec.crops.contract import CROP_SIZE
+from facerec.crops.resize import resize
 
 # Left eye, right eye, nose, left and right mouth corner (as seen in the image) in a 112x112 crop: the
 # reference points of ArcFace (Deng et al., arXiv 1801.07698) and of most models since.
@@ -89,7 +89,7 @@ def _reduce(image: Tensor, matrix: Tensor, size: int) -> tuple[Tensor, Tensor]:
         height, width = image.shape[1:]
     if shrink < 1.0:  # a first, antialiased step to about the final scale; the warp then only resamples
         smaller = [max(1, round(height * shrink)), max(1, round(width * shrink))]
-        image = V.resize(image, smaller, antialias=True)
+        image = resize(image, smaller)
         sy, sx = height / smaller[0], width / smaller[1]
         back = torch.tensor([[sx, 0, sx / 2 - 0.5], [0, sy, sy / 2 - 0.5], [0, 0, 1]], dtype=torch.float64)
         full = full @ back

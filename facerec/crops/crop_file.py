@@ -11,6 +11,7 @@ from torchvision.transforms.v2 import functional as V
 from facerec.crops.align import similarity_transform, warp
 from facerec.crops.contract import CROP_SIZE
 from facerec.crops.photo import read_photo
+from facerec.crops.resize import resize
 
 
 def crop_file(file: Path, landmarks: NDArray[np.float32] | None) -> Tensor:
@@ -30,5 +31,4 @@ def crop_file(file: Path, landmarks: NDArray[np.float32] | None) -> Tensor:
     if landmarks is not None:
         return warp(image, similarity_transform(torch.from_numpy(landmarks)[None])[0])
     side = min(image.shape[1:])
-    crop: Tensor = V.resize(V.center_crop(image, [side, side]), [CROP_SIZE, CROP_SIZE], antialias=True)
-    return crop
+    return resize(V.center_crop(image, [side, side]), [CROP_SIZE, CROP_SIZE])

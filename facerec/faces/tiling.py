@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import nms
-from torchvision.transforms.v2 import functional as V
 
+from facerec.crops.resize import resize
 from facerec.errors import ConfigError
 from facerec.faces.face import Face
 
@@ -119,7 +119,7 @@ class TiledDetection:
         for step in range(steps + 1):
             scale = coarsest * (finest / coarsest) ** (step / max(steps, 1))
             size = [max(1, round(height * scale)), max(1, round(width * scale))]
-            resized: Tensor = V.resize(photo, size, antialias=True) if size != [height, width] else photo
+            resized = resize(photo, size) if size != [height, width] else photo
             for top in self._starts(size[0]):
                 for left in self._starts(size[1]):
                     part = resized[:, top : top + self.side, left : left + self.side]
