@@ -123,7 +123,7 @@ def _measure(cfg: DictConfig, model: "Model", images: "FaceImages") -> "Evaluate
     )
 
 
-def _rates(cfg: DictConfig) -> dict[str, list[float]]:
+def _rates(cfg: DictConfig) -> dict[str, Any]:
     """At which error rates is measured."""
     rates = {key: list(cfg[key]) for key in ("fars", "fpirs")}
     for key, values in rates.items():
