@@ -5,12 +5,13 @@
 # make test:  set up, check style and types, run the tests
 PYTHON ?= python3
 BIN := .venv/bin
-# the 7x7 stem, small batches and two jobs a depth fit 192 small pictures and two CPU cores
-STUDY ?= backbone.stem=imagenet data.batch_size=16 trainer.max_epochs=9 optimizer.lr=1e-3
 # another evaluated model may do: make album MODEL=outputs/celeba/ensemble/model
 MODEL ?= outputs/orl/ensemble/model
 # folders with enroll/PERSON/*.jpg and photos/*.jpg; where none are at hand, one is made of the ORL faces
 ALBUMS ?= $(or $(patsubst %/enroll,%,$(wildcard $(or $(FACEREC_DATA),../shared/data)/albums/*/enroll)),outputs/album/orl)
+
+# test processes; each wants a core and 3 GB
+WORKERS ?= 2
 
 .PHONY: study album serve test bench setup requirements wheel
 
@@ -25,13 +26,10 @@ setup: .venv/installed
 	touch $@
 
 study: setup
-	for depth in resnet18 resnet34 resnet50; do \
-		$(BIN)/python -m facerec.train --multirun experiment=$$depth study=orl $(STUDY) || exit; done
-	$(BIN)/python -m facerec.assemble study=orl
-	$(BIN)/python -m facerec.evaluate study=orl
+	$(BIN)/python -m facerec.study experiment=orl
 
 album: $(if $(filter outputs/orl/%,$(MODEL)),study,setup)
-	$(BIN)/python experiments/orl_album.py outputs/album/orl
+	$(BIN)/python benchmarks/orl_album.py outputs/album/orl
 	for album in $(ALBUMS); do \
 		out=outputs/album/$$(basename $$album); \
 		gallery=$$out/gallery-$$(echo $(MODEL) | tr / -); \
@@ -48,7 +46,7 @@ test: setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadgroup --no-loadscope-reorder
 
 # the table in benchmarks/README.md; each script tells its options. The peers of photo.py ask for older versions of what
 # we have, so they come without. ResNet-50 with the face stem would take 20 GB a contender with 128 images

@@ -1,7 +1,7 @@
-"""Found, missed and extra faces, landmark error and speed of each detector on folders of photos.
+"""Detected, missed and extra faces, landmark error and speed of each detector on folders of photos.
 
-python benchmarks/detectors.py DATA WEIGHTS PREPARED [DETECTOR …]
-DATA holds celeba, celeba_wild, lfw_view1 and albums; PREPARED is as for doors.py.
+python benchmarks/detectors.py DATA WEIGHTS PREPARED [NETWORK …]
+DATA holds celeba, celeba_wild, lfw_view1 and albums; PREPARED is as for crop_agreement.py.
 """
 
 import sys
@@ -11,13 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from doors import registered_landmarks
+from crop_agreement import registered_landmarks
 
 from facerec.crops import read_photo
-from facerec.faces import Detector, Face, FaceAlignmentDetector, RetinaFaceDetector, choose
+from facerec.faces import Detector, Face, FaceAlignmentDetector, RetinaFaceDetector, crop_faces
 
 OPTIONS = {"smallest": 32, "min_score": 0.5, "batch_size": 8, "turns": True}
-LEAST_SCORE = {"blazeface": 0.5}
 # faces in a photo, counted by eye; one in all others
 COUNTS = {
     **{"kit_with_rose.jpg": 2, "obama_and_biden.jpg": 3, "two_people.jpg": 2, "multiface.jpg": 6},
@@ -25,13 +24,13 @@ COUNTS = {
 }
 
 
-def detectors(weights: str, detectors: list[str]) -> Iterator[tuple[str, Detector]]:
-    """The detectors whose weights are at hand."""
+def detectors(weights: str, networks: list[str]) -> Iterator[tuple[str, Detector]]:
+    """The default detector, and those of face-alignment with these networks."""
     yield "retinaface", RetinaFaceDetector(**OPTIONS)  # type: ignore[arg-type]
-    for detector in detectors or ["retinaface", "yunet", "blazeface"]:
+    for network in networks or ["retinaface", "yunet"]:
         yield (
-            f"face_alignment {detector}",
-            FaceAlignmentDetector(detector, "detector", weights, device="cpu", **OPTIONS),  # type: ignore[arg-type]
+            f"face_alignment {network}",
+            FaceAlignmentDetector(network, "detector", weights, device="cpu", **OPTIONS),  # type: ignore[arg-type]
         )
 
 
@@ -40,7 +39,7 @@ def score(photo: torch.Tensor, faces: list[Face], expected: int) -> tuple[int, i
     return max(0, expected - len(faces)), max(0, len(faces) - expected)
 
 
-def main(data: Path, weights: str, prepared: Path, detectors: list[str]) -> None:
+def main(data: Path, weights: str, prepared: Path, networks: list[str]) -> None:
     """Print one line for each detector and folder."""
     folders = {
         "celeba_wild": sorted((data / "celeba_wild").glob("*/*.jpg")),
@@ -51,16 +50,22 @@ def main(data: Path, weights: str, prepared: Path, detectors: list[str]) -> None
     for folder, files in folders.items():
         photos = [read_photo(file) for file in files]
         default: list[list[Face]] = []
-        for name, detector in detectors(weights, detectors):
+        for name, detector in detectors(weights, networks):
             detector.find(photos[:1])
             start = time.process_time()
-            found = [faces for i in range(0, len(photos), 16) for faces in detector.find(photos[i : i + 16])]
-            seconds = time.process_time() - start
-            least = LEAST_SCORE.get(name.split()[-1], 0.8)
             kept = [
-                choose(faces, "all", 20, least, tuple(photo.shape[1:]))
-                for photo, faces in zip(photos, found, strict=True)
+                photo.accepted
+                for row in range(0, len(photos), 16)
+                for photo in crop_faces(
+                    files[row : row + 16],
+                    photos[row : row + 16],
+                    detector,
+                    which="all",
+                    min_size=20,
+                    min_score=0.8,
+                )
             ]
+            seconds = time.process_time() - start
             default = default or kept
             missed, extra = np.sum(
                 [score(p, f, COUNTS.get(file.name, 1)) for p, f, file in zip(photos, kept, files, strict=True)], 0

@@ -11,8 +11,7 @@ from side_by_side import options, record, seconds
 from torch.nn.functional import cosine_similarity
 
 from facerec.data import open_crops, orl
-from facerec.models import load
-from facerec.models.onnx_export import CpuEmbedder
+from facerec.models import load, open_model
 
 
 def main() -> None:
@@ -24,7 +23,7 @@ def main() -> None:
     crops = torch.from_numpy(open_crops(images, cache, 0)[rows])
     eager = load(folder)
     channels_last = copy.deepcopy(eager).to(memory_format=torch.channels_last)
-    onnx = CpuEmbedder(folder, cache)
+    model = open_model(folder, "cpu", cache)
     results: dict[str, torch.Tensor] = {}
 
     def run(name: str, net: torch.nn.Module, reduced: bool = False) -> None:
@@ -32,7 +31,7 @@ def main() -> None:
             results[name] = net(crops).float()
 
     def identify() -> None:
-        results["identify (ONNX Runtime)"] = onnx(crops)
+        results["identify (ONNX Runtime)"] = model.embed(crops)
 
     contenders = {
         "eager float32": lambda: run("eager float32", eager),

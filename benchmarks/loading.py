@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from side_by_side import options, record, seconds
 from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
-from torchvision.io import write_jpeg
 from torchvision.transforms import v2
 
 from facerec.data import Augment, CropDataset
@@ -43,7 +43,7 @@ def main() -> None:
             photo = torch.nn.functional.interpolate(small, (218, 178), mode="bilinear")[0].to(torch.uint8)
             person = root / "photos" / f"{row % 8}"
             person.mkdir(parents=True, exist_ok=True)
-            write_jpeg(photo, str(person / f"{row}.jpg"))
+            Image.fromarray(photo.permute(1, 2, 0).numpy()).save(person / f"{row}.jpg")
             crops[row] = photo[:, :112, :112].numpy()
         labels = np.zeros(given["images"], np.int64)
         dataset = CropDataset(crops, labels, np.arange(given["images"]))

@@ -1,10 +1,10 @@
-"""How well does the gallery know people? Photos in, names out, as `enroll` and `identify` do it.
+"""Identification rates on a folder of people, with `enroll` and `identify` as a user runs them.
 
     python benchmarks/people.py FOLDER_OF_PEOPLE MODEL --enrol 3 --strangers 29
 
-Some people, drawn anew for each of `--draws` draws, are strangers; of all others `--enrol` photos are enrolled.
-Asked for are the other photos of those, and all of the strangers'. MODEL is an evaluated model folder, or the
-contract of a peer's model.
+In each of `--draws` draws, `--strangers` random people stay strangers, and `--enrol` photos of everybody else are
+enrolled. Probes are their other photos, and all photos of the strangers. MODEL is an evaluated model: a folder, or
+the contract of an ONNX file.
 """
 
 import argparse
@@ -19,39 +19,41 @@ from numpy.typing import NDArray
 from omegaconf import OmegaConf
 from tqdm import tqdm
 
+from facerec.crops import list_photos
 from facerec.gallery import Answer, Gallery, Sample
 from facerec.job import CONFIG_DIR
-from facerec.recognition.pipeline import list_files, load_embed, look
+from facerec.models import open_model
+from facerec.recognition import embed_files
 
 Vectors = NDArray[np.float32]
 
 
 def embed_people(root: Path, model: Path, detector: str) -> dict[str, Vectors]:
     """Person → the largest face of each of their photos, `float32 [photos, d]`."""
-    files = list_files(root)
-    found = look(
+    files = list_photos(root)
+    photos = embed_files(
         files,
         instantiate(OmegaConf.load(CONFIG_DIR / "detector" / f"{detector}.yaml")),
-        load_embed(model, "auto", Path("outputs/cache")),
+        open_model(model, "auto", "outputs/cache").embed,
         min_size=20,
         min_score=0.8,
         batch_size=8,
     )
     people: dict[str, list[Vectors]] = defaultdict(list)
     without = 0
-    for seen in tqdm(found, total=len(files), unit="photo"):
-        if seen.faces:
-            sizes = [np.prod(face.box[2:] - face.box[:2]) for face in seen.faces]
-            people[seen.file.relative_to(root).parts[0]].append(seen.vectors[np.argmax(sizes)])
-        without += not seen.faces
+    for photo in tqdm(photos, total=len(files), unit="photo"):
+        if photo.faces:
+            sizes = [np.prod(face.box[2:] - face.box[:2]) for face in photo.faces]
+            people[photo.file.relative_to(root).parts[0]].append(photo.vectors[np.argmax(sizes)])
+        without += not photo.faces
     print(f"{len(files)} photos of {len(people)} people; no face found in {without}")
     return {name: np.stack(vectors) for name, vectors in sorted(people.items())}
 
 
-def ask(
+def identify_all(
     gallery: Gallery, people: dict[str, Vectors], strangers: set[str], enrol: int, rule: dict[str, float | str]
 ) -> tuple[list[tuple[str, Answer]], list[Answer]]:
-    """Enrol, then identify; answers about enrolled people beside their names, and answers about strangers."""
+    """Enrol, then identify: names with answers of the enrolled people, and answers of the strangers."""
     gallery.erase(*(person.name for person in gallery.persons()))
     known: list[tuple[str, Answer]] = []
     for name in people.keys() - strangers:
@@ -73,26 +75,26 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--far", type=float, nargs="+", default=[0.01, 0.1], help="of a search")
     parser.add_argument("--detector", default="retinaface")
-    given = parser.parse_args()
-    people = embed_people(given.root, given.model, given.detector)
+    options = parser.parse_args()
+    people = embed_people(options.root, options.model, options.detector)
     folder = Path(tempfile.mkdtemp(prefix="facerec-"))
-    with Gallery.open(folder / "g", given.model) as gallery:
-        for far in given.far:
+    with Gallery.open(folder / "g", options.model) as gallery:
+        for far in options.far:
             known: list[tuple[str, Answer]] = []
             unknown: list[Answer] = []
-            for draw in range(given.draws):
-                chosen = np.random.default_rng(draw).choice(sorted(people), given.strangers, replace=False)
-                some, others = ask(
-                    gallery, people, set(chosen.tolist()), given.enrol, {"far": far, "per": "search"}
+            for draw in range(options.draws):
+                chosen = np.random.default_rng(draw).choice(sorted(people), options.strangers, replace=False)
+                mated, non_mated = identify_all(
+                    gallery, people, set(chosen.tolist()), options.enrol, {"far": far, "per": "search"}
                 )
-                known, unknown = known + some, unknown + others
+                known, unknown = known + mated, unknown + non_mated
             first = np.mean([answer.matches[0].name == name for name, answer in known])
             right = np.mean([answer.person is not None and answer.person.name == name for name, answer in known])
             wrong = np.mean([answer.person is not None and answer.person.name != name for name, answer in known])
             false = np.mean([answer.person is not None for answer in unknown])
             print(
-                f"far {far}: {len(known)} photos of enrolled people, nearest is right {first:.3f}, named rightly "
-                f"{right:.3f}, wrongly {wrong:.3f}; {len(unknown)} of strangers, taken for somebody {false:.3f} "
+                f"far {far}: {len(known)} photos of enrolled people, rank-1 {first:.3f}, identified correctly "
+                f"{right:.3f}, as somebody else {wrong:.3f}; {len(unknown)} of strangers, accepted {false:.3f} "
                 f"(threshold {known[0][1].rule.threshold:.3f})"
             )
     shutil.rmtree(folder)

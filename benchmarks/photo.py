@@ -23,9 +23,9 @@ from facerec.backbones import ResNet
 from facerec.crops import read_photo
 from facerec.gallery import Gallery, Sample
 from facerec.job import CONFIG_DIR
-from facerec.models import Ensemble, ModelRecord
+from facerec.models import Ensemble, ModelRecord, open_model
 from facerec.models.embedder import Embedder
-from facerec.recognition.pipeline import load_embed, see
+from facerec.recognition import embed_photos
 
 # face_recognition_models asks for a module that setuptools no longer has, for this one function
 sys.modules["pkg_resources"] = types.ModuleType("pkg_resources")
@@ -58,14 +58,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="facerec-") as name:
         file = Path(given["photo"]) if given["photo"] else a_photo(Path(name))
         if given["model"]:
-            embed = load_embed(Path(given["model"]), "cpu", Path("outputs/cache"))
+            embed = open_model(given["model"], "cpu", "outputs/cache").embed
         else:
             members = {f"{d}": Embedder(ResNet(d, stem="imagenet"), [128.0] * 3, [64.0] * 3) for d in (18, 34, 50)}
             embed = Ensemble(members, [1 / 3] * 3).embed
         detector = instantiate(OmegaConf.load(CONFIG_DIR / "detector" / "retinaface.yaml"))
         bounds = {"min_size": 20.0, "min_score": 0.8}
         size = "{} x {}".format(*Image.open(file).size)
-        first = see([file], [read_photo(file)], detector, embed, **bounds)[0]
+        first = embed_photos([file], [read_photo(file)], detector, embed, **bounds)[0]
         with Gallery.open(Path(name) / "g", ModelRecord("0" * 64, first.vectors.shape[1])) as gallery:
             gallery.enroll("the one in the photo", [Sample(first.vectors[0])])
             for row, vector in enumerate(directions(given["persons"] - 1, first.vectors.shape[1])):
@@ -75,31 +75,31 @@ def main() -> None:
             encodings = np.concatenate([known[:1], directions(given["persons"] - 1, 128)])
             mtcnn, facenet = MTCNN(keep_all=True), InceptionResnetV1(pretrained=None).eval()
             others = torch.from_numpy(directions(given["persons"], 512))
-            said: dict[str, int] = {}
+            counts: dict[str, int] = {}
 
             def ours() -> None:
-                seen = see([file], [read_photo(file)], detector, embed, **bounds)[0]
-                answers = gallery.identify(seen.vectors, top=3, threshold=0.5)
-                said["facerec"] = len(answers)
+                photo = embed_photos([file], [read_photo(file)], detector, embed, **bounds)[0]
+                answers = gallery.identify(photo.vectors, top=3, threshold=0.5)
+                counts["facerec"] = len(answers)
                 assert any(answer.person and answer.person.name == "the one in the photo" for answer in answers)
 
             def dlib() -> None:
                 photo = face_recognition.load_image_file(file)
-                found = face_recognition.face_encodings(photo, face_recognition.face_locations(photo))
-                said["face_recognition"] = len(found)
-                assert any(face_recognition.compare_faces(encodings, one)[0] for one in found)
+                probes = face_recognition.face_encodings(photo, face_recognition.face_locations(photo))
+                counts["face_recognition"] = len(probes)
+                assert any(face_recognition.compare_faces(encodings, probe)[0] for probe in probes)
 
             def mtcnn_and_facenet() -> None:
                 faces = mtcnn(Image.open(file).convert("RGB"))
-                said["facenet-pytorch"] = len(faces)
+                counts["facenet-pytorch"] = len(faces)
                 with torch.inference_mode():
                     torch.cdist(facenet(faces), others).argmin(1)
 
             contenders = {"facerec": ours, "face_recognition": dlib, "facenet-pytorch": mtcnn_and_facenet}
-            found = seconds(contenders, given["rounds"])
-    figures: dict[str, object] = {f"{key}, ms": value * 1000 for key, value in found.items()}
-    figures |= {f"x {key}": found[key] / found["facerec"] for key in ("face_recognition", "facenet-pytorch")}
-    figures |= {f"{key}, faces": count for key, count in said.items()}
+            durations = seconds(contenders, given["rounds"])
+    figures: dict[str, object] = {f"{key}, ms": value * 1000 for key, value in durations.items()}
+    figures |= {f"x {key}": durations[key] / durations["facerec"] for key in list(durations)[1:]}
+    figures |= {f"{key}, faces": count for key, count in counts.items()}
     record(
         f"photo → names, {size}, {given['persons']} persons, {given['threads']} thread", figures, "ahead of both"
     )

@@ -1,7 +1,7 @@
 """Train face embedders, measure them honestly, and find out who is in a photo.
 
-`from facerec import load` opens a trained model. What is offered here is imported when first asked for, so
-`import facerec` does not import torch.
+`facerec.open_model` opens any model, `facerec.load` the PyTorch module of a model folder. Names are imported when
+first used, so `import facerec` does not import torch.
 """
 
 from typing import TYPE_CHECKING

@@ -10,9 +10,9 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from facerec.errors import ConfigError, ModelError
-from facerec.job import recipes_of, run_job
+from facerec.job import loggers_of, recipes_of, run_job, wandb_finished
 from facerec.runtime.work_shard import WHOLE, Shard
-from facerec.study.freshness import begin, finish, up_to_date
+from facerec.study.freshness import begin, finish, is_fresh
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,7 +30,7 @@ def assemble(cfg: DictConfig) -> None:
     from facerec.data import describe_dataset
     from facerec.data.fingerprint import data_fingerprint
     from facerec.models import open_model, store
-    from facerec.report import show_weights
+    from facerec.report import log_ensemble, show_weights
     from facerec.study.layout import member_names, study_dir
     from facerec.study.members import check_same_identities, dataset_of, find_members
 
@@ -56,18 +56,22 @@ def assemble(cfg: DictConfig) -> None:
         _embed(cfg, embedders, fingerprints, images, Shard.parse(cfg.shard))
         log.info("shard %s of the embeddings is written; after the last one the same without shard", cfg.shard)
         return
-    if up_to_date(out, inputs) and (out / "model").is_dir():
+    if is_fresh(out, inputs) and (out / "model").is_dir():
         log.info("%s: nothing it is made of has changed, so it stays as it is", out)
+        show_weights(open_model(out / "model", "cpu").statistics.ensemble or {}, out / "model")
     else:
-        found, ensemble = _combine(cfg, embedders, fingerprints, images)
+        measured, ensemble = _combine(cfg, embedders, fingerprints, images)
         origin = {"members": {name: str(model.path) for name, model in models.items()}, "dataset": images.name}
         kept = _thresholds(out / "model", ensemble)
         begin(out, inputs)  # only now: an error up to here leaves what was there, and valid
-        statistics = replace(kept, ensemble=found, trained_on=trained_on).to_json()
+        statistics = replace(kept, ensemble=measured, trained_on=trained_on).to_json()
         made = describe_dataset(OmegaConf.to_container(dataset, resolve=True), images)  # type: ignore[arg-type]
         store.save(out / "model", ensemble, statistics=statistics, origin=origin, trained_on=made)
+        show_weights(measured, out / "model")
+        with wandb_finished():
+            for logger in loggers_of(cfg, out):
+                log_ensemble(measured, logger)
         finish(out, inputs)
-    show_weights(store.read_statistics(out / "model")["ensemble"], out / "model")
 
 
 def _thresholds(folder: Path, ensemble: "Ensemble") -> "Statistics":
@@ -114,7 +118,8 @@ def _combine(
         "weighting": cfg.weighting["_target_"].rpartition(".")[2],
         "split": cfg.split,
         "pairs": {
-            split: {"genuine": _plain(of.genuine), "impostor": _plain(of.impostor)} for split, of in pairs.items()
+            split: {"genuine": _plain(moments.genuine), "impostor": _plain(moments.impostor)}
+            for split, moments in pairs.items()
         },
     }
     return statistics, Ensemble(embedders, weights)

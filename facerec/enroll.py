@@ -12,13 +12,13 @@ from facerec.job import going_on, run_job
 
 if TYPE_CHECKING:
     from facerec.gallery import Gallery, Sample
-    from facerec.recognition.ledger import Ledger
+    from facerec.recognition import Ledger
 
 log = logging.getLogger(__name__)
 
 
 def enroll(cfg: DictConfig) -> None:
-    """Enrol the largest face of each photo, a transaction a photo; then say who was enrolled and what was not.
+    """Enrol the largest face of each photo, one transaction for each; then list what was enrolled and refused.
 
     Raises:
         RefusedError: a photo was refused; the others are enrolled.
@@ -26,57 +26,51 @@ def enroll(cfg: DictConfig) -> None:
     """
     from tqdm import tqdm
 
+    from facerec.crops import list_photos
     from facerec.gallery import Gallery
     from facerec.models import open_model
-    from facerec.recognition.ledger import Ledger
-    from facerec.recognition.pipeline import list_files, look
-    from facerec.recognition.review import review
+    from facerec.recognition import Ledger, embed_files, review
 
     if cfg.review not in ("largest", "strict"):
         raise ConfigError(f"review: must be largest or strict, not {cfg.review}")
     root = Path(cfg.photos).expanduser()
     model = open_model(cfg.model, cfg.device, cfg.cache_dir)
-    ledger = Ledger(root, list_files(root), cfg.person)
+    ledger = Ledger(root, list_photos(root), cfg.person)
     with (
         going_on(ledger.how_to_go_on),
         Gallery.open(cfg.gallery.url, model, read_url=cfg.gallery.read_url) as gallery,
     ):
-        if cfg.threshold is None and not gallery.measured:
+        if cfg.threshold is None and not gallery.has_thresholds:
             log.warning(
                 "%s has no thresholds, so new samples are not compared with those enrolled; run `python -m "
                 "facerec.evaluate` on it, or give threshold=",
                 model.path,
             )
-        seen = look(
-            list(ledger.names),
-            instantiate(cfg.detector),
-            model.embed,
-            **cfg.faces,
-        )
+        photos = embed_files(list(ledger.names), instantiate(cfg.detector), model.embed, **cfg.faces)
         size = None
         try:
-            for one in tqdm(seen, total=len(ledger.names), desc="enrolling", unit="photo"):
+            for photo in tqdm(photos, total=len(ledger.names), desc="enrolling", unit="photo"):
                 sample = review(
-                    one, one.file.name, strict=cfg.review == "strict", keep=cfg.keep_crops, **cfg.strict
+                    photo, photo.file.name, strict=cfg.review == "strict", keep=cfg.keep_crops, **cfg.strict
                 )
                 if isinstance(sample, str):
-                    ledger.refuse(one.file, sample)
+                    ledger.refuse(photo.file, sample)
                 else:
-                    _enroll(gallery, ledger, one.file, sample, cfg)
+                    _enroll(gallery, ledger, photo.file, sample, cfg)
             size = gallery.size()
         finally:  # also when it is interrupted, or the disk is full
             ledger.show(gallery.place, size)
     if not ledger.enrolled:
-        raise GalleryError("nobody was enrolled; the reasons stand above")
+        raise GalleryError("nobody was enrolled; the reasons are above")
     if ledger.refused:
-        raise RefusedError(f"{ledger.refused} of {ledger.photos} photos were refused; the reasons stand above")
+        raise RefusedError(f"{ledger.refused} of {ledger.photos} photos were refused; the reasons are above")
 
 
 def _enroll(gallery: "Gallery", ledger: "Ledger", file: Path, sample: "Sample", cfg: DictConfig) -> None:
     name, doubt = ledger.names[file], None
-    if cfg.threshold is not None or gallery.measured:
+    if cfg.threshold is not None or gallery.has_thresholds:
         rule = {"far": cfg.far, "per": cfg.per, "threshold": cfg.threshold}
-        [doubt] = gallery.doubts(name, sample.vector[None], **rule)
+        [doubt] = gallery.check_enrolment(name, sample.vector[None], **rule)
     unlike = doubt and doubt.unlike is not None and f"does not look like the {name} you have ({doubt.unlike:.2f})"
     if unlike and cfg.review == "strict":
         ledger.refuse(file, unlike)

@@ -1,4 +1,4 @@
-"""What can go wrong for a user, one class a door. Messages name the key or the file, and the cure."""
+"""Errors that a user can cause, one class per source. Messages name the key or the file, and the cure."""
 
 
 class FacerecError(Exception):
@@ -17,6 +17,10 @@ class ConfigError(FacerecError):
 
 class DataError(FacerecError):
     """A data set or cache that is missing, incomplete, damaged or too small."""
+
+
+class PhotoSizeError(DataError):
+    """A photo with more pixels than are accepted."""
 
 
 class ModelError(FacerecError):

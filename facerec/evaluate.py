@@ -11,8 +11,8 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from facerec.errors import ConfigError, DataError
-from facerec.job import run_job, wandb_finished
-from facerec.study.freshness import begin, finish, up_to_date
+from facerec.job import loggers_of, run_job, wandb_finished
+from facerec.study.freshness import begin, finish, is_fresh
 
 if TYPE_CHECKING:
     from facerec.data import FaceImages
@@ -36,7 +36,7 @@ def evaluate(cfg: DictConfig) -> None:
         return
     unseen = _check_unseen(cfg, model, images)
     inputs = _inputs(cfg, model, images)
-    if up_to_date(out, inputs):
+    if is_fresh(out, inputs):
         log.info("%s: neither model nor data have changed, so the figures stay as they are", out)
         results = json.loads((out / "metrics.json").read_text())
         show_evaluation(results, out, _keep_thresholds(cfg, model, results, out))
@@ -48,8 +48,8 @@ def evaluate(cfg: DictConfig) -> None:
     _write(out, model, evaluated)
     show_evaluation(results, out, _keep_thresholds(cfg, model, results, out))
     with wandb_finished():
-        for logger in (cfg.logger or {}).values():
-            log_evaluation(results, instantiate(logger), out / "report.html")
+        for logger in loggers_of(cfg, out):
+            log_evaluation(results, logger, out / "report.html")
     finish(out, inputs)
 
 
@@ -57,10 +57,10 @@ def _inputs(cfg: DictConfig, model: "Model", images: "FaceImages") -> dict[str, 
     """All that decides the figures."""
     from facerec._version import __version__
     from facerec.data.fingerprint import data_fingerprint, files_fingerprint, list_fingerprint
-    from facerec.evaluation import find_pictures, read_pairs
+    from facerec.evaluation import find_images, read_pairs
 
     cache, attributes, pairs = Path(cfg.data.cache_dir), cfg.attributes, [Path(file) for file in cfg.lfw.pairs]
-    pictures = find_pictures(read_pairs(pairs), Path(cfg.lfw.root or "."))[0] if pairs else {}
+    lfw_images = find_images(read_pairs(pairs), Path(cfg.lfw.root or "."))[0] if pairs else {}
     statistics = model.statistics
     return {
         "version": __version__,
@@ -71,7 +71,7 @@ def _inputs(cfg: DictConfig, model: "Model", images: "FaceImages") -> dict[str, 
         "data": data_fingerprint(images, cache),
         "attributes": list_fingerprint(Path(attributes)) if attributes else None,
         "lfw.pairs": [list_fingerprint(file) for file in pairs],
-        "lfw.root": files_fingerprint(list(pictures.values()), cache) if pairs else None,
+        "lfw.root": files_fingerprint(list(lfw_images.values()), cache) if pairs else None,
         "detector": OmegaConf.to_container(cfg.detector, resolve=True) if pairs else None,
     }
 
@@ -171,9 +171,9 @@ def _keep_thresholds(cfg: DictConfig, model: "Model", results: Mapping[str, Any]
         model.store(statistics)
     if results["shared_identities"]:
         log.warning("the identities are not unseen, so no threshold is stored with the model")
-    said: str = describe_thresholds(statistics, results)
-    state_thresholds(out / "report.html", said)
-    return said
+    sentence: str = describe_thresholds(statistics, results)
+    state_thresholds(out / "report.html", sentence)
+    return sentence
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Who is in a photo? `python -m facerec.identify photos=PHOTO|FOLDER model=MODEL`."""
+"""Identify the people in photos: `python -m facerec.identify photos=PHOTO|FOLDER model=MODEL`."""
 
 import base64
 import io
@@ -17,65 +17,68 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from facerec.gallery import Answer
-    from facerec.recognition.pipeline import Seen
+    from facerec.recognition import PhotoFaces
 
 
 def identify(cfg: DictConfig) -> None:
-    """A JSON line a face on standard output, a table on standard error, and drawn photos if asked for.
+    """Print a JSON line for each face on standard output and a table on standard error; draw photos if asked to.
 
-    The lines are UTF-8 everywhere; of a path that isn't, `photo_bytes` holds the exact bytes as base64.
+    The lines are always UTF-8; where a path is not, `photo_bytes` holds its exact bytes as base64.
     """
     from rich.console import Console
     from rich.table import Table
 
+    from facerec.crops import encode_png, list_photos
     from facerec.gallery import Gallery
     from facerec.models import open_model
-    from facerec.recognition.draw import draw
-    from facerec.recognition.pipeline import list_files, look
+    from facerec.recognition import draw, embed_files
+    from facerec.runtime.files import replace_file
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
     root = Path(cfg.photos).expanduser()
-    files = list_files(root)
+    files = list_photos(root)
     table = Table("photo", "face", "who", "similarity", "probability", title="Who is who", title_justify="left")
     model = open_model(cfg.model, cfg.device, cfg.cache_dir)
     with Gallery.open(cfg.gallery.url, model, make=False, read_url=cfg.gallery.read_url) as gallery:
         rule = {"far": cfg.far, "per": cfg.per, "threshold": cfg.threshold}
-        for seen in look(files, instantiate(cfg.detector), model.embed, **cfg.faces):
-            answers = gallery.identify(seen.vectors, top=cfg.top, **rule) if seen.faces else []
-            _report(seen, answers, table)
-            if cfg.draw and seen.faces:
+        for photo in embed_files(files, instantiate(cfg.detector), model.embed, **cfg.faces):
+            answers = gallery.identify(photo.vectors, top=cfg.top, **rule) if photo.faces else []
+            _report(photo, answers, table)
+            if cfg.draw and photo.faces:
                 names = [answer.person.name if answer.person else None for answer in answers]
-                place = seen.file.relative_to(root) if root.is_dir() else Path(seen.file.name)
-                draw(seen.photo, seen.faces, names, Path(cfg.out) / f"{place}.png")
+                name = photo.file.relative_to(root) if root.is_dir() else photo.file.name
+                file = Path(cfg.out) / f"{name}.png"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                replace_file(file, encode_png(draw(photo.photo, photo.faces, names)))
     Console(stderr=True, width=110).print(table)
 
 
-def _report(seen: "Seen", answers: list["Answer"], table: "Table") -> None:
+def _report(photo: "PhotoFaces", answers: list["Answer"], table: "Table") -> None:
     from rich.text import Text
 
     from facerec.gallery.names import printable
 
     def row(*cells: str) -> None:
-        table.add_row(*(Text(printable(cell)) for cell in (seen.file.name, *cells)))
+        table.add_row(*(Text(printable(cell)) for cell in (photo.file.name, *cells)))
 
-    photo = _photo(seen.file)
-    if not seen.faces:
-        _say({**photo, "faces": 0, "problem": printable(seen.problem) or None})
-        row("", seen.problem or "no face found", "", "")
-    for number, (face, answer) in enumerate(zip(seen.faces, answers, strict=True), 1):
+    path = _path(photo.file)
+    if not photo.faces:
+        _print_json({**path, "faces": 0, "problem": printable(photo.problem) or None})
+        row("", photo.problem or "no face found", "", "")
+    for number, (face, answer) in enumerate(zip(photo.faces, answers, strict=True), 1):
         nearest = answer.matches[0] if answer.matches else None
-        _say({**photo, "face": number, **_line(face.box.tolist(), face.score, answer)})
+        _print_json({**path, "face": number, **_line(face.box.tolist(), face.score, answer)})
         who = answer.person.name if answer.person else f"unknown (nearest {nearest.name})" if nearest else "unknown"
         probability = "" if nearest is None or nearest.probability is None else f"{nearest.probability:.3f}"
         row(str(number), who, f"{nearest.similarity:.3f}" if nearest else "", probability)
 
 
-def _say(line: dict[str, Any]) -> None:
+def _print_json(line: dict[str, Any]) -> None:
     print(json.dumps(line, ensure_ascii=False), flush=True)
 
 
-def _photo(file: Path) -> dict[str, str]:
+def _path(file: Path) -> dict[str, str]:
     path = os.fsencode(file)
     try:
         return {"photo": path.decode()}
@@ -91,8 +94,8 @@ def _line(box: list[float], score: float, answer: "Answer") -> dict[str, Any]:
         "threshold": round(answer.rule.threshold, 4),
         "search_far": answer.rule.search_far,
         "matches": [
-            {"person": one.name, "similarity": round(one.similarity, 4), "probability": one.probability}
-            for one in answer.matches
+            {"person": match.name, "similarity": round(match.similarity, 4), "probability": match.probability}
+            for match in answer.matches
         ],
     }
 

@@ -1,4 +1,4 @@
-"""Cut the faces out of photos: `python -m facerec.prepare photos=FOLDER out=FOLDER`."""
+"""Crop the faces in photos: `python -m facerec.prepare photos=FOLDER out=FOLDER`."""
 
 import json
 import logging
@@ -14,10 +14,10 @@ from omegaconf import DictConfig, OmegaConf
 from facerec.errors import ConfigError
 from facerec.job import going_on, run_job
 from facerec.runtime.files import replace_file
+from facerec.study.freshness import own_names
 
 if TYPE_CHECKING:
-    from facerec.preparation.cropping import Row
-    from facerec.preparation.manifest import Journal
+    from facerec.preparation import Journal, Row
 
 log = logging.getLogger(__name__)
 
@@ -25,28 +25,27 @@ _SHEET = 144  # crops on the contact sheet at most
 
 
 def prepare(cfg: DictConfig) -> None:
-    """Find, align and write the faces of a shard's photos that are not done yet; then manifest and summary."""
+    """Write the crops of the shard's remaining photos, then the manifest, a contact sheet and a summary."""
     from tqdm import tqdm
 
-    from facerec.preparation.cropping import Preparation, list_photos
-    from facerec.preparation.manifest import Journal, write_manifest
+    from facerec.preparation import Journal, Preparation, list_sources, write_manifest
 
     root, out = Path(cfg.photos).expanduser().resolve(), Path(cfg.out)
-    sources = list_photos(root, cfg.shard)
+    sources = list_sources(root, cfg.shard)
     preparation = Preparation(root, out / "crops", instantiate(cfg.detector), dict(cfg.faces), **cfg.data)
     settings = _settings(cfg, root)
     _same_settings(out / "settings.json", settings)
-    part = cfg.shard.replace("/", "-of-")
-    with Journal(out / "journal" / f"{part}.jsonl") as journal, going_on(lambda: _how_to_go_on(journal, sources)):
-        left = [source for source in sources if source not in journal.rows]
-        with tqdm(total=len(sources), initial=len(sources) - len(left), desc="photos", unit="photo") as bar:
-            for entries in preparation.run(left):
+    shard = cfg.shard.replace("/", "-of-")
+    with Journal(out / "journal" / f"{shard}.jsonl") as journal, going_on(lambda: _how_to_go_on(journal, sources)):
+        remaining = [source for source in sources if source not in journal.rows]
+        with tqdm(total=len(sources), initial=len(sources) - len(remaining), desc="photos", unit="photo") as bar:
+            for entries in preparation.run(remaining):
                 journal.write(entries)
                 bar.update(len(entries))
         rows = [row for source in sources for row in journal.rows[source]]
-    write_manifest(out / "manifest" / f"{part}.parquet", rows, {"settings": json.dumps(settings)})
-    kept = [out / "crops" / row["crop"] for row in rows if row["crop"]]
-    _contact_sheet(kept, out / f"contact-sheet-{part}.png")
+    write_manifest(out / "manifest" / f"{shard}.parquet", rows, {"settings": json.dumps(settings)})
+    crops = [out / "crops" / row["crop"] for row in rows if row["crop"]]
+    _contact_sheet(crops, out / f"contact-sheet-{shard}.png")
     _summarise(rows, out)
 
 
@@ -55,7 +54,7 @@ def _how_to_go_on(journal: "Journal", sources: list[str]) -> str:
 
 
 def _settings(cfg: DictConfig, root: Path) -> dict[str, Any]:
-    """What decides the crops; written down with them."""
+    """The settings that determine the crops; written beside them."""
     from dataclasses import asdict
 
     from facerec.crops.contract import CropContract
@@ -70,7 +69,7 @@ def _settings(cfg: DictConfig, root: Path) -> dict[str, Any]:
 
 
 def _same_settings(file: Path, settings: dict[str, Any]) -> None:
-    """Write the settings down, or refuse to mix crops of others into the folder."""
+    """Write the settings, or refuse a folder whose crops were made with others."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(file.with_suffix(".lock")):  # two shards may start at once
         try:
@@ -78,7 +77,11 @@ def _same_settings(file: Path, settings: dict[str, Any]) -> None:
         except (FileNotFoundError, ValueError):  # half a file is from a kill before there was a crop
             before = settings
             replace_file(file, (json.dumps(settings, indent=1) + "\n").encode())
-    if changed := [key for key in settings if before.get(key) != settings[key]]:
+    if "finder" in before:  # as it was called before
+        options = before.pop("finder")
+        before["detector"] = {"network" if key == "detector" else key: value for key, value in options.items()}
+    before, now = own_names(before), own_names(settings)
+    if changed := [key for key in now if before.get(key) != now[key]]:
         raise ConfigError(
             f"out: {file.parent} holds crops made with other {', '.join(changed)} (see {file.name}); choose "
             "another folder, or the same settings to go on"
@@ -86,16 +89,15 @@ def _same_settings(file: Path, settings: dict[str, Any]) -> None:
 
 
 def _contact_sheet(crops: list[Path], file: Path) -> None:
-    """Up to 144 of the crops, evenly picked, in one picture."""
+    """Up to 144 of the crops, evenly spaced, in one picture."""
     import torch
-    from torchvision.io import write_png
     from torchvision.utils import make_grid
 
-    from facerec.crops import read_photo
+    from facerec.crops import encode_png, read_photo
 
     picked = crops[:: -(-len(crops) // _SHEET)] if crops else []
     if picked:
-        write_png(make_grid(torch.stack([read_photo(crop) for crop in picked]), nrow=12), str(file))
+        replace_file(file, encode_png(make_grid(torch.stack([read_photo(crop) for crop in picked]), nrow=12)))
 
 
 def _summarise(rows: Iterable["Row"], out: Path) -> None:

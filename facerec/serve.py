@@ -1,4 +1,4 @@
-"""A page and an API in front of a gallery: `python -m facerec.serve model=MODEL gallery.url=…`."""
+"""Serve the page and the API of a gallery: `python -m facerec.serve model=MODEL gallery.url=…`."""
 
 import logging
 import signal
@@ -15,47 +15,48 @@ from facerec.job import run_job
 
 if TYPE_CHECKING:
     from facerec.web.limits import Limits
-    from facerec.web.service import Choice
-
+    from facerec.web.service import Settings
 
 log = logging.getLogger(__name__)
 
 
 def serve(cfg: DictConfig) -> None:
-    """Serve until told to stop, then finish what was accepted: status 0 after SIGTERM, 130 after Ctrl-C."""
+    """Serve until stopped, then finish accepted requests: status 0 after SIGTERM, 130 after Ctrl-C."""
     import uvicorn
 
     from facerec.gallery import Gallery
     from facerec.models import open_model
     from facerec.web.app import LOOPBACK, build
-    from facerec.web.authentication import Access
+    from facerec.web.authentication import Authenticator
     from facerec.web.keys import read_keys
     from facerec.web.service import Service
 
     keys = read_keys(Path(cfg.key_file)) if cfg.key_file else []
     if cfg.host not in LOOPBACK and not keys:
-        raise ConfigError(f"key_file: others reach {cfg.host}, so keys are needed: key_file=FILE")
+        raise ConfigError(
+            f"key_file: {cfg.host} can be reached from other machines, so keys are required: key_file=FILE"
+        )
     _check_address(cfg.host, cfg.port)
     hosts = list(cfg.hosts) if cfg.hosts else None if keys else list(LOOPBACK)
-    choice, limits = _choice(cfg), _limits(cfg)
-    access = Access(keys, limits.rate)
+    settings, limits = _settings(cfg), _limits(cfg)
+    authenticator = Authenticator(keys, limits.rate)
     model = open_model(cfg.model, cfg.device, cfg.cache_dir)
     if not model.statistics.thresholds:
         raise ConfigError(f"model: {model.path} has no thresholds; run `python -m facerec.evaluate` on it")
-    # every answer says what its threshold holds, so the log need not say it for each
+    # every answer carries its rule, so it need not be logged each time
     logging.getLogger("facerec.gallery.decision").setLevel(logging.ERROR)
     with Gallery.open(cfg.gallery.url, model, read_url=cfg.gallery.read_url) as gallery:
         service = Service(
             gallery,
             instantiate(cfg.detector),
             model.embed,
-            choice,
+            settings,
             limits,
             cfg.decoders,
         )
         server = uvicorn.Server(
             uvicorn.Config(
-                build(service, access, hosts),
+                build(service, authenticator, hosts),
                 host=cfg.host,
                 port=cfg.port,
                 lifespan="off",
@@ -67,36 +68,36 @@ def serve(cfg: DictConfig) -> None:
                 timeout_keep_alive=30,
             )
         )
-        logging.getLogger("uvicorn").setLevel(logging.WARNING)  # where it listens and that it ends, we say
-        print(f"http://{cfg.host}:{cfg.port}/ shows {gallery.place}; Ctrl-C ends it", flush=True)
+        logging.getLogger("uvicorn").setLevel(logging.WARNING)  # start and end are logged here
+        print(f"http://{cfg.host}:{cfg.port}/ serves {gallery.place}; press Ctrl-C to stop", flush=True)
         if cfg.open:
             _open_soon(f"http://{cfg.host}:{cfg.port}/")
-        # uvicorn ends as it should, and then raises the signal once more: the gallery is still to be closed
+        # uvicorn shuts down and then raises the signal again, but the gallery must still be closed
         stopped: list[int] = []
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda sent, _: stopped.append(sent))
         server.run()
         if not server.force_exit:
             service.close()
-    how = "stopped at once, with requests unanswered" if server.force_exit else "stopped"
-    log.info("%s; whoever was enrolled is on disk", how)
+    end = "stopped at once, with requests unanswered" if server.force_exit else "stopped"
+    log.info("%s; all enrolments are saved", end)
     if signal.SIGINT in stopped:
         sys.exit(130)  # as a shell expects of Ctrl-C
 
 
 def _check_address(host: str, port: int) -> None:
-    """Before a model is loaded: can we listen there?"""
+    """Refuse a port that is taken before a model is loaded."""
     try:
         socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(
-            f"port: can't listen at {host}:{port}: {reason}; take another, as in port=8001"
+            f"port: can't listen at {host}:{port}: {reason}; choose another port, such as port=8001"
         ) from error
 
 
-def _choice(cfg: DictConfig) -> "Choice":
-    from facerec.web.service import Choice
+def _settings(cfg: DictConfig) -> "Settings":
+    from facerec.web.service import Settings
 
     if cfg.review not in ("largest", "strict"):
         raise ConfigError(f"review: must be largest or strict, not {cfg.review}")
@@ -105,7 +106,7 @@ def _choice(cfg: DictConfig) -> "Choice":
     if cfg.per not in ("search", "pair"):
         raise ConfigError(f"per: must be search or pair, not {cfg.per}")
     strict = {"strict_size": cfg.strict.min_size, "strict_sharpness": cfg.strict.min_sharpness}
-    return Choice(**cfg.faces, review=cfg.review, **strict, keep_crops=cfg.keep_crops, far=cfg.far, per=cfg.per)
+    return Settings(**cfg.faces, review=cfg.review, **strict, keep_crops=cfg.keep_crops, far=cfg.far, per=cfg.per)
 
 
 def _limits(cfg: DictConfig) -> "Limits":
@@ -114,13 +115,13 @@ def _limits(cfg: DictConfig) -> "Limits":
     from facerec.web.limits import Limits
 
     limits = Limits(**cfg.limits)
-    for key, value in [*limits._asdict().items()][:-1]:
-        if value <= 0:
+    for key, value in limits._asdict().items():
+        if key != "rate" and value <= 0:
             raise ConfigError(f"limits.{key}: must be above 0, not {value}")
     try:
         parse(limits.rate)
     except ValueError as error:
-        raise ConfigError(f"limits.rate: {limits.rate!r} is no rate such as 600/minute") from error
+        raise ConfigError(f"limits.rate: {limits.rate!r} is not a rate such as 600/minute") from error
     return limits
 
 

@@ -21,6 +21,7 @@ from facerec.job import going_on, relaunched_as_run, run_job, wandb_finished
 from facerec.study.best import OBJECTIVE
 from facerec.study.freshness import INPUTS, begin, finish, read_inputs
 from facerec.study.job_names import is_finished, job_inputs
+from facerec.study.layout import study_dir
 from facerec.training import run_training
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def train(cfg: DictConfig, callbacks: Sequence["Callback"] = ()) -> float:
     run = Path(HydraConfig.get().runtime.output_dir)
     build = partial(instantiate, _convert_="all")  # plain lists and dicts, which every library knows
     images = build(cfg.dataset)
-    group = HydraConfig.get().sweep.dir if HydraConfig.get().mode == RunMode.MULTIRUN else None
+    group = _wandb_group(cfg) if HydraConfig.get().mode == RunMode.MULTIRUN else None
     inputs = job_inputs(cfg, images)
     if HydraConfig.get().mode == RunMode.MULTIRUN:
         _forget_damaged(run)
@@ -60,6 +61,12 @@ def train(cfg: DictConfig, callbacks: Sequence["Callback"] = ()) -> float:
         return math.nan
     finish(run, inputs)
     return metrics.get(OBJECTIVE, math.nan)
+
+
+def _wandb_group(cfg: DictConfig) -> str:
+    """That of the study for its sweeps, which its assembly and evaluation join; else the sweep."""
+    job = HydraConfig.get()
+    return str(study_dir(cfg) if job.runtime.choices.get("experiment") else job.sweep.dir)
 
 
 def _say_finished(run: Path) -> None:

@@ -1,23 +1,49 @@
+import logging
 import os
 import shutil
 import sys
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from torchvision.io import write_jpeg
+from omegaconf import DictConfig
+from PIL import Image
 
 from facerec.data import orl
-from facerec.job import run_job
+from facerec.job import CONFIG_DIR, run_job
 
 # nothing in a test may reach for a network, and no test may write into the user's cache
 os.environ["WANDB_MODE"] = "offline"
 os.environ["WANDB_SILENT"] = "true"
+
+_MARKED_BY_FIXTURE = {
+    "browser": {"browser"},
+    "server": {"folder", "gallery", "keyed", "make_server", "opened", "primary", "served", "service", "start"},
+}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark tests by the fixtures they ask for, and keep on one worker what shares an expensive one.
+
+    Rooms with servers come first: the longest piece of work must not start last.
+    """
+    groups: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        fixtures, room = set(getattr(item, "fixturenames", ())), item.path.relative_to(config.rootpath).parts[1]
+        for marker, names in _MARKED_BY_FIXTURE.items():
+            if fixtures & names and room in ("gallery", "web"):
+                item.add_marker(marker)
+        group = "trained" if "trained" in fixtures else room
+        item.add_marker(pytest.mark.xdist_group(group))
+        groups.setdefault(group, []).append(item)
+    first = sorted(groups, key=lambda group: group not in ("web", "gallery", "trained"))
+    items[:] = [item for group in first for item in groups[group]]
 
 
 @pytest.fixture(scope="session")
@@ -57,10 +83,57 @@ def in_folder(tmp_path: Path, people: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return tmp_path
 
 
+class Run:
+    """Runs jobs in this process."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self._patch = patch
+
+    def __call__(self, job: str, *overrides: str) -> int:
+        """Run `python -m facerec.JOB …`, whose messages are on stdout; returns the exit status."""
+        GlobalHydra.instance().clear()
+        self._patch.setattr(sys, "argv", [job, *overrides])
+        with _fresh_logging():
+            try:
+                run_job(job, _task(job))
+            except SystemExit as stop:
+                return int(stop.code or 0)
+            return 0
+
+    def raising(self, job: str, *overrides: str) -> None:
+        """Call a job that knows nothing of Hydra: its errors are raised, and its log is pytest's."""
+        with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+            config = compose(job, list(overrides))
+        _task(job)(config)
+
+
+@contextmanager
+def _fresh_logging() -> Iterator[None]:
+    """No handlers, as in a new process: pytest's would swallow what is logged before Hydra makes its own."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    root.handlers.clear()
+    try:
+        yield
+    finally:
+        for handler in root.handlers:
+            handler.close()
+        root.handlers[:] = handlers
+        root.setLevel(level)
+
+
+def _task(job: str) -> Callable[[DictConfig], object]:
+    """The function that a job's configuration goes to."""
+    of_rooms = {"gallery": ("gallery.__main__", "administrate"), "study": ("study.__main__", "study")}
+    module, name = of_rooms.get(job, (job, job))
+    task: Callable[[DictConfig], object] = getattr(import_module(f"facerec.{module}"), name)
+    return task
+
+
 @pytest.fixture
-def run(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    """Runs `python -m facerec.JOB …` in this process and returns its exit status."""
-    return partial(_run, monkeypatch)
+def run(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs jobs in an empty current folder."""
+    return Run(monkeypatch)
 
 
 @pytest.fixture(scope="session")
@@ -69,10 +142,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory, people: Path, tiny: list[s
     root = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
         _enter(root, people, patch)
+        run = Run(patch)
         for depth, loss in (("resnet18", "normface"), ("resnet34", "softmax"), ("resnet50", "arcface")):
-            given = ["--multirun", f"experiment={depth}", "study=faces", f"loss={loss}", "optimizer.lr=1e-3"]
-            assert _run(patch, "train", *given, *tiny) == 0
-        assert _run(patch, "assemble", "study=faces") == 0
+            given = ["--multirun", f"experiment=orl/{depth}", "study=faces", f"loss={loss}", "optimizer.lr=1e-3"]
+            assert run("train", *given, *tiny) == 0
+        assert run("assemble", "study=faces", "logger=csv") == 0
     return root
 
 
@@ -91,16 +165,6 @@ def _enter(folder: Path, people: Path, patch: pytest.MonkeyPatch) -> None:
     patch.setenv("FACEREC_CACHE", str(people.parent / "cache"))
     patch.delenv("HYDRA_FULL_ERROR", raising=False)
     patch.delenv("WANDB_SERVICE", raising=False)  # or a child that is killed leaves its run open in our W&B service
-
-
-def _run(patch: pytest.MonkeyPatch, job: str, *overrides: str) -> int:
-    GlobalHydra.instance().clear()
-    patch.setattr(sys, "argv", [job, *overrides])
-    try:
-        run_job(job, getattr(import_module(f"facerec.{job}"), job))
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 @pytest.fixture(scope="session")
@@ -135,7 +199,7 @@ def make_celeba(tmp_path: Path) -> Callable[..., Path]:
                 file = f"{number:06d}.jpg"
                 pixels = torch.from_numpy(random.integers(0, 256, (3, 8, 8), dtype=np.uint8))
                 pixels = torch.nn.functional.interpolate(pixels[None], size)[0]
-                write_jpeg(pixels, str(root / "img_align_celeba" / file))
+                Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(root / "img_align_celeba" / file)
                 lists["identity"].append(f"{file} {identity}")
                 lists["partition"].append(f"{file} {partition_of(identity)}")
                 lists["landmarks"].append(f"{file} 70 111 107 111 88 135 72 152 105 152")

@@ -30,7 +30,7 @@ def refused(run: Callable[..., int], members: list[Path], capfd: pytest.CaptureF
         before = {file: file.read_bytes() for file in [*OUT.glob("model/*"), OUT / "inputs.json"]}
         spoil()
         capfd.readouterr()
-        assert run("assemble", *overrides) == 1
+        assert run("assemble", *overrides, "logger=csv") == 1
         assert {file: file.read_bytes() for file in before} == before
         said = "".join(capfd.readouterr())
         assert "Traceback" not in said
@@ -49,7 +49,7 @@ def test_a_study_becomes_one_model_which_is_made_again_only_when_something_chang
     run: Callable[..., int], members: list[Path], capfd: pytest.CaptureFixture[str]
 ) -> None:
     shutil.rmtree(OUT)
-    assert run("assemble", "study=faces") == 0
+    assert run("assemble", "study=faces", "logger=csv") == 0
     said = "".join(capfd.readouterr())
     assert "Weights (fisher, on the pairs of training identities)" in said
     assert str(OUT / "model") in said
@@ -70,18 +70,18 @@ def test_a_study_becomes_one_model_which_is_made_again_only_when_something_chang
         return (OUT / "model/weights.safetensors").stat().st_mtime_ns
 
     first = made()
-    assert run("assemble", "study=faces") == 0
+    assert run("assemble", "study=faces", "logger=csv") == 0
     assert made() == first
     assert "stays as it is" in "".join(capfd.readouterr())
 
-    assert run("assemble", "study=faces", "weighting=equal", "split=val") == 0
+    assert run("assemble", "study=faces", "weighting=equal", "split=val", "logger=csv") == 0
     assert made() != first
     assert load(OUT / "model").state_dict()["weights"].tolist() == pytest.approx([1 / 3] * 3)
-    assert "Weights (equal, on the pairs of held-out identities)" in "".join(capfd.readouterr())
+    assert "Weights (equal, on the pairs of validation identities)" in "".join(capfd.readouterr())
     second = made()
 
     _change_bias(members[1], 0.1)
-    assert run("assemble", "study=faces", "weighting=equal", "split=val") == 0
+    assert run("assemble", "study=faces", "weighting=equal", "split=val", "logger=csv") == 0
     assert made() != second
 
 
@@ -91,43 +91,46 @@ def test_another_version_makes_it_again_and_the_same_vectors_keep_their_threshol
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    decisions = {"thresholds": [{"far": 0.01, "threshold": 0.5}], "evaluated_on": {"dataset": "orl"}}
+    decisions = {
+        "thresholds": [{"far": 0.01, "threshold": 0.5, "low": 0.4, "high": None}],
+        "evaluated_on": {"dataset": "orl"},
+    }
     replace_file(
         OUT / "model/statistics.json", json.dumps({**read_statistics(OUT / "model"), **decisions}).encode()
     )
     monkeypatch.setattr("facerec._version.__version__", "9.9", raising=False)
-    assert run("assemble", "study=faces") == 0
+    assert run("assemble", "study=faces", "logger=csv") == 0
     assert "this is 9.9: done again" in capfd.readouterr().out
     assert decisions.items() <= read_statistics(OUT / "model").items()
     _change_bias(members[1], 0.1)
-    assert run("assemble", "study=faces") == 0
+    assert run("assemble", "study=faces", "logger=csv") == 0
     assert "made with other values of members: done again" in capfd.readouterr().out
     assert not decisions.keys() & read_statistics(OUT / "model").keys()
 
 
 def test_members_may_be_any_runs_or_models(run: Callable[..., int], members: list[Path]) -> None:
     given = f"members=[{members[0].parent},{members[2]}]"
-    assert run("assemble", given, "weighting=logistic", "hydra.run.dir=outputs/pair") == 0
+    assert run("assemble", given, "weighting=logistic", "hydra.run.dir=outputs/pair", "logger=csv") == 0
     ensemble = load("outputs/pair/model")
     assert isinstance(ensemble, Ensemble)
     assert ensemble.names == (members[0].parent.name, members[2].parent.name)
     assert ensemble.embedding_dim == 256
-    assert run("assemble", f"members=[{members[0]}]", "hydra.run.dir=outputs/one") == 0
+    assert run("assemble", f"members=[{members[0]}]", "hydra.run.dir=outputs/one", "logger=csv") == 0
     assert load("outputs/one/model").state_dict()["weights"].tolist() == [1.0]
 
 
 def test_a_missing_depth_is_refused(refused: Callable[..., str]) -> None:
     message = refused("study=faces", spoil=lambda: (STUDY / "resnet34/best.json").unlink())
     assert "outputs/faces/resnet34 has no best.json" in message
-    assert "python -m facerec.train --multirun experiment=resnet34 study=faces" in message
+    assert "python -m facerec.train --multirun experiment=faces/resnet34" in message
 
 
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
         (["members=[]"], "members: give one model folder or more"),
-        (["members=[outputs/nowhere]"], "outputs/nowhere/model.yaml: is missing"),
-        (["members=[outputs/faces/ensemble/model]"], "is an ensemble already; give its members"),
+        (["members=[outputs/nowhere]"], "members: there is nothing at outputs/nowhere"),
+        (["members=[outputs/faces/ensemble/model]"], "is an ensemble or of another make; give embedders of ours"),
         (["split=test"], "split must be train or val"),
         (["+weight=1"], "weight: no such key"),
         (["data.batch_size=0"], "data.batch_size"),
@@ -180,10 +183,18 @@ def test_a_member_whose_embeddings_are_not_finite_is_named(
     assert "member resnet34: 40 of 40 embeddings are not finite" in message
 
 
-def test_a_file_beside_a_model_runs_no_code(refused: Callable[..., str], members: list[Path]) -> None:
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_file_of_a_model_runs_no_code(refused: Callable[..., str], members: list[Path], beside: bool) -> None:
+    function, arguments = "facerec.data.cache.os.system", {"command": "touch obeyed"}
+
     def spoil() -> None:
-        evil = {"dataset": {"_target_": "facerec.data.cache.os.system", "command": "touch obeyed"}}
-        replace_file(members[0].parent / "config.yaml", yaml.safe_dump(evil).encode())
+        contract = yaml.safe_load((members[0] / "model.yaml").read_text())
+        contract["trained_on"].update(function=function, arguments=arguments)
+        if beside:  # before models said it themselves, the configuration of their run did
+            contract["trained_on"] = None
+            evil = {"dataset": {"_target_": function, **arguments}}
+            replace_file(members[0].parent / "config.yaml", yaml.safe_dump(evil).encode())
+        replace_file(members[0] / "model.yaml", yaml.safe_dump(contract).encode())
 
     assert "names none, so give it" in refused("study=faces", spoil=spoil)
     assert not Path("obeyed").exists()

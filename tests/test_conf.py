@@ -109,16 +109,3 @@ def test_unknown_keys_are_refused_by_their_path(job: str) -> None:
         _composed(job, f"{group}=orrl")
     with pytest.raises(ConfigError, match="sede: no such key"):
         check_keys(_composed(job, "+sede=1"), CONFIG_DIR / f"{job}.yaml")
-
-
-def test_jobs_alone_import_hydra() -> None:
-    package = Path(__file__).parents[1] / "facerec"
-    importers = {
-        file.relative_to(package).as_posix()
-        for file in package.rglob("*.py")
-        if "import hydra" in (text := file.read_text()) or "from hydra" in text
-        if file.parent != package / "job"
-    }
-    assert importers - {"study/job_names.py", "study/sweep.py", "study/models.py", "training/run.py"} <= {
-        f"{job}.py" for job in JOBS
-    }

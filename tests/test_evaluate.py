@@ -79,11 +79,11 @@ def test_a_model_alone_can_be_measured_and_lfw_pairs_with_it(
     run: Callable[..., int], study: Path, people: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     [member] = study.glob("resnet18/*/model")
-    pictures = Path("lfw")
+    folder = Path("lfw")
     for name in ("s1", "s2", "s3"):
-        (pictures / name).mkdir(parents=True)
+        (folder / name).mkdir(parents=True)
         for number in (1, 2, 3):
-            shutil.copy(people / name / f"{number}.pgm", pictures / name / f"{name}_{number:04d}.pgm")
+            shutil.copy(people / name / f"{number}.pgm", folder / name / f"{name}_{number:04d}.pgm")
     Path("pairs.txt").write_text("2 1\ns1 1 2\ns1 1 s2 1\ns2 1 2\ns2 1 s9 3\n")
     quick = [*QUICK[1:], "logger=wandb"]
     given = ["lfw.root=lfw", "lfw.pairs=[pairs.txt]", "detector=none", "hydra.run.dir=alone"]
@@ -94,7 +94,7 @@ def test_a_model_alone_can_be_measured_and_lfw_pairs_with_it(
     assert results["differences"] == {}
     assert results["lfw"]["missing"] == ["s9/s9_0003"]
     assert results["lfw"]["pairs"] == 3
-    assert "1 pictures are missing: s9/s9_0003" in capfd.readouterr().out
+    assert "1 images are missing: s9/s9_0003" in capfd.readouterr().out
     assert "Labeled Faces in the Wild" in Path("alone/report.html").read_text()
 
 
@@ -168,29 +168,29 @@ def test_a_model_decides_with_the_thresholds_of_its_first_set_until_told_otherwi
 
     said = evaluated()
     assert f"2 people of {people.name} (test), never seen in training" in said
-    assert "The model decides with these thresholds" in said
+    assert "The model uses these thresholds" in said
     assert stored() == thresholds(a)
     page = (a / "report.html").read_text()
-    assert "none of whom it has seen in training" in page
-    assert 'class="wide"><h3>Similarities' not in page
+    assert "none of whom the model was trained on" in page
+    assert 'class="wide"><h3>Similarity distributions' not in page
 
     said = evaluated(*of_other)
     assert re.search(title, said)
-    assert f"thresholds measured on 2 people of {people.name} (test); store_thresholds=true gives" in said
+    assert f"thresholds measured on 2 people of {people.name} (test); store_thresholds=true stores" in said
     assert thresholds(b) != thresholds(a) == stored()
     page = (b / "report.html").read_text()
-    assert f"trained on another data set, {people.name}: they may be among its people" in page
-    assert f"The model decides with thresholds measured on 2 people of {people.name} (test)" in page
+    assert f"trained on another data set, {people.name}: they may be among its training people" in page
+    assert f"The model uses thresholds measured on 2 people of {people.name} (test)" in page
 
     assert "have changed, so the figures stay" in evaluated()
     assert stored() == thresholds(a)
     said = evaluated(*of_other, "store_thresholds=true")
     assert "have changed, so the figures stay" in said
-    assert "The model decides with these thresholds" in said
+    assert "The model uses these thresholds" in said
     assert stored() == thresholds(b)
-    assert "The model decides with these thresholds" in (b / "report.html").read_text()
+    assert "The model uses these thresholds" in (b / "report.html").read_text()
 
-    assert "measured on 4 people of other [red] $x$ (test); store_thresholds=true gives" in evaluated()
+    assert "measured on 4 people of other [red] $x$ (test); store_thresholds=true stores" in evaluated()
     assert stored() == thresholds(b)
     assert "measured on 4 people of other [red] $x$ (test)" in (a / "report.html").read_text()
     evaluated(*of_other, "seed=1")  # the same set again
@@ -199,17 +199,17 @@ def test_a_model_decides_with_the_thresholds_of_its_first_set_until_told_otherwi
 
     statistics = {key: value for key, value in read_statistics(model).items() if key != "trained_on"}
     replace_file(model / "statistics.json", json.dumps(statistics).encode())
-    assert "training people unknown" in evaluated()
-    assert "whom the model was trained on is not known" in (a / "report.html").read_text()
+    assert "training people not known" in evaluated()
+    assert "it is not known on whom the model was trained" in (a / "report.html").read_text()
 
 
 def test_all_that_decides_the_figures_decides_their_freshness(
     run: Callable[..., int], study: Path, people: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pictures = Path("lfw/s1")
-    pictures.mkdir(parents=True)
+    photos_folder = Path("lfw/s1")
+    photos_folder.mkdir(parents=True)
     for number in (1, 2):
-        shutil.copy(people / f"s1/{number}.pgm", pictures / f"s1_{number:04d}.pgm")
+        shutil.copy(people / f"s1/{number}.pgm", photos_folder / f"s1_{number:04d}.pgm")
     lists = {"pairs.txt": "1 1\ns1 1 2\ns1 1 s2 1\n", "attributes.txt": "1\nGood\n1.pgm 1\n"}
     for name, text in lists.items():
         Path(name).write_text(text)
@@ -226,7 +226,7 @@ def test_all_that_decides_the_figures_decides_their_freshness(
         return {key for key in now if now[key] != before[key]}
 
     before = inputs()
-    for file in (*pictures.iterdir(), *map(Path, lists)):
+    for file in (*photos_folder.iterdir(), *map(Path, lists)):
         os.utime(file, (1, 1))
     assert changed("device=cpu", "data.batch_size=7", "logger=csv", "store_thresholds=true") == set()
     assert changed("detector.smallest=16") == changed("detector=none") == {"detector"}
@@ -236,7 +236,7 @@ def test_all_that_decides_the_figures_decides_their_freshness(
     assert changed() == {"lfw.pairs"}
     Path("attributes.txt").write_text(lists["attributes.txt"].replace("1.pgm 1", "1.pgm -1"))
     assert changed() == {"lfw.pairs", "attributes"}
-    shutil.copy(pictures / "s1_0001.pgm", pictures / "s1_0002.pgm")
+    shutil.copy(photos_folder / "s1_0001.pgm", photos_folder / "s1_0002.pgm")
     monkeypatch.setattr("facerec._version.__version__", "9.9", raising=False)
     assert changed() == {"lfw.pairs", "attributes", "lfw.root", "version"}
 
@@ -250,9 +250,9 @@ def test_all_that_decides_the_figures_decides_their_freshness(
         (["model=run"], "run/evaluation"),
         (["model=run/model"], "run/evaluation"),
         (["model=run/model", "dataset=orl"], "run/evaluation/orl"),
-        (["model=run", "dataset=folder", "dataset.root=/data/My people/"], "run/evaluation/My people"),
-        (["model=run", "dataset=folder"], "run/evaluation/folder"),
-        (["model=peer.yaml", "dataset=orl"], "outputs/evaluation/peer/orl"),
+        (["model=run", "dataset=photos_folder", "dataset.root=/data/My people/"], "run/evaluation/My people"),
+        (["model=run", "dataset=photos_folder"], "run/evaluation/photos_folder"),
+        (["model=external.yaml", "dataset=orl"], "outputs/evaluation/external/orl"),
         (["model=some/other"], "outputs/evaluation/other"),
         (["model=antelope", "dataset=celeba", "dataset.root=/data/wild"], "outputs/evaluation/antelope/celeba"),
     ],
@@ -260,7 +260,7 @@ def test_all_that_decides_the_figures_decides_their_freshness(
 def test_where_an_evaluation_lies(in_folder: Path, overrides: list[str], place: str) -> None:
     for made in ("run/model", "some/other"):
         Path(made).mkdir(parents=True)
-    Path("peer.yaml").touch()
+    Path("external.yaml").touch()
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
         cfg = compose("evaluate", overrides, return_hydra_config=True)
     assert Path(cfg.hydra.run.dir).absolute() == in_folder / place

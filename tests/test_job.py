@@ -3,10 +3,11 @@ import re
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from facerec.errors import ConfigError
 from facerec.job.arguments import arguments, literal
@@ -20,7 +21,7 @@ def _composed(job: str, *given: str) -> DictConfig:
         return compose(job, arguments(list(given)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8")))
 @example("José García")
 @example("O'Brien")
@@ -30,7 +31,15 @@ def _composed(job: str, *given: str) -> DictConfig:
 @example("[a, b]")
 @example("${oc.env:HOME} \\${x} \\\\")
 @example("Ann, Bea\n\"it's\"=\\'")
-def test_names_reach_a_job_literally(name: str) -> None:
+def test_names_are_read_literally(name: str) -> None:
+    overrides = OverridesParser.create().parse_overrides([literal(f"name={name}"), literal(f"+note={name}")])
+    cfg = OmegaConf.create({override.key_or_group: override.value() for override in overrides})
+
+    assert (cfg.name, cfg.note) == (name, name)
+
+
+def test_names_reach_a_job_literally() -> None:
+    name = "José O'Brien, \"it's\"=\\' ${oc.env:HOME} \\${x} \\\\\n[a, b]"
     cfg = _composed("gallery", f"name={name}", f"to={name}", f"+note={name}")
 
     assert (cfg.name, cfg.to, cfg.note) == (name, name, name)

@@ -1,10 +1,11 @@
-"""What a crop is: its size and template, reading photos, aligning them to the template."""
+"""Crops: their size and template, reading photos, aligning faces to the template."""
 
 from facerec.crops.align import ARCFACE_TEMPLATE, align, similarity_transform, warp
 from facerec.crops.contract import CROP_SIZE, CropContract
 from facerec.crops.crop_file import crop_file
-from facerec.crops.listing import pick_photos
+from facerec.crops.listing import list_photos, pick_photos
 from facerec.crops.photo import FORMATS, is_photo, read_photo
+from facerec.crops.png import encode_png
 from facerec.crops.sharpness import sharpness
 
 __all__ = [
@@ -14,7 +15,9 @@ __all__ = [
     "CropContract",
     "align",
     "crop_file",
+    "encode_png",
     "is_photo",
+    "list_photos",
     "pick_photos",
     "read_photo",
     "sharpness",

@@ -1,4 +1,4 @@
-"""Map five landmarks of a face onto the template that every crop shares."""
+"""Align a face: map its five landmarks onto the template of all crops."""
 
 import math
 
@@ -9,8 +9,8 @@ from torchvision.transforms.v2 import functional as V
 
 from facerec.crops.contract import CROP_SIZE
 
-# Left eye, right eye, nose, left and right mouth corner (as seen in the picture) in a 112x112 crop: the
-# reference points of ArcFace (Deng et al., arXiv 1801.07698) and of the models that follow it.
+# Left eye, right eye, nose, left and right mouth corner (as seen in the image) in a 112x112 crop: the
+# reference points of ArcFace (Deng et al., arXiv 1801.07698) and of most models since.
 ARCFACE_TEMPLATE = torch.tensor(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
@@ -24,7 +24,7 @@ def similarity_transform(points: Tensor, template: Tensor = ARCFACE_TEMPLATE) ->
 
     Args:
         points: `float [N, K, 2]`, x and y in pixels, K >= 2 and not all equal.
-        template: `float [K, 2]`, where they shall go.
+        template: `float [K, 2]`, their targets.
 
     Returns:
         `float32 [N, 2, 3]`, matrices M with M @ [x, y, 1] ≈ template.
@@ -40,38 +40,38 @@ def similarity_transform(points: Tensor, template: Tensor = ARCFACE_TEMPLATE) ->
 
 
 def warp(image: Tensor, matrix: Tensor, size: int = CROP_SIZE) -> Tensor:
-    """Resample a picture through a similarity transform, antialiased where it shrinks.
+    """Resample an image through a similarity transform, antialiased where it shrinks.
 
     Args:
         image: `uint8 [3, H, W]`.
-        matrix: `float [2, 3]`, from pixel coordinates of the picture to those of the crop. Whole numbers
+        matrix: `float [2, 3]`, from pixel coordinates of the image to those of the crop. Whole numbers
             are pixel centres, as in OpenCV.
         size: side of the crop in pixels.
 
     Returns:
-        `uint8 [3, size, size]`; what lies outside the picture is black.
+        `uint8 [3, size, size]`; black outside the image.
     """
-    return _sample([_near(image, matrix, size)], size)[0]
+    return _resample([_reduce(image, matrix, size)], size)[0]
 
 
 def align(photo: Tensor, landmarks: Tensor) -> Tensor:
-    """Cut the crops of all faces of a photo, on the photo's device.
+    """The crops of all faces of a photo, on the photo's device.
 
     Args:
         photo: `uint8 [3, H, W]`.
         landmarks: `float [N, 5, 2]`, x and y in pixels of the photo; N may be 0.
 
     Returns:
-        `uint8 [N, 3, 112, 112]`; what lies outside the photo is black.
+        `uint8 [N, 3, 112, 112]`; black outside the photo.
     """
     if len(landmarks) == 0:
         return torch.empty(0, 3, CROP_SIZE, CROP_SIZE, dtype=torch.uint8, device=photo.device)
     matrices = similarity_transform(landmarks.cpu())
-    return _sample([_near(photo, matrix, CROP_SIZE) for matrix in matrices], CROP_SIZE)
+    return _resample([_reduce(photo, matrix, CROP_SIZE) for matrix in matrices], CROP_SIZE)
 
 
-def _near(image: Tensor, matrix: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """The part of a picture that a crop is cut from, at about the crop's scale if that is smaller.
+def _reduce(image: Tensor, matrix: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """The part of an image around a crop, scaled down to about the crop's scale if that is smaller.
 
     Returns:
         `uint8 [3, h, w]`, and `float64 [3, 3]` from its pixel coordinates to those of the crop.
@@ -81,7 +81,7 @@ def _near(image: Tensor, matrix: Tensor, size: int) -> tuple[Tensor, Tensor]:
     shrink = float(full[:2, 0].norm())
     height, width = image.shape[1:]
     reach = math.ceil((size / 2 * math.sqrt(2) + 3) / shrink)  # from the crop's centre to beyond its corners
-    if max(height, width) > 4 * reach:  # a small face in a large photo: the rest of it need not be resized
+    if max(height, width) > 4 * reach:  # a small face in a large photo: only the part around it is resized
         x, y = (torch.linalg.inv(full) @ torch.tensor([size / 2, size / 2, 1.0], dtype=torch.float64))[:2].tolist()
         left, top = (min(max(round(middle) - reach, 0), side - 1) for middle, side in ((x, width), (y, height)))
         image = image[:, top : max(round(y) + reach, top + 1), left : max(round(x) + reach, left + 1)]
@@ -96,14 +96,14 @@ def _near(image: Tensor, matrix: Tensor, size: int) -> tuple[Tensor, Tensor]:
     return image, full
 
 
-def _sample(parts: list[tuple[Tensor, Tensor]], size: int) -> Tensor:
-    """The crops `uint8 [N, 3, size, size]` out of N pictures, each with its `float64 [3, 3]`, in one step."""
-    # two pixels at least: along a side of one, grid_sample takes every place for the pixel
+def _resample(parts: list[tuple[Tensor, Tensor]], size: int) -> Tensor:
+    """The crops `uint8 [N, 3, size, size]` of N images, each with its `float64 [3, 3]`, at once."""
+    # two pixels at least: along a side of one pixel, grid_sample does not tell inside from outside
     height, width = (max(2, *(image.shape[axis] for image, _ in parts)) for axis in (1, 2))
     images = torch.stack(
         [F.pad(image, (0, width - image.shape[2], 0, height - image.shape[1])) for image, _ in parts]
     )
-    # grid_sample runs from crop to picture, in coordinates where -1 and 1 are the outermost pixel centres
+    # grid_sample maps from crop to image, in coordinates where -1 and 1 are the outermost pixel centres
     to_pixels = torch.tensor([[(size - 1) / 2, 0, (size - 1) / 2], [0, (size - 1) / 2, (size - 1) / 2], [0, 0, 1]])
     to_unit = torch.tensor([[2 / (width - 1), 0, -1], [0, 2 / (height - 1), -1], [0, 0, 1]])
     inverse = torch.linalg.inv(torch.stack([full for _, full in parts]))

@@ -1,4 +1,4 @@
-"""From an image file to the crop that training and use share."""
+"""Read an image file of a data set as a crop."""
 
 from pathlib import Path
 
@@ -14,17 +14,17 @@ from facerec.crops.photo import read_photo
 
 
 def crop_file(file: Path, landmarks: NDArray[np.float32] | None) -> Tensor:
-    """Read a picture and cut its crop.
+    """Read an image and crop it.
 
     Args:
-        file: the picture.
-        landmarks: `float32 [5, 2]` to align by, or None: the centre square, resized.
+        file: the image.
+        landmarks: `float32 [5, 2]` to align; None: take the centre square, resized.
 
     Returns:
         `uint8 [3, 112, 112]`.
 
     Raises:
-        DataError: the picture can't be read.
+        DataError: the image can't be read.
     """
     image = read_photo(file)
     if landmarks is not None:

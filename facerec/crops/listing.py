@@ -1,20 +1,36 @@
-"""Which files are photos? One answer for every folder that is given."""
+"""List the photos in a folder; every job lists them by the same rules."""
 
 import logging
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from facerec.crops.photo import is_photo
+from facerec.crops.photo import FORMATS, is_photo
+from facerec.errors import ConfigError
 from facerec.runtime.clutter import in_clutter
 
 log = logging.getLogger(__name__)
 
 
-def pick_photos(files: Iterable[Path], root: Path) -> list[Path]:
-    """The photos among what was found below `root`, sorted; one line in the log counts what is passed over.
+def list_photos(root: Path) -> list[Path]:
+    """The photo itself, or all photos in a folder and the folders below, sorted (see `pick_photos`).
 
-    That is what is no picture, by name and by content, and what is hidden or left by other software.
+    Raises:
+        ConfigError: there is no such file or folder, or no photo in it.
+    """
+    if root.is_file():
+        return [root]
+    photos = pick_photos(root.rglob("*"), root)
+    if not photos:
+        raise ConfigError(f"photos: there are no pictures at {root} ({FORMATS})")
+    return photos
+
+
+def pick_photos(files: Iterable[Path], root: Path) -> list[Path]:
+    """The photos among `files`, which lie below `root`, sorted.
+
+    A file is a photo by its name or its content. Others, hidden files and what other software leaves behind are
+    passed over; one line in the log counts them.
     """
     photos, others, clutter = [], Counter[str](), 0
     for file in files:

@@ -1,6 +1,6 @@
-"""Read a picture as people have them, upright and in RGB, or refuse it in one line.
+"""Read a photo, upright and in RGB, or refuse it with a message of one line.
 
-With Pillow alone: torchvision's decoders give the same bytes, but damaged PNG files end the process (0.29).
+Pillow only: torchvision's decoders give the same pixels, but damaged PNG files end the process (0.29).
 """
 
 import io
@@ -17,12 +17,12 @@ from PIL import Image, ImageOps
 from PIL.TiffImagePlugin import TiffImageFile
 from torch import Tensor
 
-from facerec.errors import DataError
+from facerec.errors import DataError, PhotoSizeError
 
 log = logging.getLogger(__name__)
 
 FORMATS = "JPEG, PNG, WebP, GIF, BMP, PPM, TIFF, AVIF, HEIC"
-MOST_PIXELS = 2**27  # 134 million, 400 MB decoded: few cameras take more
+MAX_PIXELS = 2**27  # 134 million, 400 MB decoded: few cameras take more
 
 # Only these are opened: Pillow knows others that start programs (EPS) or that no camera writes.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM", "TIFF", "AVIF")
@@ -33,21 +33,20 @@ _PNG_METADATA = {b"tEXt", b"zTXt", b"iTXt", b"iCCP"}
 _NEW_SUBFILE_TYPE = 254  # a TIFF tag; bit 0: this is the small version of another image
 
 
-def read_photo(path: Path | bytes, most_pixels: int = MOST_PIXELS) -> Tensor:
-    """Read a picture, upright (EXIF), as `uint8 [3, H, W]`, RGB, 0..255, on the CPU.
+def read_photo(path: Path | bytes, max_pixels: int = MAX_PIXELS) -> Tensor:
+    """Read a photo, upright (EXIF), as `uint8 [3, H, W]`, RGB, 0..255, on the CPU.
 
-    The first frame of an animation; transparent parts become white; 16 bits become 8; floats may be 0..1, and
-    floats and 32-bit integers 0..255 or 0..65535 where they fill an eighth of it. The content decides what it is,
-    not the name. Metadata never costs the pixels: what can't be read of it is left out. HEIC needs the package
-    `pillow-heif`.
+    Of an animation, the first frame. Transparency becomes white, 16 bits become 8; floats may be 0..1, and floats
+    and 32-bit integers 0..255 or 0..65535 where they fill an eighth of the range. The format follows from the
+    content, not the name. Metadata that can't be read is ignored. HEIC needs the package `pillow-heif`.
 
     Args:
-        path: a file, or the bytes of one.
-        most_pixels: that it may have; the default is 134 million.
+        path: a file, or its content.
+        max_pixels: limit of its pixels; the default is 134 million.
 
     Raises:
-        DataError: one line with the file's name: missing, empty, truncated, no picture, too many pixels, or values
-            of a range that says nothing.
+        DataError: the file is missing, empty, truncated or no picture, has too many pixels, or values of an unknown
+            range. The message is one line with the file's name.
     """
     name = "photo" if isinstance(path, bytes) else str(path)
     try:
@@ -55,11 +54,11 @@ def read_photo(path: Path | bytes, most_pixels: int = MOST_PIXELS) -> Tensor:
         if not data:
             raise DataError(f"{name}: the file is empty")
         try:
-            return _decode(data, name, most_pixels)
+            return _decode(data, name, max_pixels)
         except ValueError:  # such as Pillow's, of more text or a larger colour profile than it cares to unpack
             if not data.startswith(_PNG):
                 raise
-            return _decode(_without_metadata(data), name, most_pixels)
+            return _decode(_without_metadata(data), name, max_pixels)
     except DataError:
         raise
     except Exception as error:  # decoders that are given damaged files raise anything, down to IndexError
@@ -68,7 +67,7 @@ def read_photo(path: Path | bytes, most_pixels: int = MOST_PIXELS) -> Tensor:
 
 
 def is_photo(file: Path) -> bool:
-    """Whether a file is named like a picture, or is one by its content, that `read_photo` is for."""
+    """Whether a file is a picture by its name or by its content, of a format that `read_photo` reads."""
     if file.suffix.lower() in _suffixes():
         return True
     try:
@@ -87,18 +86,18 @@ def _suffixes() -> set[str]:
     return _HEIF_SUFFIXES | {suffix for suffix, kind in known if kind in _FORMATS}
 
 
-def _decode(data: bytes, name: str, most_pixels: int) -> Tensor:
+def _decode(data: bytes, name: str, max_pixels: int) -> Tensor:
     with _open(io.BytesIO(data), name) as picture:  # reads the header alone
         width, height = picture.size
-        if width * height > most_pixels:
-            raise DataError(
-                f"{name}: {width}x{height} pixels are more than {most_pixels:,}; make the picture smaller"
+        if width * height > max_pixels:
+            raise PhotoSizeError(
+                f"{name}: {width}x{height} pixels are more than {max_pixels:,}; make the picture smaller"
             )
         return torch.from_numpy(_upright_rgb(picture, name)).permute(2, 0, 1)
 
 
 def _open(stream: IO[bytes], name: str) -> Image.Image:
-    """As `Image.open`, less its own limit of pixels, which would warn below ours."""
+    """As `Image.open`, without its own limit of pixels, which would warn below ours."""
     stream.seek(0)
     start = stream.read(16)
     formats = list(_FORMATS)
@@ -117,12 +116,12 @@ def _open(stream: IO[bytes], name: str) -> Image.Image:
         stream.seek(0)
         try:
             picture = factory(stream, "")
-        except (SyntaxError, IndexError, TypeError, struct.error):  # Pillow's words for: not of this format
+        except (SyntaxError, IndexError, TypeError, struct.error):  # Pillow's ways to say: not of this format
             continue
         if isinstance(picture, TiffImageFile) and (
             start[8:10] == b"CR" or picture.tag_v2.get(_NEW_SUBFILE_TYPE, 0) & 1
         ):
-            raise DataError(f"{name}: of a camera's raw file only the preview could be read; export it as JPEG")
+            raise DataError(f"{name}: only the preview of a camera's raw file could be read; export it as JPEG")
         return picture
     raise DataError(f"{name}: this is no picture that can be read ({FORMATS})")
 
@@ -132,7 +131,7 @@ def _is_heif(start: bytes) -> bool:
 
 
 def _without_metadata(data: bytes) -> bytes:
-    """A PNG file less its texts and colour profile."""
+    """A PNG file without its texts and colour profile."""
     kept, place = [_PNG], len(_PNG)
     while place < len(data):
         end = place + 12 + int.from_bytes(data[place : place + 4])  # length, type, content, checksum
@@ -164,7 +163,7 @@ def _as_bytes(values: NDArray[np.integer | np.floating], sixteen_bits: bool, nam
     """Grey values `[H, W]` of another type as bytes.
 
     Raises:
-        DataError: what is white can't be told from their range.
+        DataError: the range of the values does not tell which of them is white.
     """
     if sixteen_bits:
         return (values.astype(np.uint32) >> 8).astype(np.uint8)
@@ -172,9 +171,9 @@ def _as_bytes(values: NDArray[np.integer | np.floating], sixteen_bits: bool, nam
     if values.dtype.kind == "f" and low >= 0 and high <= 1:
         return (values * 255 + 0.5).astype(np.uint8)
     for white in (255, 65535):
-        if low >= 0 and white / 8 <= high <= white:  # less would be all but black, and is of another range
+        if low >= 0 and white / 8 <= high <= white:  # or nearly black: of another range
             return (values * (256 / (white + 1))).astype(np.uint8)
     raise DataError(
-        f"{name}: what is white can't be told from its values, {low:g} to {high:g}; save it with floats of 0 to 1, "
-        "or with 8 bits"
+        f"{name}: the range of its values, {low:g} to {high:g}, does not tell which of them is white; save it with "
+        "floats from 0 to 1, or with 8 bits"
     )

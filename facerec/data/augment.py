@@ -7,7 +7,7 @@ from torch import Generator, Tensor, nn
 from facerec.errors import ConfigError
 
 _DRAWS = 11  # numbers drawn for a crop
-_CPU_PART = 8
+_CPU_CHUNK = 8
 
 
 class Augment(nn.Module):
@@ -54,14 +54,14 @@ class Augment(nn.Module):
             crops: a batch, or a process's share of one.
             generator: of the draws, on the crops' device.
             share: (i, n) if these are the crops i, i + n, i + 2n, … of a batch: they are changed as they would
-                be in the whole one.
+                be in the whole batch.
         """
         index, count = share
         drawn = torch.rand(_DRAWS, len(crops) * count, generator=generator, device=crops.device)[:, index::count]
         # a few crops stay in a CPU's cache, which makes it twice as fast
-        size = _CPU_PART if crops.device.type == "cpu" else max(1, len(crops))
-        parts = zip(crops.split(size), drawn.split(size, dim=1), strict=True)
-        return torch.cat([self._change(part, its) for part, its in parts])
+        size = _CPU_CHUNK if crops.device.type == "cpu" else max(1, len(crops))
+        chunks = zip(crops.split(size), drawn.split(size, dim=1), strict=True)
+        return torch.cat([self._change(chunk, draws) for chunk, draws in chunks])
 
     def _change(self, crops: Tensor, drawn: Tensor) -> Tensor:
         """`drawn` is uniform in 0..1, `[11, N]`."""

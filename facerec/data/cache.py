@@ -1,4 +1,4 @@
-"""Decoded crops in one memory-mapped file, made once for a list of files and a crop contract."""
+"""Decoded crops in one memory-mapped file, written once for a list of files and a crop contract."""
 
 import logging
 import os
@@ -26,19 +26,19 @@ _BATCH = 64
 
 
 def open_crops(images: FaceImages, folder: Path, num_workers: int) -> Crops:
-    """Map the crops of all images into memory, read-only; decode them first if that was not done yet.
+    """Map the crops of all images into memory, read-only, after decoding them if no cache exists.
 
     Args:
         images: the data set.
-        folder: where caches lie; made if missing.
-        num_workers: processes that decode; 0 decodes in this one.
+        folder: of the caches; made if missing.
+        num_workers: processes that decode; 0: this one.
 
     Returns:
         `uint8 [N, 3, 112, 112]` backed by the file `crops-FINGERPRINT.npy`.
 
     Raises:
-        DataError: files are missing or can't be decoded (all of them counted, the first ones named), or
-            the disk is too full. No half-written cache stays behind.
+        DataError: files are missing or can't be decoded (all are counted, the first ones named), or the disk is
+            full. No half-written cache is left behind.
     """
     path = folder / f"crops-{crops_fingerprint(images, folder)}.npy"
     folder.mkdir(parents=True, exist_ok=True)
@@ -50,32 +50,32 @@ def open_crops(images: FaceImages, folder: Path, num_workers: int) -> Crops:
 
 
 def _write(images: FaceImages, path: Path, num_workers: int) -> None:
-    half = path.with_suffix(".part")
+    partial = path.with_suffix(".part")
     count = len(images.files)
     log.info("decoding %d images into %s (%.2f GB, once)", count, path, count * np.prod(_SHAPE) / 1e9)
     try:
-        with half.open("wb") as stream:
+        with partial.open("wb") as stream:
             header = {"descr": "|u1", "fortran_order": False, "shape": (count, *_SHAPE)}
             np.lib.format.write_array_header_1_0(stream, header)
-            # reserved at once, so that a disk that is too full says so now and not in the middle
-            if hasattr(os, "posix_fallocate"):  # which macOS lacks
+            # reserve the space, so that a full disk fails now and not in the middle
+            if hasattr(os, "posix_fallocate"):  # not on macOS
                 os.posix_fallocate(stream.fileno(), 0, stream.tell() + count * int(np.prod(_SHAPE)))
             damaged: list[str] = []
             for crops, errors in tqdm(_decoded(images, num_workers), "decode", -(-count // _BATCH), unit="batch"):
                 stream.write(crops.numpy().tobytes())
                 damaged += errors
             stream.flush()
-            os.fsync(stream.fileno())  # or a power cut could leave a file of full size without its crops
+            os.fsync(stream.fileno())  # a power cut could leave a file of full size without crops
         if damaged:
             raise DataError(f"dataset {images.name}: {listed(damaged, 'files can not be decoded')}")
-        half.replace(path)
+        partial.replace(path)
     except OSError as error:
         raise DataError(
             f"{path.parent}: writing {count * np.prod(_SHAPE) / 1e9:.2f} GB of crops failed ({error.strerror}); "
             "free space there or set data.cache_dir to another disk"
         ) from error
     finally:
-        half.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
 
 
 class _Decoder(Dataset[tuple[torch.Tensor, list[str]]]):
@@ -100,7 +100,7 @@ class _Decoder(Dataset[tuple[torch.Tensor, list[str]]]):
 
 
 def as_is(batch: Any) -> Any:
-    """Collate nothing: the data set has made a batch already."""
+    """Collate nothing: the data set returns whole batches."""
     return batch
 
 

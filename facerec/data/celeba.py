@@ -93,8 +93,8 @@ _Table = tuple[NDArray[np.str_], NDArray[np.str_], NDArray[np.str_], NDArray[np.
 
 def _read_root(root: Path) -> _Table:
     """Names, identities, partitions and landmarks of one root, checked against the files that are there."""
-    pictures = root / "img_align_celeba"
-    for needed in (root, pictures, root / "identity_CelebA.txt", root / "list_eval_partition.txt"):
+    image_folder = root / "img_align_celeba"
+    for needed in (root, image_folder, root / "identity_CelebA.txt", root / "list_eval_partition.txt"):
         if not needed.exists():
             raise DataError(f"dataset.root: {needed} is missing\n{_LAYOUT}")
     identity = _read_columns(root / "identity_CelebA.txt", 1)
@@ -106,10 +106,10 @@ def _read_root(root: Path) -> _Table:
             f"{root}: {len(unknown)} images are in only one of identity_CelebA.txt and list_eval_partition.txt, "
             f"first {min(unknown)}; both lists must name the same images"
         )
-    present = {entry.name for entry in pictures.iterdir()}
+    present = {entry.name for entry in image_folder.iterdir()}
     if missing := sorted(identity.keys() - present):
         raise DataError(
-            f"{pictures}: {len(missing)} of {len(identity)} images listed in identity_CelebA.txt are missing, "
+            f"{image_folder}: {len(missing)} of {len(identity)} images listed in identity_CelebA.txt are missing, "
             f"first {', '.join(missing[:5])}; is the copy complete?"
         )
     names = sorted(identity)
@@ -122,7 +122,7 @@ def _read_root(root: Path) -> _Table:
             raise DataError(f"{landmark_file}: no landmarks for {len(missing)} images, first {missing[0]}")
         landmarks = np.array([points[name] for name in names], dtype=np.float32).reshape(-1, 5, 2)
     else:
-        height, width = read_photo(pictures / names[0]).shape[1:]
+        height, width = read_photo(image_folder / names[0]).shape[1:]
         scale = width / _ALIGNED_WIDTH
         log.info(
             "celeba: %s has no landmark file; crops follow the fixed alignment of its %dx%d images",

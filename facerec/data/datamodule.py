@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler, Subset
 
 from facerec.data.augment import Augment
-from facerec.data.cache import as_is, open_crops
+from facerec.data.cache import Crops, as_is, open_crops
 from facerec.data.images import SPLITS, FaceImages
 from facerec.data.statistics import ChannelStatistics, cached_channel_statistics
 from facerec.errors import ConfigError
@@ -49,7 +49,7 @@ class CropDataset(Dataset[Batch]):
 
 
 class FaceData(pl.LightningDataModule):
-    """The loaders of one data set.
+    """The loaders of one data set. `prepare_data` decodes its images, once; the constructor opens no file.
 
     Args:
         images: the data set.
@@ -81,8 +81,12 @@ class FaceData(pl.LightningDataModule):
             )
         self.images, self.augment = images, augment
         self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
-        self.crops = open_crops(images, Path(cache_dir), decode_workers)
-        self._labels = images.labels()
+        self.decode_workers, self.cache_dir = decode_workers, Path(cache_dir)
+
+    @cached_property
+    def crops(self) -> Crops:
+        """Crops of all images, memory-mapped; a process that asks while another one decodes waits for it."""
+        return open_crops(self.images, self.cache_dir, self.decode_workers)
 
     @cached_property
     def statistics(self) -> ChannelStatistics:
@@ -92,6 +96,17 @@ class FaceData(pl.LightningDataModule):
     def split(self, name: str) -> CropDataset:
         """The images of "train", "seen", "val" or "test"."""
         return CropDataset(self.crops, self._labels, self.images.rows(name))
+
+    def prepare_data(self) -> None:
+        """Decode the images and compute the channel statistics, unless the cache holds both.
+
+        Lightning calls this in one process of each machine before `setup`. The model needs the statistics, so
+        a training run calls it earlier; every further call returns at once.
+
+        Raises:
+            DataError: as `open_crops`.
+        """
+        _ = self.statistics  # which are counted on the crops
 
     def setup(self, stage: str) -> None:
         """Refuse more processes than the images can be divided over, before anything is trained.
@@ -146,6 +161,10 @@ class FaceData(pl.LightningDataModule):
         generator.manual_seed(int(np.random.SeedSequence([self.seed, count]).generate_state(1, np.uint64)[0]))
         share = (self._rank, self._world_size)
         return batch._replace(crops=self.augment(batch.crops, generator, share))
+
+    @cached_property
+    def _labels(self) -> NDArray[np.int64]:
+        return self.images.labels()
 
     @property
     def _world_size(self) -> int:

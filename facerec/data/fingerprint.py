@@ -1,4 +1,4 @@
-"""What tells data from other data: its content, wherever it lies and whenever it was written."""
+"""Fingerprints of data: of its content alone, so that moved and copied data stays the same data."""
 
 import hashlib
 import json
@@ -18,14 +18,14 @@ from facerec.runtime.files import replace_file
 
 
 def data_fingerprint(images: FaceImages, cache: Path) -> str:
-    """16 hex digits over all of a data set that decides what comes out of it: crops, identities, split.
+    """16 hex digits over all of a data set that decides a result: crops, identities, splits.
 
     Raises:
         DataError: as `crops_fingerprint`.
     """
     digest = hashlib.sha256(os.fsencode(f"{crops_fingerprint(images, cache)} {images.name}\n"))
-    for identity, part in zip(images.identities.tolist(), images.splits.tolist(), strict=True):
-        digest.update(os.fsencode(f"{part} {identity}\n"))
+    for identity, split in zip(images.identities.tolist(), images.splits.tolist(), strict=True):
+        digest.update(os.fsencode(f"{split} {identity}\n"))
     return digest.hexdigest()[:16]
 
 
@@ -34,7 +34,7 @@ def crops_fingerprint(images: FaceImages, cache: Path) -> str:
 
     Args:
         images: the data set.
-        cache: where found digests are remembered; made if missing.
+        cache: where digests are remembered; made if missing.
 
     Raises:
         DataError: files are missing, all of them counted and the first ones named, or can't be read.
@@ -47,7 +47,7 @@ def crops_fingerprint(images: FaceImages, cache: Path) -> str:
 def files_fingerprint(files: Sequence[Path], cache: Path) -> str:
     """16 hex digits over the names (`FOLDER/FILE`) and contents of the files, in order.
 
-    They are read once: the answer is remembered in `cache` as that of files of these paths, sizes and times.
+    They are read once: `cache` remembers the digest of files with these paths, sizes and times.
 
     Raises:
         DataError: a file can't be read, or `cache` can't be written.
@@ -55,24 +55,24 @@ def files_fingerprint(files: Sequence[Path], cache: Path) -> str:
     try:
         stats = [(file.absolute(), *_times(file)) for file in files]
         known = cache / f"files-{_hash(repr(entry).encode() for entry in stats)}.txt"
-        if known.exists() and len(found := known.read_text()) == 16:
-            return found
+        if known.exists() and len(digest := known.read_text()) == 16:
+            return digest
         with ThreadPoolExecutor() as pool:
             read = tqdm(pool.map(_content, files), "read files", len(files), leave=False, delay=2, unit="file")
-            found = _hash(b"%s %s\n" % (_name(file), content) for file, content in zip(files, read, strict=True))
+            digest = _hash(b"%s %s\n" % (_name(file), content) for file, content in zip(files, read, strict=True))
     except OSError as error:
         raise DataError(f"{error.filename} can't be read ({error.strerror})") from error
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        replace_file(known, found.encode())
+        replace_file(known, digest.encode())
     except OSError as error:
         cure = "free space there or choose another folder"
         raise DataError(f"data.cache_dir: {cache} can't be written ({error.strerror}); {cure}") from error
-    return found
+    return digest
 
 
 def list_fingerprint(file: Path) -> str:
-    """Name of a list and 16 hex digits over its content.
+    """Name of a list file and 16 hex digits over its content.
 
     Raises:
         DataError: it can't be read.
@@ -84,13 +84,13 @@ def list_fingerprint(file: Path) -> str:
 
 
 def dated_fingerprint(images: FaceImages) -> str:
-    """What older jobs wrote down of their data: times of the files instead of their contents."""
+    """The fingerprint that older versions stored: it holds the times of the files instead of their contents."""
     stats = [(_name(file), *_times(file)) for file in images.files]
     return _digest(images, b"".join(b"%s %d %d\n" % (name, size, written) for name, size, written, _ in stats))
 
 
 def listed(entries: Sequence[Any], problem: str) -> str:
-    """How many they are, with the first ten, a line each."""
+    """The number of entries, and the first ten of them, one per line."""
     shown = "".join(f"\n  {entry}" for entry in entries[:10])
     return f"{len(entries)} {problem}:{shown}" + ("\n  …" if len(entries) > 10 else "")
 

@@ -1,4 +1,4 @@
-"""A data set as everybody has one: a folder for each person, with pictures in it."""
+"""A data set of your own: one folder per person, with images in it."""
 
 from pathlib import Path
 
@@ -12,23 +12,23 @@ from facerec.errors import DataError
 
 
 def folder(root: str, val_share: float = 0.15, test_share: float = 0.15, seen_share: float = 0.1) -> FaceImages:
-    """`ROOT/PERSON/*.jpg|png|…`, one face a picture; the crop is the centre square.
+    """`ROOT/PERSON/*.jpg|png|…`, one face per image; the crop is the centre square.
 
     Args:
         root: the folder of folders.
         val_share: share of the persons set aside for validation, two at least.
         test_share: share of the persons set aside for the test; 0 for none.
-        seen_share: share of each training person's pictures held out for A@1/seen.
+        seen_share: share of each training person's images held out for A@1/seen.
 
     Raises:
-        DataError: the folder is missing, or holds no pictures in folders.
+        DataError: the folder is missing, or no folder in it holds images.
     """
     base = Path(root).expanduser().resolve()
     if not base.is_dir():
         raise DataError(f"dataset.root: there is no folder {base}")
     files = pick_photos(base.glob("*/*"), base)
     if not files:
-        raise DataError(f"dataset.root: no pictures in {base}/PERSON/ ({FORMATS})")
+        raise DataError(f"dataset.root: no images in {base}/PERSON/ ({FORMATS})")
     identities = np.array([file.parent.name for file in files])
     names = np.array([f"{file.parent.name}/{file.name}" for file in files])
     people = len(np.unique(identities))

@@ -1,4 +1,4 @@
-"""The table that every data set is: which image files there are, whose they are, and what they are for."""
+"""A data set as a table: image files, their identities, and the split each belongs to."""
 
 import hashlib
 import os
@@ -22,12 +22,12 @@ class FaceImages:
     Attributes:
         name: short name of the data set, for logs and model folders.
         files: N paths.
-        identities: `str [N]`, whose face it is.
+        identities: `str [N]`, the person each image shows.
         splits: `str [N]`. "train"; "seen": images of training identities held out for A@1/seen; "val" and
             "test": images of identities that are in no other split.
         landmarks: `float32 [N, 5, 2]`, x and y in pixels of the file, or None where the crop is the centre
             square.
-        split_by: what of the data set decides how many identities are set aside, for messages.
+        split_by: names what decides how many identities are set aside, for messages.
 
     Raises:
         DataError: fewer than two training identities, no identity to validate on, or an identity in splits
@@ -42,7 +42,7 @@ class FaceImages:
     split_by: str = "its split"
 
     def __post_init__(self) -> None:
-        """Refuse a table that no experiment can run on."""
+        """Refuse a table that can't be trained and validated on."""
         train, val, test = (self._identities_of(*splits) for splits in (("train", "seen"), ("val",), ("test",)))
         shared = sorted((train & val) | (train & test) | (val & test))
         if shared:
@@ -72,11 +72,11 @@ class FaceImages:
 
     @property
     def num_classes(self) -> int:
-        """How many identities are trained on."""
+        """Number of training identities."""
         return len(self._identities_of("train"))
 
     def identity_digests(self, *splits: str) -> list[str]:
-        """One digest for each identity of the splits, sorted: says whether data sets share people, not whom."""
+        """One digest for each identity of the splits, sorted: they tell whether sets share people, but not who."""
         names = sorted(self._identities_of(*splits))
         return sorted(hashlib.sha256(os.fsencode(f"{self.name}/{name}")).hexdigest()[:16] for name in names)
 
@@ -84,8 +84,8 @@ class FaceImages:
         """How many identities and images each split has, and what changes that."""
         splits = {"training": ("train", "seen"), "validation": ("val",), "test": ("test",)}
         counts = [
-            f"{name}: {len(self._identities_of(*of))} ({np.isin(self.splits, of).sum()} images)"
-            for name, of in splits.items()
+            f"{name}: {len(self._identities_of(*group))} ({np.isin(self.splits, group).sum()} images)"
+            for name, group in splits.items()
         ]
         return f"Identities for {', '.join(counts)}. Add people or images, or change {self.split_by}"
 
@@ -94,11 +94,11 @@ class FaceImages:
 
 
 def describe_dataset(config: Mapping[str, Any], images: FaceImages) -> dict[str, Any]:
-    """What a model says of the data set it was trained on: its name, what makes it, and the arguments.
+    """A record of a data set for the model trained on it: its name, the function that makes it, and the arguments.
 
     Args:
-        config: node of the configuration, plain values.
-        images: what was made of it.
+        config: the node `dataset` of the configuration, plain values.
+        images: the data set made from it.
     """
     arguments = {key: value for key, value in config.items() if key != "_target_"}
     return {"dataset": images.name, "function": config["_target_"], "arguments": arguments}

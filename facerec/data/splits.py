@@ -1,4 +1,4 @@
-"""Deterministic splits: the same names always fall on the same side, on any machine and in any order."""
+"""Deterministic splits: a name always belongs to the same split, on any machine and in any order."""
 
 import hashlib
 import os

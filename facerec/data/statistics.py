@@ -48,12 +48,12 @@ def channel_statistics(crops: NDArray[np.uint8], rows: NDArray[np.int64]) -> Cha
 
 
 def cached_channel_statistics(crops: NDArray[np.uint8], rows: NDArray[np.int64], cache: Path) -> ChannelStatistics:
-    """The same, remembered beside the crop cache `cache` for these rows."""
+    """`channel_statistics`, remembered beside the crop cache `cache` for these rows."""
     key = hashlib.sha256(rows.tobytes()).hexdigest()[:16]
     path = cache.with_name(f"{cache.stem}-statistics-{key}.json")
     with suppress(FileNotFoundError, ValueError):  # half a file counts as none
-        found = json.loads(path.read_text())
-        return ChannelStatistics(tuple(found["mean"]), tuple(found["std"]), found["images"])
+        values = json.loads(path.read_text())
+        return ChannelStatistics(tuple(values["mean"]), tuple(values["std"]), values["images"])
     statistics = channel_statistics(crops, rows)
     replace_file(path, json.dumps(asdict(statistics), indent=1).encode())
     return statistics

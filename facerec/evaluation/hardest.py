@@ -11,7 +11,7 @@ _CANDIDATES = 4096
 
 
 class HardPair(NamedTuple):
-    """Rows of two images, and how similar the model finds them."""
+    """Rows of two images, and the similarity of their embeddings."""
 
     left: int
     right: int
@@ -21,13 +21,13 @@ class HardPair(NamedTuple):
 def hardest_pairs(embeddings: Tensor, labels: Tensor, count: int = 12) -> tuple[list[HardPair], list[HardPair]]:
     """Genuine pairs with the lowest similarity and impostor pairs with the highest, hardest first.
 
-    An image is shown in one pair of a kind only, so that one bad picture does not fill the list; it is chosen
-    from the 4,096 hardest pairs.
+    Pairs are chosen from the 4,096 hardest of each kind. An image is in one of them at the most, so that one bad
+    image does not fill the list.
 
     Args:
         embeddings: unit `float [N, d]`.
         labels: `int64 [N]`.
-        count: pairs of each kind at the most.
+        count: pairs of each kind, at the most.
     """
     genuine, impostor = _Hardest(), _Hardest()
     start = 0
@@ -51,12 +51,12 @@ class _Hardest:
         self.values, self.pairs = torch.empty(0), torch.empty(0, 2, dtype=torch.int64)
 
     def add(self, block: Tensor, wanted: Tensor, start: int) -> None:
-        found = wanted.nonzero()
+        pairs = wanted.nonzero()
         values = block[wanted]
         best = values.topk(min(_CANDIDATES, len(values))).indices
-        found[:, 0] += start
+        pairs[:, 0] += start
         self.values = torch.cat([self.values, values[best]])
-        self.pairs = torch.cat([self.pairs, found[best]])
+        self.pairs = torch.cat([self.pairs, pairs[best]])
         best = self.values.topk(min(_CANDIDATES, len(self.values))).indices
         self.values, self.pairs = self.values[best], self.pairs[best]
 

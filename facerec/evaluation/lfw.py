@@ -3,29 +3,29 @@
 import logging
 from collections.abc import Mapping, Sequence
 from glob import escape
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from tqdm import tqdm
 
-from facerec.crops import align, is_photo, read_photo
+from facerec.crops import is_photo
 from facerec.errors import DataError
 from facerec.evaluation.systems import make_systems
-from facerec.faces import Detector, choose
+from facerec.faces import Detector, crop_files
 from facerec.metrics import fold_accuracy
 from facerec.models import Model
 
 log = logging.getLogger(__name__)
 
-_PHOTOS = 16  # in the detector at once
+_BATCH = 16  # photos in the detector at once
 
 
 class Lfw(NamedTuple):
-    """Pair lists, the folder of the pictures, and the detector that looks for the face in each."""
+    """Pair lists, the folder of their images, and the detector that finds the face in each."""
 
     pairs: Sequence[Path]
     root: Path
@@ -33,7 +33,7 @@ class Lfw(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """Two pictures, each `NAME/NAME_0001` without suffix, whether they show one person, and their fold."""
+    """Two images, each `NAME/NAME_0001` without suffix, whether they show one person, and their fold."""
 
     left: str
     right: str
@@ -42,13 +42,13 @@ class Pair(NamedTuple):
 
 
 def read_pairs(files: Sequence[Path]) -> list[Pair]:
-    """All pairs of the files, in order; folds are numbered through.
+    """All pairs of the files, in order; the folds of all files are numbered consecutively.
 
-    The first line holds the pairs of each kind, N, or the folds and N (`10 300` in `pairs.txt`). Each fold is
-    N lines `NAME i j`, one person, and N lines `NAME i NAME j`, two.
+    The first line holds N, the pairs of each kind, or the number of folds and N (`10 300` in `pairs.txt`). Each
+    fold has N lines `NAME i j`, pairs of one person, and then N lines `NAME i NAME j`, pairs of two.
 
     Raises:
-        DataError: a file can't be read, is empty or not of that format; names file and line.
+        DataError: a file can't be read, is empty or not of that format; the message names file and line.
     """
     pairs: list[Pair] = []
     for file in files:
@@ -69,37 +69,37 @@ def read_pairs(files: Sequence[Path]) -> list[Pair]:
     return pairs
 
 
-def find_pictures(pairs: Sequence[Pair], root: Path) -> tuple[dict[str, Path], list[str]]:
-    """Which file each picture of the pairs is, and which are missing: `ROOT/NAME/NAME_0001.jpg|png|…`.
+def find_images(pairs: Sequence[Pair], root: Path) -> tuple[dict[str, Path], list[str]]:
+    """The file of each image, `ROOT/NAME/NAME_0001.jpg|png|…`, by name, and the names of the missing ones.
 
     Raises:
-        DataError: there is no such folder, or not one of the pictures.
+        DataError: there is no such folder, or none of the images is in it.
     """
     if not root.is_dir():
         raise DataError(f"lfw.root: there is no folder {root}")
     names = sorted({name for pair in pairs for name in (pair.left, pair.right)})
-    found = {}
+    images = {}
     for name in names:
         files = sorted(filter(is_photo, (root / name).parent.glob(f"{escape(Path(name).name)}.*")))
         if files:
-            found[name] = files[0]
-    missing = [name for name in names if name not in found]
-    if not found:
-        raise DataError(f"lfw.root: none of the {len(names)} pictures is in {root}, first {missing[0]}.jpg")
-    return found, missing
+            images[name] = files[0]
+    missing = [name for name in names if name not in images]
+    if not images:
+        raise DataError(f"lfw.root: none of the {len(names)} images is in {root}, first {missing[0]}.jpg")
+    return images, missing
 
 
 def pair_columns(
     pairs: Sequence[Pair], rows: dict[str, int]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
-    """Left and right row, `same` and `fold`, each `[P]`, of the pairs whose pictures both have a row.
+    """Left and right row, `same` and `fold`, each `[P]`, of the pairs whose images both have a row.
 
     Raises:
-        DataError: none has.
+        DataError: there is no such pair.
     """
     kept = [pair for pair in pairs if pair.left in rows and pair.right in rows]
     if not kept:
-        raise DataError(f"lfw.pairs: not one of {len(pairs)} pairs has both pictures")
+        raise DataError(f"lfw.pairs: none of the {len(pairs)} pairs has both images")
     left = np.array([rows[pair.left] for pair in kept])
     right = np.array([rows[pair.right] for pair in kept])
     return left, right, np.array([pair.same for pair in kept]), np.array([pair.fold for pair in kept])
@@ -112,7 +112,7 @@ def _pair(row: list[str], same: bool, fold: int, place: str) -> Pair:
         wanted = "NAME i j" if same else "NAME i NAME j"
         raise DataError(f"{place}: expected `{wanted}`, a pair of {'one person' if same else 'two'}")
     if not row[1].isdecimal() or not row[3].isdecimal():
-        raise DataError(f"{place}: {' '.join(row)} does not number its pictures")
+        raise DataError(f"{place}: {' '.join(row)} does not number its images")
     if any("/" in name or name.startswith(".") for name in row[::2]):
         raise DataError(f"{place}: a name can't hold a slash or start with a dot")
     left, right = (f"{name}/{name}_{int(number):04d}" for name, number in (row[:2], row[2:]))
@@ -120,23 +120,23 @@ def _pair(row: list[str], same: bool, fold: int, place: str) -> Pair:
 
 
 def measure_lfw(lfw: Lfw, model: Model) -> dict[str, Any]:
-    """Fold accuracies of every system, and which pictures could not take part.
+    """Fold accuracies of every system, and the images that are missing or show no face.
 
     Raises:
-        DataError: as `read_pairs` and `find_pictures`, or there are fewer than two folds.
+        DataError: as `read_pairs` and `find_images`, or there are fewer than two folds.
     """
     pairs = read_pairs(lfw.pairs)
-    pictures, missing = find_pictures(pairs, lfw.root)
-    names, crops, faceless = _crops(pictures, lfw.detector)
+    images, missing = find_images(pairs, lfw.root)
+    names, crops, faceless = _crop_images(images, lfw.detector)
     left, right, same, fold = pair_columns(pairs, {name: row for row, name in enumerate(names)})
     for problem, listed in (("are missing", missing), ("show no face", faceless)):
         if listed:
-            log.warning("lfw: %d pictures %s: %s", len(listed), problem, ", ".join(listed[:10]))
+            log.warning("lfw: %d images %s: %s", len(listed), problem, ", ".join(listed[:10]))
     systems = {}
     by_member = {name: member.embed(crops) for name, member in model.members.items()}
     for name, embeddings in make_systems(by_member, model.weights).items():
-        found = fold_accuracy((embeddings[left] * embeddings[right]).sum(dim=1), same, fold)
-        systems[name] = {key: np.asarray(value).tolist() for key, value in found._asdict().items()}
+        accuracy = fold_accuracy((embeddings[left] * embeddings[right]).sum(dim=1), same, fold)
+        systems[name] = {key: np.asarray(value).tolist() for key, value in accuracy._asdict().items()}
     return {
         "systems": systems,
         "pairs": len(same),
@@ -146,25 +146,24 @@ def measure_lfw(lfw: Lfw, model: Model) -> dict[str, Any]:
     }
 
 
-def _crops(pictures: Mapping[str, Path], detector: Detector) -> tuple[list[str], NDArray[np.uint8], list[str]]:
-    """Names and crops of the pictures with a face, the most central one, and the names of those without."""
-    kept: list[str] = []
-    crops: list[Tensor] = []
-    faceless: list[str] = []
-    names = list(pictures)
-    with tqdm(total=len(names), desc="lfw faces", unit="photo") as progress:
-        for start in range(0, len(names), _PHOTOS):
-            batch = names[start : start + _PHOTOS]
-            photos = [read_photo(pictures[name]) for name in batch]
-            for name, photo, faces in zip(batch, photos, detector.find(photos), strict=True):
-                height, width = photo.shape[1:]
-                central = choose(faces, "most_central", 0, 0, (height, width))
-                if central:
-                    kept.append(name)
-                    crops.append(align(photo, torch.from_numpy(central[0].landmarks)[None]))
-                else:
-                    faceless.append(name)
-            progress.update(len(batch))
+def _crop_images(images: Mapping[str, Path], detector: Detector) -> tuple[list[str], NDArray[np.uint8], list[str]]:
+    """Names and crops of the images with a face, the most central one, and the names of those without.
+
+    Raises:
+        DataError: an image can't be read, or none has a face.
+    """
+    files = list(images.values())
+    batches = crop_files(files, detector, which="most_central", min_size=0, min_score=0, batch_size=_BATCH)
+    photos = tqdm(chain.from_iterable(batches), "lfw faces", len(files), unit="photo")
+    with_face, crops, faceless = [], [], []
+    for name, photo in zip(images, photos, strict=True):
+        if photo.problem:
+            raise DataError(f"{photo.file}: {photo.problem}")
+        if len(photo.crops):
+            with_face.append(name)
+            crops.append(photo.crops)
+        else:
+            faceless.append(name)
     if not crops:
-        raise DataError(f"lfw.root: no face was found in any of {len(names)} pictures")
-    return kept, torch.cat(crops).numpy(), faceless
+        raise DataError(f"lfw.root: no face was found in any of {len(files)} images")
+    return with_face, torch.cat(crops).numpy(), faceless

@@ -1,4 +1,4 @@
-"""Everything that is measured of one system on one set of identities."""
+"""Everything that is measured of one system on one evaluation set."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -28,24 +28,29 @@ from facerec.metrics import (
 )
 
 
-class Sample(NamedTuple):
-    """Rows that are measured together: `labels` int64 [N], `known` bool [N], the identities to enrol."""
+class EvaluationSet(NamedTuple):
+    """N images of identities the model was not trained on.
+
+    Attributes:
+        labels: `int64 [N]`.
+        known: `bool [N]`, images of the identities that are enrolled for open-set identification.
+    """
 
     labels: Tensor
     known: Tensor
 
 
 class Measured(NamedTuple):
-    """One system on one sample.
+    """One system on one evaluation set.
 
     Attributes:
-        figures: name → value with its interval.
+        figures: by name, each with its interval.
         per_query: retrieval of each query, for comparisons and slices.
         per_probe: A@1/unseen of each probe.
         pairs: histograms of all pairs.
         verification: error rates and thresholds with intervals, at the false accept rates asked for.
-        calibration: similarity → probability, fitted on the calibration identities.
-        reliability: of that calibration on this sample.
+        calibration: similarity → probability, fitted on other identities.
+        reliability: of that calibration on this set.
     """
 
     figures: dict[str, Interval]
@@ -59,7 +64,7 @@ class Measured(NamedTuple):
 
 def measure(
     embeddings: Tensor,
-    sample: Sample,
+    evaluated: EvaluationSet,
     calibration_pairs: PairHistograms,
     *,
     fars: Sequence[float],
@@ -71,7 +76,7 @@ def measure(
 
     Args:
         embeddings: unit `float32 [N, d]` on the CPU.
-        sample: whose they are.
+        evaluated: whose images they are of.
         calibration_pairs: of other identities, to fit the calibration on.
         fars: false accept rates of pairs to find thresholds for.
         fpirs: false positive identification rates of searches to measure at.
@@ -83,29 +88,29 @@ def measure(
     """
 
     def interval(values: Tensor | NDArray[np.bool_], rows: Tensor) -> Interval:
-        if len(sample.labels[rows].unique()) < 2:  # half of three people
+        if len(evaluated.labels[rows].unique()) < 2:  # half of three identities
             return Interval(float(np.asarray(values).mean()), np.nan, np.nan)
-        return mean_interval(values, sample.labels[rows], resamples=resamples, seed=seed)
+        return mean_interval(values, evaluated.labels[rows], resamples=resamples, seed=seed)
 
-    queries = retrieval_per_query(embeddings, sample.labels)
-    probes = unseen_per_probe(embeddings, sample.labels)
+    queries = retrieval_per_query(embeddings, evaluated.labels)
+    probes = unseen_per_probe(embeddings, evaluated.labels)
     figures = {
         "MAP@R": interval(queries.map_at_r, queries.rows),
         "P@1": interval(queries.precision_at_1, queries.rows),
         "R-precision": interval(queries.r_precision, queries.rows),
         "A@1/unseen": interval(probes.correct, probes.rows),
     }
-    pairs = pair_histograms(embeddings, sample.labels)
+    pairs = pair_histograms(embeddings, evaluated.labels)
     verification = verification_intervals(pairs, fars, resamples=resamples, seed=seed)
-    figures |= {f"TAR@FAR={far:g}": found for far, found in zip(fars, verification.tar, strict=True)}
+    figures |= {f"TAR@FAR={far:g}": tar for far, tar in zip(fars, verification.tar, strict=True)}
     figures |= {"EER": verification.equal_error_rate, "AUC": verification.auc}
-    asked = open_set_probes(embeddings, sample.labels, sample.known)
-    for point in identification_points(asked, fpirs):
-        figures[f"DIR@FPIR={point.target_fpir:g}"] = interval(asked.identified(point.threshold), asked.rows)
+    searches = open_set_probes(embeddings, evaluated.labels, evaluated.known)
+    for point in identification_points(searches, fpirs):
+        figures[f"DIR@FPIR={point.target_fpir:g}"] = interval(searches.identified(point.threshold), searches.rows)
     calibration = fit_calibration(calibration_pairs)
-    reliable = reliability(calibration, pairs)
-    figures["ECE"] = Interval(reliable.ece, np.nan, np.nan)
-    return Measured(figures, queries, probes, pairs, verification, calibration, reliable)
+    diagram = reliability(calibration, pairs)
+    figures["ECE"] = Interval(diagram.ece, np.nan, np.nan)
+    return Measured(figures, queries, probes, pairs, verification, calibration, diagram)
 
 
 def compare(a: Measured, b: Measured, labels: Tensor, *, resamples: int, seed: int) -> dict[str, Interval]:
@@ -117,8 +122,8 @@ def compare(a: Measured, b: Measured, labels: Tensor, *, resamples: int, seed: i
         "A@1/unseen": (a.per_probe.correct.double(), b.per_probe.correct.double(), a.per_probe.rows),
     }
     return {
-        name: paired_difference(ours, theirs, labels[rows], resamples=resamples, seed=seed)
-        for name, (ours, theirs, rows) in columns.items()
+        name: paired_difference(left, right, labels[rows], resamples=resamples, seed=seed)
+        for name, (left, right, rows) in columns.items()
     }
 
 
@@ -135,15 +140,15 @@ def slice_figures(
         seed: of the draws.
     """
     queries = measured.per_query
-    found = {}
+    figures = {}
     for name, rows in slices.items():
         chosen = rows[queries.rows.numpy()]
         identities = labels[queries.rows][chosen]
         if len(identities.unique()) < 2:
             continue
-        found[name] = {
+        figures[name] = {
             "images": Interval(float(chosen.sum()), np.nan, np.nan),
             "MAP@R": mean_interval(queries.map_at_r[chosen], identities, resamples=resamples, seed=seed),
             "P@1": mean_interval(queries.precision_at_1[chosen], identities, resamples=resamples, seed=seed),
         }
-    return found
+    return figures

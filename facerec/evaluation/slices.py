@@ -1,4 +1,4 @@
-"""Parts of a test set that a model may be better or worse on."""
+"""Slices of a test set, on which a model may be better or worse than on the whole."""
 
 from pathlib import Path
 
@@ -13,20 +13,19 @@ _SIZES = ((2, 4), (5, 9), (10, 19), (20, 10**9))
 def by_images_per_identity(labels: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]]:
     """Name → `bool [N]`: images of identities with 2 to 4, 5 to 9, 10 to 19, 20 or more images; none empty."""
     _, identity, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    of = counts[identity]
-    named = {
-        (f"{low} to {high} images" if high < 10**9 else f"{low} or more images"): (low, high)
-        for low, high in _SIZES
-    }
-    slices = {name: (low <= of) & (of <= high) for name, (low, high) in named.items()}
+    per_image = counts[identity]
+    slices = {}
+    for low, high in _SIZES:
+        name = f"{low} to {high} images" if high < 10**9 else f"{low} or more images"
+        slices[name] = (low <= per_image) & (per_image <= high)
     return {name: rows for name, rows in slices.items() if rows.any()}
 
 
 def by_attribute(file: Path, names: list[str]) -> dict[str, NDArray[np.bool_]]:
-    """Name → `bool [N]` out of a file in the format of CelebA's `list_attr_celeba.txt`.
+    """Name → `bool [N]`, from a file in the format of CelebA's `list_attr_celeba.txt`.
 
-    The first line counts the images, the second names the attributes, every other is a file name and 1 or -1
-    for each attribute. Both sides of an attribute become a slice.
+    The first line counts the images, the second names the attributes, and every other line is a file name with 1
+    or -1 for each attribute. An attribute gives two slices, with and without it.
 
     Args:
         file: the attribute file.

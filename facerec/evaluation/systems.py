@@ -1,4 +1,4 @@
-"""What is compared: each member, their plain concatenation, the weighted ensemble."""
+"""The systems that are compared: each member, their plain concatenation, the weighted ensemble."""
 
 from collections.abc import Mapping
 
@@ -7,11 +7,11 @@ from torch import Tensor
 
 
 def make_systems(members: Mapping[str, Tensor], weights: Tensor | None) -> dict[str, Tensor]:
-    """Embeddings of every system, out of those of the members.
+    """Embeddings of every system, made of those of the members.
 
     Args:
         members: name → unit `float32 [N, d_k]`.
-        weights: `float32 [K]` of the ensemble, Σ = 1; None if the model is no ensemble.
+        weights: `float32 [K]` of the ensemble, Σ = 1; None if the model is not an ensemble.
 
     Returns:
         Name → unit `float32 [N, d]`. The evaluated model itself comes last.

@@ -1,4 +1,4 @@
-"""Decode what the RetinaFace network says about its anchors (Deng et al., arXiv 1905.00641)."""
+"""Decode the outputs of the RetinaFace network, one for each anchor (Deng et al., arXiv 1905.00641)."""
 
 from functools import lru_cache
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import nms
 
-from facerec.faces.views import Detections
+from facerec.faces.tiling import Detections
 
 # RetinaFace-MobileNet0.25 of github.com/biubug6/Pytorch_Retinaface, which both packages carry
 _SIZES_OF_STRIDE = {8: (16.0, 32.0), 16: (64.0, 128.0), 32: (256.0, 512.0)}
@@ -16,7 +16,7 @@ MEAN_BGR = (104.0, 117.0, 123.0)
 
 @lru_cache(maxsize=32)
 def anchors(height: int, width: int) -> Tensor:
-    """`float32 [A, 3]`: x and y of the centre, and side, in pixels of a picture of this size."""
+    """`float32 [A, 3]`: x and y of the centre, and side, in pixels, for an image of this size."""
     levels = []
     for stride, sizes in _SIZES_OF_STRIDE.items():
         y, x, size = torch.meshgrid(
@@ -32,25 +32,25 @@ def anchors(height: int, width: int) -> Tensor:
 def decode(
     boxes: Tensor, scores: Tensor, landmarks: Tensor, size: tuple[int, int], min_score: float, max_iou: float
 ) -> list[Detections]:
-    """From the network's three outputs to faces.
+    """Decode the network's three outputs.
 
     Args:
         boxes: `float32 [B, A, 4]`, offsets of centre and logarithms of width and height.
         scores: `float32 [B, A, 2]`, probabilities of background and face.
         landmarks: `float32 [B, A, 10]`, offsets of five points.
-        size: height and width of the pictures.
-        min_score: what is below is dropped.
-        max_iou: of two boxes that overlap more, the one of lower score is dropped.
+        size: height and width of the images.
+        min_score: faces whose score is lower are dropped.
+        max_iou: of two boxes with a larger intersection over union, the one with the lower score is dropped.
     """
     grid = anchors(*size).to(boxes.device)
-    found = []
-    for offsets, likely, points in zip(boxes, scores[..., 1], landmarks, strict=True):
-        rows = torch.nonzero(likely >= min_score).squeeze(1)
+    detections = []
+    for offsets, probability, points in zip(boxes, scores[..., 1], landmarks, strict=True):
+        rows = torch.nonzero(probability >= min_score).squeeze(1)
         centre, side = grid[rows, :2], grid[rows, 2:]
         middle = centre + side * offsets[rows, :2] * _VARIANCES[0]
         half = side * (offsets[rows, 2:] * _VARIANCES[1]).exp() / 2
         corners = torch.cat([middle - half, middle + half], dim=1)
-        kept = nms(corners, likely[rows], max_iou)
+        kept = nms(corners, probability[rows], max_iou)
         five = centre[:, None] + side[:, None] * points[rows].reshape(-1, 5, 2) * _VARIANCES[0]
-        found.append(Detections(corners[kept].cpu(), five[kept].cpu(), likely[rows][kept].cpu()))
-    return found
+        detections.append(Detections(corners[kept].cpu(), five[kept].cpu(), probability[rows][kept].cpu()))
+    return detections

@@ -1,4 +1,4 @@
-"""What a detector finds."""
+"""A face, and the interface of detectors."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -32,4 +32,4 @@ class Detector(Protocol):
     """Finds the faces in photos."""
 
     def find(self, photos: Sequence[Tensor]) -> list[list[Face]]:
-        """The faces of each photo `uint8 [3, H, W]`, best score first, the same in any batch."""
+        """The faces of each photo `uint8 [3, H, W]`, best score first; they do not depend on the batch."""

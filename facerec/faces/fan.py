@@ -1,4 +1,4 @@
-"""The 68-point network of the `face-alignment` package, and its points reduced to five."""
+"""The 68-landmark network of the `face-alignment` package, reduced to five landmarks."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,12 +19,12 @@ def five_of_68(points: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 class Fan:
-    """2D-FAN-4 (Bulat and Tzimiropoulos, arXiv 1703.07332), run as the package runs it but for many faces at once.
+    """2D-FAN-4 (Bulat and Tzimiropoulos, arXiv 1703.07332), run as the package does, but on many faces at once.
 
-    The package rounds its points down to whole pixels of the photo.
+    The package rounds landmarks down to whole pixels of the photo.
 
     Args:
-        folder: where its weights are, a plain state dict; None: torch hub's folder, or a download to it.
+        folder: of the weights, a plain state dict; None: torch hub's folder, with a download if needed.
         device: where to compute.
     """
 
@@ -42,23 +42,23 @@ class Fan:
     def __call__(
         self, photo: Tensor, boxes: Sequence[NDArray[np.float32]], reference_scale: float
     ) -> NDArray[np.float32]:
-        """Five landmarks `float32 [N, 5, 2]` of the faces in these boxes of a photo `uint8 [3, H, W]`."""
+        """Five landmarks `float32 [N, 5, 2]` for these boxes in a photo `uint8 [3, H, W]`."""
         from face_alignment.api import CENTER_Y_OFFSET
         from face_alignment.utils import crop, flip, get_preds_fromhm
 
         picture = photo.permute(1, 2, 0).cpu().numpy()
-        found = []
+        landmarks = []
         for start in range(0, len(boxes), _BATCH):
-            placed = []
+            placements = []
             for box in boxes[start : start + _BATCH]:
                 sides = box[2:] - box[:2]
                 centre = (box[:2] + box[2:]) / 2 - np.array([0, CENTER_Y_OFFSET * sides[1]])
-                placed.append((centre, float(sides.sum()) / reference_scale))
-            cut = np.stack([crop(picture, centre, scale).transpose(2, 0, 1) for centre, scale in placed])
-            faces = torch.from_numpy(cut).to(self.device).float() / 255
+                placements.append((centre, float(sides.sum()) / reference_scale))
+            inputs = np.stack([crop(picture, centre, scale).transpose(2, 0, 1) for centre, scale in placements])
+            faces = torch.from_numpy(inputs).to(self.device).float() / 255
             with torch.inference_mode():
-                # the last of four estimates of 68 heat maps, each finer than the one before
-                heat = self.network(faces)[-1] + flip(self.network(flip(faces))[-1], is_label=True)
-            for one, (centre, scale) in zip(heat.cpu().numpy(), placed, strict=True):
-                found.append(get_preds_fromhm(one[None], centre, scale)[1][0])
-        return five_of_68(np.array(found, dtype=np.float32).reshape(-1, 68, 2))
+                # the last of four estimates of 68 heat maps, each finer than the previous one
+                heatmaps = self.network(faces)[-1] + flip(self.network(flip(faces))[-1], is_label=True)
+            for heatmap, (centre, scale) in zip(heatmaps.cpu().numpy(), placements, strict=True):
+                landmarks.append(get_preds_fromhm(heatmap[None], centre, scale)[1][0])
+        return five_of_68(np.array(landmarks, dtype=np.float32).reshape(-1, 68, 2))

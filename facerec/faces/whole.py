@@ -1,4 +1,4 @@
-"""For pictures that are crops already."""
+"""The detector for photos that are crops already."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from facerec.faces.face import Face
 
 
 class WholePhoto:
-    """Takes each photo for a crop: its centre square is resized to 112x112, as `dataset=folder` does.
+    """Treats each photo as a crop: its centre square is resized to 112x112, as `dataset=folder` does.
 
     The box is that square and the landmarks are where the template lies in it; the score is 1.
     """

@@ -2,20 +2,32 @@
 
 from facerec.gallery.audit import acting_as
 from facerec.gallery.gallery import Gallery
-from facerec.gallery.records import Answer, Doubt, Enrolled, Erased, Event, Kept, Match, Person, Rule, Sample, Size
+from facerec.gallery.records import (
+    Answer,
+    DecisionRule,
+    Enrolled,
+    EnrolmentCheck,
+    Erasure,
+    Event,
+    GallerySize,
+    Match,
+    Person,
+    Sample,
+    StoredSample,
+)
 
 __all__ = [
     "Answer",
-    "Doubt",
+    "DecisionRule",
     "Enrolled",
-    "Erased",
+    "EnrolmentCheck",
+    "Erasure",
     "Event",
     "Gallery",
-    "Kept",
+    "GallerySize",
     "Match",
     "Person",
-    "Rule",
     "Sample",
-    "Size",
+    "StoredSample",
     "acting_as",
 ]

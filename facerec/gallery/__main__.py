@@ -1,4 +1,4 @@
-"""Look after a gallery: `python -m facerec.gallery list|show|rename|merge|erase|export|import|rebuild|stats`."""
+"""Manage a gallery: `python -m facerec.gallery list|show|rename|merge|erase|export|import|rebuild|stats`."""
 
 import sys
 from collections.abc import Callable
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 def administrate(cfg: DictConfig) -> None:
-    """Do the one thing asked for, and print what came of it."""
+    """Run one action, and print its result."""
     from facerec.gallery.gallery import Gallery
 
     if cfg.action not in _ACTIONS:
         raise ConfigError(f"action: must be one of {', '.join(_ACTIONS)}, not {cfg.action}")
     needs, act = _ACTIONS[cfg.action]
     if missing := [key for key in needs if not cfg[key]]:
-        raise ConfigError(f"{', '.join(missing)}: is needed, as in `{cfg.action} {missing[0]}=…`")
-    if cfg.action == "import" and not Path(cfg.file).is_file():  # before a gallery is made for it
+        raise ConfigError(f"{', '.join(missing)}: must be given, as in `{cfg.action} {missing[0]}=…`")
+    if cfg.action == "import" and not Path(cfg.file).is_file():  # before a new gallery is made
         raise ConfigError(f"file: there is no file {cfg.file}")
-    # whoever rebuilds a gallery names the model it is to have, not the one it has
+    # the model of a rebuild is the new one, which the gallery is not of yet
     model = None if cfg.action == "rebuild" else cfg.model
     with Gallery.open(cfg.gallery.url, model, make=cfg.action == "import") as gallery:
         act(gallery, cfg)
@@ -56,21 +56,22 @@ def _rename(gallery: "Gallery", cfg: DictConfig) -> None:
 
 def _merge(gallery: "Gallery", cfg: DictConfig) -> None:
     person = gallery.merge(cfg.name, cfg.to)
-    print(f"{cfg.name} is {person.name} now, who has {person.samples} samples")
+    print(f"{cfg.name} was merged into {person.name}, who now has {person.samples} samples")
 
 
 def _erase(gallery: "Gallery", cfg: DictConfig) -> None:
-    erased = gallery.erase(cfg.name)
-    print(f"{cfg.name} is erased, with {erased.samples} samples; tables and indexes were written anew")
-    print("the log of changes was deleted" if erased.log_deleted else _REUSED)
+    erasure = gallery.erase(cfg.name)
+    print(f"{cfg.name} was erased, with {erasure.samples} samples; tables and indexes were rewritten")
+    print("the old write-ahead log was deleted" if erasure.log_deleted else _LOG_KEPT)
 
 
 def _export(gallery: "Gallery", cfg: DictConfig) -> None:
-    print(f"{gallery.export(cfg.file)} samples are in {cfg.file}; who has it can recognise these persons")
+    count = gallery.export(cfg.file)
+    print(f"{count} samples were exported to {cfg.file}; whoever has the file can recognise these persons")
 
 
 def _import(gallery: "Gallery", cfg: DictConfig) -> None:
-    print(f"{gallery.load(Path(cfg.file))} new samples")
+    print(f"{gallery.load(Path(cfg.file))} new samples were imported")
 
 
 def _rebuild(gallery: "Gallery", cfg: DictConfig) -> None:
@@ -83,10 +84,10 @@ def _rebuild(gallery: "Gallery", cfg: DictConfig) -> None:
     count = gallery.rebuild(
         model.record, lambda crops: model.embed(torch.stack([read_photo(crop) for crop in crops])).numpy()
     )
-    print(f"{count} samples were embedded anew; the gallery is of model {gallery.model.fingerprint} now")
+    print(f"{count} samples were embedded again; the gallery is now of model {gallery.model.fingerprint}")
 
 
-_REUSED = "the server keeps used logs of changes to write over: set wal_recycle = off there, or wait until it has"
+_LOG_KEPT = "the server keeps old write-ahead logs until it overwrites them, unless it has wal_recycle = off"
 _ACTIONS: dict[str, tuple[list[str], Callable[["Gallery", DictConfig], None]]] = {
     "list": ([], _list),
     "show": (["name"], _show),

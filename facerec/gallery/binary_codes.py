@@ -1,19 +1,26 @@
-"""A vector in a few bits: near vectors have codes that differ in few of them."""
+"""Binary codes of persons: near vectors have codes that differ in few bits."""
 
 from functools import lru_cache
+from typing import Any
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 from pgvector import Bit
+from psycopg import Connection
 
 BITS = 1024
+_STORE = """
+    INSERT INTO centroid (person_id, code) VALUES (%s, %s)
+    ON CONFLICT (person_id) DO UPDATE SET code = excluded.code
+"""
 
 
-def code(vector: NDArray[np.float32]) -> Bit:
+def binary_code(vector: NDArray[np.float32]) -> Bit:
     """The signs of fixed random projections (Charikar 2002, doi 10.1145/509907.509965).
 
-    Of two vectors at an angle θ a share θ/π of the bits differ, with a standard deviation of at most 1.6 % of
-    `BITS`, whatever the vectors are like and however many there are.
+    For two vectors at an angle θ, a share θ/π of the bits differs, with a standard deviation of at most 1.6 % of
+    `BITS`, whatever the distribution and number of the vectors.
 
     Args:
         vector: `float32 [d]`, of any length but 0.
@@ -21,7 +28,14 @@ def code(vector: NDArray[np.float32]) -> Bit:
     return Bit(vector @ _projections(len(vector)) > 0)
 
 
+def store_code(connection: Connection[Any], person: UUID) -> None:
+    """Compute the code of the mean of a person's samples, and store it."""
+    row = connection.execute("SELECT avg(vector) FROM sample WHERE person_id = %s", [person]).fetchone()
+    assert row is not None
+    connection.execute(_STORE, [person, binary_code(row[0].to_numpy())])
+
+
 @lru_cache(maxsize=1)
 def _projections(dim: int) -> NDArray[np.float32]:
-    # stored codes need the same numbers for ever, which numpy promises of RandomState and of no Generator
+    # stored codes need the same numbers forever, which numpy promises for RandomState and for no Generator
     return np.random.RandomState(0).standard_normal((dim, BITS)).astype(np.float32)

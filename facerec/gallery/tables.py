@@ -1,4 +1,4 @@
-"""What a gallery holds, printed."""
+"""Print what a gallery holds."""
 
 from typing import TYPE_CHECKING
 
@@ -11,35 +11,37 @@ if TYPE_CHECKING:
 
 def show_persons(gallery: Gallery) -> None:
     """Everybody enrolled."""
-    rows = [[one.name, str(one.samples), f"{one.created:%Y-%m-%d %H:%M}", one.note] for one in gallery.persons()]
+    rows = [
+        [person.name, str(person.samples), f"{person.created:%F %R}", person.note] for person in gallery.persons()
+    ]
     _table(f"Persons in {gallery.place}", ["name", "samples", "since", "note"], rows)
 
 
 def show_person(gallery: Gallery, name: str) -> None:
     """A person's samples."""
-    person, kept = gallery.show(name)
+    person, samples = gallery.show(name)
     rows = [
         [
-            one.source,
-            one.crop[:12],
-            _box(one.box),
-            "" if one.score is None else f"{one.score:.2f}",
-            f"{one.created:%F %R}",
+            sample.source,
+            sample.crop[:12],
+            _box(sample.box),
+            "" if sample.score is None else f"{sample.score:.2f}",
+            f"{sample.created:%F %R}",
         ]
-        for one in kept
+        for sample in samples
     ]
     title = f"{person.name}{': ' + person.note if person.note else ''}"
     _table(title, ["photo", "crop", "box", "score", "enrolled"], rows)
 
 
 def show_stats(gallery: Gallery, last: int) -> None:
-    """Its size, its model, and the last events."""
+    """Size, model, and the last events."""
     size = gallery.size()
     print(f"{gallery.place}: {size.persons} persons, {size.samples} samples of {gallery.model.dim} numbers")
     print(f"model {gallery.model.fingerprint}")
     rows = [
-        [f"{one.at:%F %T}", one.actor, one.action, str(one.person or ""), str(one.samples)]
-        for one in gallery.events(last)
+        [f"{event.at:%F %T}", event.actor, event.action, str(event.person or ""), str(event.samples)]
+        for event in gallery.events(last)
     ]
     _table("Last events", ["when", "who", "what", "person", "samples"], rows)
 
@@ -59,7 +61,7 @@ def _table(title: str, columns: list[str], rows: list[list[str]]) -> None:
 
 
 def _literal(text: str) -> "Text":
-    """Text that rich shows as it is; a note may have several lines."""
+    """Text that rich shows as it is, without markup; a note may have several lines."""
     from rich.text import Text
 
     return Text("\n".join(printable(line) for line in text.splitlines()))

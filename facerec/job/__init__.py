@@ -4,6 +4,7 @@ from omegaconf import OmegaConf
 
 from facerec.job.failures import going_on, machine_errors, wandb_finished
 from facerec.job.keys import CONFIG_DIR, first_given, groups_help
+from facerec.job.loggers import loggers_of
 from facerec.job.recipes import recipes_of
 from facerec.job.relaunch import relaunched_as_run
 from facerec.job.run import run_job
@@ -14,6 +15,7 @@ __all__ = [
     "CONFIG_DIR",
     "SweepSummary",
     "going_on",
+    "loggers_of",
     "machine_errors",
     "recipes_of",
     "relaunched_as_run",

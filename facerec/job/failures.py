@@ -61,7 +61,8 @@ def message(error: BaseException) -> str:
         spelling = shlex.quote(f"{key}={QuotedString(value, Quote.double).with_quotes()}")
         return f"{error.override}: the value can't be read; if it is a text, quote it: {spelling}"
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
-        group, choice = re.fullmatch(r"((?:hydra/)?[^/]*)/?(.*)", error.missing_cfg_file).groups()
+        group, choice = re.split(r"(?<!hydra)/", f"{error.missing_cfg_file}/", maxsplit=1)
+        choice = choice.rstrip("/")
         return f"{group}={choice}: there is none; give one of {', '.join(choices(group) or error.options or [])}"
     if isinstance(error, ConfigCompositionException):
         return str(error).partition("\nTo append")[0]  # a key that we have not is refused with a plus, too

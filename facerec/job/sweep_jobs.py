@@ -70,7 +70,11 @@ class SweepSummary(Callback):
         """Look at what the jobs left."""
         folder = Path(config.hydra.sweep.dir)
         outcomes = {file.parent.name: read_json(file) for file in sorted(folder.glob(f"*/{_OUTCOME}"))}
-        problems = {name: of["problem"] for name, of in outcomes.items() if of.get("multirun") == self.multirun}
+        problems = {
+            name: outcome["problem"]
+            for name, outcome in outcomes.items()
+            if outcome.get("multirun") == self.multirun
+        }
         values = _write_best(folder, config)
         show_jobs({name: "failed" if problem else values.get(name) for name, problem in problems.items()}, folder)
         if failed := {name: problem for name, problem in problems.items() if problem}:

@@ -1,4 +1,4 @@
-"""Quality of embeddings: pure functions, and torchmetrics modules over them."""
+"""Metrics of embeddings: pure functions, and torchmetrics modules that use them."""
 
 from facerec.metrics.accuracy import PerProbe, accuracy_unseen, nearest_prototype, unseen_per_probe
 from facerec.metrics.bootstrap import Interval, mean_interval, paired_difference

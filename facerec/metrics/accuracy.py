@@ -1,4 +1,4 @@
-"""A@1: is the nearest class prototype the right one?"""
+"""A@1: how often the nearest prototype is that of the right identity."""
 
 from typing import NamedTuple
 
@@ -44,7 +44,7 @@ def nearest_prototype(embeddings: Tensor, prototypes: Tensor) -> Tensor:
 
 
 def enrol_half(embeddings: Tensor, labels: Tensor) -> Halves:
-    """Enrol half of each identity and leave the other half to ask who it is.
+    """Enrol half of each identity; the other half are probes.
 
     In the order of rows the first, third, … sample of an identity is enrolled and the others are probes; the
     prototype is the normalised mean of the enrolled. An identity with one sample is enrolled only.
@@ -63,7 +63,7 @@ def enrol_half(embeddings: Tensor, labels: Tensor) -> Halves:
     place[order] = torch.arange(len(order), device=order.device) - first[identity[order]]
     probe = place % 2 == 1
     if not probe.any():
-        raise DataError(f"no identity among {len(counts)} has two samples, so nobody can be named")
+        raise DataError(f"no identity among {len(counts)} has two samples, so there is no probe")
     sums = embeddings.new_zeros(len(counts), embeddings.shape[1])
     sums.index_add_(0, identity[~probe], embeddings[~probe])
     return Halves(F.normalize(sums, dim=1), identity, probe)
@@ -86,6 +86,6 @@ def unseen_per_probe(embeddings: Tensor, labels: Tensor) -> PerProbe:
 
 
 def accuracy_unseen(embeddings: Tensor, labels: Tensor) -> float:
-    """A@1/unseen: the mean over the probes of `unseen_per_probe`, which see."""
+    """A@1/unseen: share of the probes of `unseen_per_probe` that are named rightly."""
     correct = unseen_per_probe(embeddings, labels).correct
     return int(correct.sum()) / len(correct)

@@ -1,4 +1,4 @@
-"""How sure is a mean? Intervals over identities, because the samples of one person are no separate evidence."""
+"""Bootstrap intervals over identities, because samples of one person are not independent."""
 
 from typing import NamedTuple
 
@@ -53,7 +53,7 @@ def mean_interval(
     names, identity = np.unique(np.asarray(identities), return_inverse=True)
     if len(names) < 2:
         raise DataError(f"an interval over identities needs two of them, not {len(names)}")
-    found = bootstrap(
+    result = bootstrap(
         (np.bincount(identity, values), np.bincount(identity)),
         lambda sums, counts, axis: sums.sum(axis=axis) / counts.sum(axis=axis),
         n_resamples=resamples,
@@ -64,7 +64,7 @@ def mean_interval(
         method="percentile",
         rng=np.random.default_rng(seed),
     )
-    return Interval(float(values.mean()), *map(float, found.confidence_interval))
+    return Interval(float(values.mean()), *map(float, result.confidence_interval))
 
 
 def paired_difference(

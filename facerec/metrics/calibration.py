@@ -1,4 +1,4 @@
-"""What does a similarity mean? The probability that two crops show one person."""
+"""Calibration: the probability that two crops of a given similarity show one person."""
 
 from typing import NamedTuple, overload
 
@@ -32,11 +32,11 @@ class Calibration(NamedTuple):
 
 
 class Reliability(NamedTuple):
-    """What was promised and what came true, in bins of equal width in probability; nan where a bin is empty.
+    """Data of a reliability diagram, in bins of equal width in probability; nan where a bin is empty.
 
     Attributes:
-        confidence: `float64 [bins]`, mean probability.
-        accuracy: `float64 [bins]`, share of genuine pairs.
+        confidence: `float64 [bins]`, mean predicted probability.
+        accuracy: `float64 [bins]`, observed share of genuine pairs.
         weight: `float64 [bins]`, share of all weight, Σ = 1.
         ece: expected calibration error, Σ weight·|accuracy - confidence| (Naeini et al. 2015).
     """
@@ -70,7 +70,7 @@ def fit_calibration(pairs: PairHistograms) -> Calibration:
 
 
 def reliability(calibration: Calibration, pairs: PairHistograms, bins: int = 15) -> Reliability:
-    """How well the probabilities hold on pairs, genuine and impostor pairs weighing the same in total.
+    """Compare predicted probabilities with observed shares; genuine and impostor pairs weigh the same in total.
 
     The pairs should be of identities that the calibration was not fitted on.
     """

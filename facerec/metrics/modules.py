@@ -1,4 +1,4 @@
-"""The metrics as torchmetrics modules, right over several processes."""
+"""The metrics as torchmetrics modules, correct over several processes."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How similar are all pairs? Histograms of the genuine and of the impostor pairs, never an N x N matrix."""
+"""Histograms of the similarities of all genuine and all impostor pairs, without an N x N matrix."""
 
 from typing import NamedTuple
 

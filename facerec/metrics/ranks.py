@@ -1,4 +1,4 @@
-"""How many wrong samples rank before each right one: counted from half of all products, without ranking any."""
+"""Count the wrong samples that rank before each right one, from half of all products and without ranking."""
 
 from collections.abc import Iterator
 
@@ -70,7 +70,7 @@ def _by_tiles(vectors: Tensor, sizes: Tensor, block: int | None) -> Iterator[Ten
         limits = _limits(right, wrong, relevant[start:end])
         for top, bottom in _growing(start, end, block):
             columns = [*_spans(0, start, block), *_spans(top, end, block), *_spans(end, len(vectors), block)]
-            found: list[tuple[Tensor, Tensor]] = []
+            reaching: list[tuple[Tensor, Tensor]] = []
             held = 0
             for left, to in columns:
                 tile = buffer[: (bottom - top) * (to - left)].view(bottom - top, to - left)
@@ -85,11 +85,11 @@ def _by_tiles(vectors: Tensor, sizes: Tensor, block: int | None) -> Iterator[Ten
                 for part in _reaching(
                     tile, limits[top - start : bottom - start], across, top - start, left - start
                 ):
-                    found.append(part)
+                    reaching.append(part)
                     held += len(part[0])
                 if to == len(vectors) or held > _HELD:
-                    _count(wrong, right, *(torch.cat(parts) for parts in zip(*found, strict=True)))
-                    found, held = [], 0
+                    _count(wrong, right, *(torch.cat(parts) for parts in zip(*reaching, strict=True)))
+                    reaching, held = [], 0
             rest = slice(bottom - start, None)  # earlier rows have seen all
             limits[rest] = _limits(right[rest], wrong[rest], relevant[bottom:end])
         yield wrong[: count - start, :places].cumsum(dim=1, dtype=torch.int32)
@@ -158,5 +158,5 @@ def _count(wrong: Tensor, right: Tensor, rows: Tensor, values: Tensor) -> None:
         probe = low + step
         at = (rows * places + probe - 1).clamp_(max=len(flat) - 1)
         low += step * ((probe <= places) & (flat[at] > values))
-    one = torch.ones(1, dtype=torch.int32, device=wrong.device)
-    wrong.view(-1).index_add_(0, rows * (places + 1) + low, one.expand(len(rows)))
+    unit = torch.ones(1, dtype=torch.int32, device=wrong.device)
+    wrong.view(-1).index_add_(0, rows * (places + 1) + low, unit.expand(len(rows)))

@@ -1,4 +1,4 @@
-"""MAP@R, P@1 and R-precision: exact, and never an N x N matrix."""
+"""MAP@R, P@1 and R-precision, exact and without an N x N matrix."""
 
 from typing import NamedTuple
 
@@ -64,11 +64,11 @@ def retrieval_per_query(embeddings: Tensor, labels: Tensor, *, block: int | None
 
 
 def retrieval_metrics(embeddings: Tensor, labels: Tensor, *, block: int | None = None) -> RetrievalValues:
-    """Means over the queries of `retrieval_per_query`, which see.
+    """Means of `retrieval_per_query` over the queries.
 
     >>> vectors = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.8, 0.6], [0.0, 1.0]])
     >>> retrieval_metrics(vectors, torch.tensor([0, 0, 1, 1]))
     RetrievalValues(map_at_r=0.75, precision_at_1=0.75, r_precision=0.75)
     """
-    found = retrieval_per_query(embeddings, labels, block=block)
-    return RetrievalValues(*(float(values.mean()) for values in found[1:]))
+    queries = retrieval_per_query(embeddings, labels, block=block)
+    return RetrievalValues(*(float(values.mean()) for values in queries[1:]))

@@ -1,4 +1,4 @@
-"""Are these two the same person? Error rates over all pairs, with intervals over identities."""
+"""Verification: error rates over all pairs, with intervals over identities."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -120,10 +120,10 @@ def verification_intervals(
     points = operating_points(pairs, fars)
     crossings = [_interpolated(far, tar, point.target_far) for point in points]
     return VerificationIntervals(
-        [interval(point.tar, found) for point, (found, _) in zip(points, crossings, strict=True)],
+        [interval(point.tar, tars) for point, (tars, _) in zip(points, crossings, strict=True)],
         [
-            interval(point.threshold, found, _THRESHOLDS[0], _THRESHOLDS[-1])
-            for point, (_, found) in zip(points, crossings, strict=True)
+            interval(point.threshold, thresholds, _THRESHOLDS[0], _THRESHOLDS[-1])
+            for point, (_, thresholds) in zip(points, crossings, strict=True)
         ],
         interval(equal_error_rate(pairs), _equal_error_rate(far, tar)),
         interval(auc(pairs), _auc(far, tar)),

@@ -1,6 +1,6 @@
-"""Models: crops in, unit vectors out; ours, ensembles of ours, and ONNX files from elsewhere.
+"""Models: crops in, unit vectors out. Embedders, ensembles of them, and external ONNX models.
 
-What is offered here is imported when first asked for: a gallery needs the light half, without torch.
+Names are imported when first used: a gallery needs only the modules without torch.
 """
 
 from typing import TYPE_CHECKING

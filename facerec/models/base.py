@@ -1,4 +1,4 @@
-"""What every embedder can do, whatever is inside: embed any number of crops."""
+"""What all embedders have in common: they embed any number of crops."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable

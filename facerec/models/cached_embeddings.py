@@ -1,4 +1,4 @@
-"""Embeddings of many crops, computed once and in parts: what was killed goes on where it stopped."""
+"""Embeddings of many crops, computed once and stored in blocks: a stopped job goes on with the next block."""
 
 import hashlib
 import logging
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_PART_ROWS = 4096
+_BLOCK_ROWS = 4096
 
 
 def embeddings_key(model_fingerprint: str, crops_file_name: str, rows: NDArray[np.int64]) -> str:
-    """16 hex digits over what decides the embeddings.
+    """16 hex digits over everything that decides the embeddings.
 
     Args:
         model_fingerprint: as `facerec.models.store.fingerprint` gives it.
         crops_file_name: of the crop cache, which has its own fingerprint in its name.
         rows: `int64 [M]`, which crops, in order.
     """
-    digest = hashlib.sha256(f"{model_fingerprint} {crops_file_name} {_PART_ROWS}\n".encode())
+    digest = hashlib.sha256(f"{model_fingerprint} {crops_file_name} {_BLOCK_ROWS}\n".encode())
     digest.update(np.ascontiguousarray(rows, dtype="<i8").tobytes())
     return digest.hexdigest()[:16]
 
@@ -50,22 +50,22 @@ def embed_rows(
     batch_size: int,
     shard: Shard = WHOLE,
 ) -> Tensor:
-    """Embed the given rows, in order; parts that an earlier call has written are read and not computed.
+    """Embed the given rows, in order; blocks that an earlier call has written are read, not computed.
 
     Args:
-        embedder: what to embed with.
+        embedder: embeds the crops.
         crops: `uint8 [N, 3, 112, 112]`, usually memory-mapped.
         rows: `int64 [M]`, each in 0..N-1; repeats are allowed.
-        cache: the parts, 4096 rows each, are `cache/embeddings-KEY/000000.safetensors` and so on.
-        key: from `embeddings_key`; other embedder, crops or rows need another key.
+        cache: the blocks, 4096 rows each, are `cache/embeddings-KEY/000000.safetensors` and so on.
+        key: from `embeddings_key`; another embedder, other crops or rows need another key.
         batch_size: crops on the device at once; another one may change values by rounding.
-        shard: which of the parts to compute or read; NaN stands for the others.
+        shard: which of the blocks to compute or read; rows of all others are NaN.
 
     Returns:
         `float32 [M, d]` on the CPU, of unit length.
 
     Raises:
-        DataError: the parts can't be written.
+        DataError: a block can't be written.
         ValueError: `crops` are not `uint8` crops, or `batch_size` is below 1.
     """
     if batch_size < 1:
@@ -73,21 +73,21 @@ def embed_rows(
     embeddings = torch.full((len(rows), embedder.embedding_dim), torch.nan)
     folder = cache / f"embeddings-{key}"
     with tqdm(total=len(rows), desc="embed", unit="crop") as progress:
-        for number, start in enumerate(range(0, len(rows), _PART_ROWS)):
-            path, span = folder / f"{number:06d}.safetensors", slice(start, start + _PART_ROWS)
-            part, wanted = embeddings[span], rows[span]
+        for number, start in enumerate(range(0, len(rows), _BLOCK_ROWS)):
+            path, span = folder / f"{number:06d}.safetensors", slice(start, start + _BLOCK_ROWS)
+            block, wanted = embeddings[span], rows[span]
             if not shard.has(number):
-                progress.update(len(part))
+                progress.update(len(block))
                 continue
-            if (found := _read(path, part.shape)) is not None:
-                part.copy_(found)
-                progress.update(len(part))
+            if (cached := _read(path, block.shape)) is not None:
+                block.copy_(cached)
+                progress.update(len(block))
                 continue
-            for first in range(0, len(part), batch_size):
+            for first in range(0, len(block), batch_size):
                 batch = slice(first, first + batch_size)
-                part[batch] = embedder.embed(crops[wanted[batch]], batch_size)
-                progress.update(len(part[batch]))
-            _write(path, part)
+                block[batch] = embedder.embed(crops[wanted[batch]], batch_size)
+                progress.update(len(block[batch]))
+            _write(path, block)
     return embeddings
 
 
@@ -105,41 +105,47 @@ def embed_members(
 
     Args:
         embedders: by name.
-        fingerprints: of the same names, what tells each embedder from others.
+        fingerprints: of each embedder, by the same names.
         crops: from `facerec.data.open_crops`.
         rows: `int64 [M]`.
-        cache: folder of parts.
+        cache: folder of blocks.
         batch_size: crops on the device at once.
-        shard: which of the parts to embed.
+        shard: which of the blocks to embed.
     """
     file = Path(str(crops.filename)).name
-    found = {}
+    embeddings = {}
     for name, embedder in embedders.items():
         log.info("embedding %d images with %s", len(rows), name)
         key = embeddings_key(fingerprints[name], file, rows)
-        found[name] = embed_rows(embedder, crops, rows, cache=cache, key=key, batch_size=batch_size, shard=shard)
-    return found
+        embeddings[name] = embed_rows(
+            embedder, crops, rows, cache=cache, key=key, batch_size=batch_size, shard=shard
+        )
+    return embeddings
 
 
 def _read(path: Path, shape: torch.Size) -> Tensor | None:
     if not path.exists():
         return None
     try:
-        part = safetensors.torch.load(path.read_bytes())["embeddings"]
+        block = safetensors.torch.load(path.read_bytes())["embeddings"]
     except (OSError, SafetensorError, ValueError, KeyError, RuntimeError) as error:
         log.warning("%s is damaged (%s): computed again", path, error)
         return None
     # a file of zeros, which a power cut can leave, has the right shape
-    if part.shape != shape or part.dtype != torch.float32 or not bool(((part.norm(dim=1) - 1).abs() < 1e-3).all()):
+    if (
+        block.shape != shape
+        or block.dtype != torch.float32
+        or not bool(((block.norm(dim=1) - 1).abs() < 1e-3).all())
+    ):
         log.warning("%s does not hold float32 %s of unit length: computed again", path, list(shape))
         return None
-    return part
+    return block
 
 
-def _write(path: Path, part: Tensor) -> None:
+def _write(path: Path, block: Tensor) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, safetensors.torch.save({"embeddings": part.contiguous()}))
+        replace_file(path, safetensors.torch.save({"embeddings": block.contiguous()}))
     except OSError as error:
         raise DataError(
             f"{path}: can't be written ({error.strerror}); free space or choose another disk"

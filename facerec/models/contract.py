@@ -1,6 +1,6 @@
-"""The contract of a model, `model.yaml`: what to build, which crops it wants, where it came from.
+"""The contract of a model, `model.yaml`: what to build, which crops it takes, where it came from.
 
-Two kinds: an embedder has one `backbone`, an ensemble a list of named `members`, each with its own.
+There are two kinds: an embedder has one `backbone`, an ensemble has a list of named `members`, each with its own.
 """
 
 import inspect
@@ -46,8 +46,8 @@ def describe(
     """The contract of an embedder with this backbone, or of this ensemble.
 
     Args:
-        model: what is described.
-        origin: where it came from; is joined by the versions of facerec and torch.
+        model: to describe.
+        origin: where it came from; the versions of facerec and torch are added.
         trained_on: `dataset`, a name, `function`, which makes that data set, and its `arguments`; None: unknown.
         fingerprints: of an ensemble's members.
     """
@@ -69,9 +69,9 @@ def describe(
 
 
 def fingerprinted(contract: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a checked contract decides the vectors: kind, backbones in order, crop.
+    """The part of a checked contract that decides the vectors: kind, backbones in order, crop.
 
-    The format is that of the first contracts for ever: galleries go on with models written anew.
+    The format stays that of the first contracts, so that galleries go on with models that are saved again.
     """
     kept = {"format": 1, **{key: contract[key] for key in ("kind", "crop")}}
     if contract["kind"] == "ensemble":
@@ -106,7 +106,7 @@ def parse(content: bytes, path: Path) -> dict[str, Any]:
 
 
 def check(contract: Any, path: Path) -> None:
-    """Refuse whatever `build` can't take at its word.
+    """Refuse a contract that `build` can't rely on.
 
     Raises:
         ModelError: names the file and the key that is missing, unknown, of the wrong type or of another format.
@@ -137,10 +137,10 @@ def check(contract: Any, path: Path) -> None:
 
 
 def build(contract: Mapping[str, Any], path: Path) -> Embedder | Ensemble:
-    """The model of a checked contract, on the CPU: its weights and statistics are still to come.
+    """Build the model of a checked contract, on the CPU, with initial weights and no statistics.
 
     Raises:
-        ModelError: there is no such backbone, or a dimension is not what comes out.
+        ModelError: there is no such backbone, or a dimension differs from the contract's.
     """
     with torch.random.fork_rng(devices=[]):  # the initial weights must not move the caller's random numbers
         if contract["kind"] == "embedder":

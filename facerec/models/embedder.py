@@ -1,4 +1,4 @@
-"""The embedder: from a crop's bytes to a point on the unit sphere."""
+"""The embedder: maps the bytes of a crop to a point on the unit sphere."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ _TINY = 1e-12  # lost in the rounding of any feature but 0
 class Embedder(CropModel):
     """A backbone and the channel statistics it was trained with.
 
-    Crops go in as they are stored, `uint8` in 0..255; normalisation happens inside: no caller can forget it.
+    Crops go in as they are stored, `uint8` in 0..255; they are normalised inside, so no caller can forget to.
 
     Args:
         backbone: maps normalised crops to features.
@@ -40,7 +40,7 @@ class Embedder(CropModel):
         return self.backbone.out_features
 
     def features(self, crops: Tensor) -> Tensor:
-        """What the backbone says, not normalised: `uint8 [N, 3, 112, 112]` → `float [N, d]`.
+        """Output of the backbone, not normalised: `uint8 [N, 3, 112, 112]` → `float [N, d]`.
 
         Raises:
             ValueError: `crops` is not a batch of `uint8` crops.

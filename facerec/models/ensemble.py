@@ -1,4 +1,4 @@
-"""The product embedder: several members, one point on the product of their spheres."""
+"""The ensemble: maps a crop to a point on the product of its members' spheres."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,18 +12,18 @@ from facerec.models.embedder import Embedder
 
 
 class Ensemble(CropModel):
-    """Embeds a crop as z = (√w₁·u₁, …, √w_K·u_K), where u_k is what member k says.
+    """Embeds a crop as z = (√w₁·u₁, …, √w_K·u_K), where u_k is the vector of member k.
 
     As Σw = 1, z has unit length and ⟨z, z'⟩ = Σ w_k ⟨u_k, u_k'⟩: whatever searches for an embedder's vectors
     searches for these, and with equal weights this is plain concatenation. A member of weight 0 changes nothing
-    and costs its full time: better left out.
+    and costs its full time, so leave it out.
 
     Args:
         members: embedders by name, in order; their backbones and dimensions may differ.
         weights: one for each member, 0 or above, of sum 1.
 
     Raises:
-        ValueError: no member, or weights that are not as said.
+        ValueError: there is no member, or the weights are not like that.
     """
 
     weights: Tensor

@@ -1,4 +1,4 @@
-"""Which files an ONNX model consists of."""
+"""Find the files of weights that an ONNX model keeps outside its own file."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def external_files(network: Path) -> list[Path]:
-    """The files beside `network` that hold weights of it, sorted; none where it holds them all itself."""
+    """The files beside `network` that hold its weights, sorted; empty if it holds them all itself."""
     import onnx
 
     try:
@@ -25,8 +25,8 @@ def _tensors(message: Any) -> Iterator[Any]:
     for field, value in message.ListFields():
         if field.message_type is None:
             continue
-        for one in value if isinstance(value, Sequence) else [value]:
-            if isinstance(one, onnx.TensorProto):
-                yield one
+        for entry in value if isinstance(value, Sequence) else [value]:
+            if isinstance(entry, onnx.TensorProto):
+                yield entry
             else:
-                yield from _tensors(one)
+                yield from _tensors(entry)

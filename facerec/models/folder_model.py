@@ -19,12 +19,12 @@ from facerec.runtime.device import find_device
 
 
 class FolderModel(Model):
-    """What `facerec.models.store.save` wrote.
+    """A folder written by `facerec.models.store.save`.
 
     Args:
         path: the folder.
         device: as torch names it, or "auto".
-        cache: for the ONNX copy where the folder can't be written.
+        cache: where the ONNX copy goes if the folder can't be written.
 
     Raises:
         ModelError: there is no model in it, or it is damaged.
@@ -50,7 +50,7 @@ class FolderModel(Model):
 
     @property
     def statistics(self) -> Statistics:
-        """What was measured of it, as it stands on disk."""
+        """Its statistics, as they stand on disk."""
         return Statistics.from_json(store.read_statistics(self.path), self.path / "statistics.json")
 
     def store(self, statistics: Statistics) -> None:
@@ -66,7 +66,7 @@ class FolderModel(Model):
 
     @property
     def weights(self) -> Tensor | None:  # type: ignore[override]
-        """How much each member counts."""
+        """Weight of each member, of an ensemble."""
         return self.network.weights.cpu() if isinstance(self.network, Ensemble) else None
 
     def embed(self, crops: Crops) -> Tensor:

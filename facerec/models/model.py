@@ -1,4 +1,4 @@
-"""A model as jobs use it, whatever it is: a folder of ours, an ensemble, or an ONNX file with its contract."""
+"""A model as jobs use it: the same for an embedder, an ensemble, and an ONNX file with its contract."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -16,13 +16,13 @@ from facerec.models.statistics import Statistics
 
 
 class Model(ABC):
-    """Crops in, unit vectors out, and what is known of it. Weights are read when they are first needed.
+    """Crops in, unit vectors out, and what is known of the model. Weights are read when first needed.
 
     Attributes:
         path: the model folder, or the contract of an ONNX file.
-        trained_on: the data set it was trained on: `dataset`, `function` and `arguments`; None: unknown.
+        trained_on: `dataset`, `function` and `arguments` of the data set it was trained on; None: unknown.
         origin: where it came from; plain values.
-        weights: how much each member counts, of sum 1; None: this is no ensemble.
+        weights: of the members, of sum 1; None: this is not an ensemble.
     """
 
     path: Path
@@ -43,11 +43,11 @@ class Model(ABC):
     @property
     @abstractmethod
     def statistics(self) -> Statistics:
-        """What was measured of it, as it stands on disk."""
+        """Its statistics, as they stand on disk."""
 
     @abstractmethod
     def store(self, statistics: Statistics) -> None:
-        """Replace its statistics, whole or not at all.
+        """Replace its statistics on disk, completely or not at all.
 
         Raises:
             ModelError: the disk refuses.
@@ -56,7 +56,7 @@ class Model(ABC):
     @property
     @abstractmethod
     def members(self) -> Mapping[str, CropEmbedder]:
-        """Name → embedder of each member; of a model that is no ensemble the one called "model"."""
+        """Name → embedder of each member. A model that is not an ensemble is its own member, called "model"."""
 
     @abstractmethod
     def embed(self, crops: Crops) -> Tensor:
@@ -64,7 +64,7 @@ class Model(ABC):
 
     @cached_property
     def record(self) -> ModelRecord:
-        """What a gallery has to know."""
+        """What a gallery needs to know of the model."""
         return ModelRecord(self.fingerprint, self.dim, self.statistics)
 
 
@@ -72,12 +72,12 @@ def open_model(path: str | Path, device: str = "auto", cache: str | Path | None 
     """Open a model folder, a training run that holds one, or the contract of an ONNX file.
 
     Args:
-        path: of it.
+        path: of the folder, run or contract.
         device: where a model folder computes; "auto" is a GPU if there is one. ONNX files compute on the CPU.
-        cache: where the ONNX copy of a model goes whose folder can't be written.
+        cache: where the ONNX copy goes if the model folder can't be written.
 
     Raises:
-        ModelError: there is none, or a file of it is damaged.
+        ModelError: there is no model, or a file of it is damaged.
     """
     from facerec.models.folder_model import FolderModel
     from facerec.models.onnx_model import OnnxModel

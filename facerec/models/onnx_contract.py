@@ -1,4 +1,4 @@
-"""The contract of an ONNX model from elsewhere: how to feed it.
+"""The contract of an external ONNX model, a YAML file that says how to feed it.
 
 weights: w600k_r50.onnx    # beside the contract
 embedding_dim: 512
@@ -30,14 +30,14 @@ def read_contract(path: Path) -> dict[str, Any]:
     """The values of a contract, checked.
 
     Raises:
-        ModelError: it is missing, lacks a key, or is an ONNX file itself; says how to write one then.
+        ModelError: it is missing, lacks a key, or is an ONNX file itself; then the message says how to write one.
     """
     if path.suffix.lower() == ".onnx":
         raise ModelError(_how_to_write(path))
     try:
         terms = yaml.safe_load(path.read_bytes())
     except (OSError, yaml.YAMLError) as error:
-        raise ModelError(f"{path}: is no contract that can be read: {error}") from error
+        raise ModelError(f"{path}: can't be read as a contract: {error}") from error
     terms = terms if isinstance(terms, dict) else {}
     for key, kind in (_KEYS | {key: kind for key, kind in _OPTIONAL.items() if key in terms}).items():
         if not isinstance(terms.get(key), kind) or isinstance(terms[key], bool):
@@ -48,11 +48,13 @@ def read_contract(path: Path) -> dict[str, Any]:
 
 
 def _how_to_write(weights: Path) -> str:
-    """What the user is to write beside an ONNX file, as far as the file says it."""
+    """A message that shows the contract to write beside an ONNX file, as far as the file tells it."""
     contract = weights.with_suffix(".yaml")
     if contract.exists():
-        return f"{weights}: is the network alone; give its contract, model={contract}"
-    outputs = {one.name: one.shape[-1] if one.shape else None for one in open_network(weights).get_outputs()}
+        return f"{weights}: is only the network; give its contract, model={contract}"
+    outputs = {
+        output.name: output.shape[-1] if output.shape else None for output in open_network(weights).get_outputs()
+    }
     lines = [f"weights: {weights.name}"]
     if len(outputs) == 1:
         [dim] = outputs.values()
@@ -67,7 +69,7 @@ def _how_to_write(weights: Path) -> str:
     ]
     listed = "".join(f"\n  {line}" for line in lines)
     return (
-        f"{weights}: is the network alone, and does not say how to feed it; write {contract} with{listed}\n"
+        f"{weights}: is only the network, and does not say how to feed it; write {contract} with{listed}\n"
         f"as its authors say, and give model={contract}"
     )
 
@@ -81,4 +83,4 @@ def open_network(weights: Path) -> Any:
     try:
         return open_session(weights)
     except Exception as error:  # onnxruntime's own errors share no base
-        raise ModelError(f"{weights}: is missing or no ONNX model ({error})") from error
+        raise ModelError(f"{weights}: is missing or not an ONNX model ({error})") from error

@@ -19,10 +19,10 @@ _KEY = "facerec.fingerprint"
 
 
 def open_onnx_copy(folder: Path, fingerprint: str, dim: int, cache: Path | None = None) -> OnnxNetwork:
-    """The network of a model folder, out of its `model.onnx`.
+    """Open the `model.onnx` of a model folder.
 
-    That is written at first use, which takes some 20 seconds for three ResNets, and again when it is damaged or of
-    other weights.
+    It is written at first use, which takes some 20 seconds for three ResNets, and again if it is damaged or was
+    made of other weights.
 
     Args:
         folder: of the model.
@@ -51,7 +51,7 @@ def open_onnx_copy(folder: Path, fingerprint: str, dim: int, cache: Path | None 
 
 
 def write_onnx_copy(folder: Path, file: Path, fingerprint: str) -> None:
-    """Write the network of a model folder to `file`, which then names the fingerprint of its weights.
+    """Write the network of a model folder to `file`, with the fingerprint of the model in it.
 
     Raises:
         ModelError: there is no model.
@@ -68,7 +68,7 @@ def write_onnx_copy(folder: Path, file: Path, fingerprint: str) -> None:
         dynamic_shapes={"crops": {0: torch.export.Dim("n", max=2**16)}},
         verbose=False,
     )
-    assert program  # there is none only for exporters of old
+    assert program  # only the old exporter returns None
     proto = program.model_proto
     entry = proto.metadata_props.add()
     entry.key, entry.value = _KEY, fingerprint
@@ -76,15 +76,15 @@ def write_onnx_copy(folder: Path, file: Path, fingerprint: str) -> None:
 
 
 def _opened(file: Path, fingerprint: str, dim: int) -> OnnxNetwork | None:
-    """The network of a whole copy of these weights; None if there is none."""
+    """The network, if `file` is an intact copy of this model; else None."""
     if not file.exists():
         return None
     try:
         session = open_session(file)
     except Exception as error:  # onnxruntime's own errors share no base
-        log.warning("%s is damaged (%s): made again", file, error)
+        log.warning("%s is damaged (%s): writing it again", file, error)
         return None
     if session.get_modelmeta().custom_metadata_map.get(_KEY) != fingerprint:
-        log.warning("%s is of other weights: made again", file)
+        log.warning("%s is a copy of another model: writing it again", file)
         return None
     return OnnxNetwork(session, file, input="crops", output="vectors", dim=dim)

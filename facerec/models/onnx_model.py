@@ -1,4 +1,4 @@
-"""A model from elsewhere: an ONNX file and a contract beside it that says how to feed it (see `onnx_contract`).
+"""An external model: an ONNX file, and beside it a contract that says how to feed it (see `onnx_contract`).
 
 The crops are those of this package: 112×112, five landmarks on the ArcFace template. Evaluation writes `thresholds`
 and `calibration` into a `statistics.json` beside the contract.
@@ -38,8 +38,8 @@ class OnnxModel(Model):
         path: of the contract.
 
     Raises:
-        ModelError: a file is missing or damaged, the contract lacks a key, or the network is not as it says; names
-            the file and the key.
+        ModelError: a file is missing or damaged, the contract lacks a key, or the network does not fit it; the
+            message names the file and the key.
     """
 
     def __init__(self, path: Path) -> None:
@@ -67,13 +67,13 @@ class OnnxModel(Model):
 
     @property
     def statistics(self) -> Statistics:
-        """Those beside the contract; empty if there is no file."""
+        """The statistics beside the contract; empty if there is no file."""
         if not self._statistics.exists():
             return Statistics()
         return Statistics.from_json(store.read_statistics(self.path.parent), self._statistics)
 
     def store(self, statistics: Statistics) -> None:
-        """Replace those beside the contract, whole or not at all."""
+        """Replace the statistics beside the contract, completely or not at all."""
         try:
             replace_file(self._statistics, (json.dumps(statistics.to_json(), indent=1) + "\n").encode())
         except OSError as error:
@@ -101,7 +101,7 @@ class OnnxModel(Model):
             prepare=self._prepare,
             batch_size=batch_size,
         )
-        network.embed(np.zeros([1, *_CROP], np.uint8))  # or the first photo would tell
+        network.embed(np.zeros([1, *_CROP], np.uint8))  # fail now and not at the first photo
         return network
 
     def _prepare(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -113,21 +113,21 @@ class OnnxModel(Model):
     def _check_input(self, session: Any) -> tuple[str, int]:
         """Name of the input, and how many crops it takes at once."""
         inputs = session.get_inputs()
-        listed = ", ".join(f"{one.name} {one.shape} {one.type}" for one in inputs)
+        listed = ", ".join(f"{entry.name} {entry.shape} {entry.type}" for entry in inputs)
         if len(inputs) != 1 or inputs[0].type != "tensor(float)" or not _fits(inputs[0].shape, _CROP):
-            raise self._unfit("weights", f"it wants {listed}, and is given crops as float32 [N, 3, 112, 112]")
+            raise self._unfit("weights", f"it takes {listed}, but crops are float32 [N, 3, 112, 112]")
         batch = inputs[0].shape[0] if inputs[0].shape else None
         if isinstance(batch, int) and batch != 1:
-            raise self._unfit("weights", f"it wants {batch} crops at once; export it for 1 or any number")
+            raise self._unfit("weights", f"it takes {batch} crops at once; export it for 1 or any number")
         return str(inputs[0].name), 1 if batch == 1 else BATCH
 
     def _choose_output(self, session: Any) -> str:
-        """The one that the contract names, or the only one that can be the vectors."""
-        outputs: dict[str, _Shape] = {one.name: one.shape for one in session.get_outputs()}
+        """The output that the contract names, or the only one that can hold the vectors."""
+        outputs: dict[str, _Shape] = {output.name: output.shape for output in session.get_outputs()}
         listed = ", ".join(f"{name} {shape}" for name, shape in outputs.items())
         if (name := self._terms.get("output")) is not None and name not in outputs:
             raise self._unfit("output", f"there is no output {name} among {listed}")
-        fitting = [one for one in outputs if _fits(outputs[one], [self.dim]) and name in (None, one)]
+        fitting = [output for output in outputs if _fits(outputs[output], [self.dim]) and name in (None, output)]
         if not fitting:
             raise self._unfit("embedding_dim", f"no output holds vectors of {self.dim}: {name or listed}")
         if len(fitting) > 1:
@@ -142,5 +142,5 @@ def _fits(shape: _Shape, sizes: list[int]) -> bool:
     """Whether a shape, after its first axis, has these sizes, or leaves them open."""
     return not shape or (
         len(shape) == 1 + len(sizes)
-        and all(one == size for one, size in zip(shape[1:], sizes, strict=True) if isinstance(one, int))
+        and all(length == size for length, size in zip(shape[1:], sizes, strict=True) if isinstance(length, int))
     )

@@ -1,4 +1,4 @@
-"""A network in ONNX Runtime, ours or somebody else's: crops in, vectors out, on a CPU."""
+"""A network in ONNX Runtime: crops in, vectors out, on a CPU."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +24,7 @@ class OnnxNetwork:
         input: name of the input that takes crops.
         output: name of the output that holds the vectors.
         dim: length of a vector.
-        prepare: `uint8 [N, 3, 112, 112]` to what the network wants.
+        prepare: maps `uint8 [N, 3, 112, 112]` to the input of the network.
         batch_size: crops at once, at most.
     """
 

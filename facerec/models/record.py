@@ -1,4 +1,4 @@
-"""What a gallery has to know of a model: nothing here needs torch."""
+"""What a gallery needs to know of a model. Needs no torch."""
 
 from typing import NamedTuple
 
@@ -6,12 +6,12 @@ from facerec.models.statistics import Statistics
 
 
 class ModelRecord(NamedTuple):
-    """Whose vectors are these?
+    """Identifies the model that made the vectors of a gallery.
 
     Attributes:
-        fingerprint: of what decides the vectors; those of two models can't be compared.
+        fingerprint: of what decides the vectors. Vectors of two models can't be compared.
         dim: length of a vector.
-        statistics: for thresholds and calibration.
+        statistics: with thresholds and calibration.
     """
 
     fingerprint: str

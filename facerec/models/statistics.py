@@ -1,4 +1,4 @@
-"""What was measured of a model: the content of its `statistics.json`, typed."""
+"""Statistics of a model: the typed content of its `statistics.json`."""
 
 import math
 from collections.abc import Mapping
@@ -33,17 +33,17 @@ class Sigmoid:
 
 @dataclass(frozen=True)
 class Statistics:
-    """What is known of a model beside its weights. What is missing was not measured.
+    """What was measured of a model. A value that is missing was not measured.
 
     Attributes:
         channels: mean and standard deviation of the training crops, 0..255.
-        metrics: of the checkpoint that became the model, by name.
+        metrics: of the checkpoint that the model was made from, by name.
         trained_on: `dataset`, and `identities`: digests of those it was trained on, which no evaluation may use.
         ensemble: members, weights and moments of their pairs.
         thresholds: at target false accept rates, strictest last.
         calibration: of similarities.
-        evaluated_on: which data set the thresholds are from.
-        other: what another version of this package wrote; kept.
+        evaluated_on: the data set that the thresholds were measured on.
+        other: keys that another version of this package wrote; they are kept.
     """
 
     channels: Mapping[str, Any] | None = None
@@ -56,7 +56,7 @@ class Statistics:
     other: Mapping[str, Any] = field(default_factory=dict)
 
     def probability(self, similarity: float) -> float | None:
-        """Chance, 0..1, that a pair of this similarity is one person; None where the model was not evaluated."""
+        """Probability that a pair of this similarity is one person; None if the model was not evaluated."""
         return None if self.calibration is None else self.calibration(similarity)
 
     @classmethod
@@ -66,7 +66,7 @@ class Statistics:
         Raises:
             ModelError: they are not what this package writes.
         """
-        known = {one.name: values[one.name] for one in fields(cls) if one.name in values}
+        known = {entry.name: values[entry.name] for entry in fields(cls) if entry.name in values}
         for key in {"ensemble", "evaluated_on"} & known.keys():  # a split was a part before format 2
             if isinstance(known[key], dict) and "part" in known[key]:
                 known[key] = {"split" if name == "part" else name: value for name, value in known[key].items()}
@@ -79,6 +79,6 @@ class Statistics:
         return cls(**known, other={key: value for key, value in values.items() if key not in known})
 
     def to_json(self) -> dict[str, Any]:
-        """The values of the file, plain; what is not known is left out."""
+        """The plain values of the file; what was not measured is left out."""
         values = {key: value for key, value in asdict(self).items() if key != "other" and value not in (None, ())}
         return {**values, **self.other}

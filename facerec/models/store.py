@@ -33,14 +33,14 @@ def save(
     origin: Mapping[str, Any],
     trained_on: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a model folder, whole or not at all.
+    """Write a model folder, completely or not at all.
 
-    It is written and flushed beside `folder`, then moved there; a model already at `folder` is put aside for
-    that moment, deleted afterwards, and stays if anything fails.
+    It is written and flushed beside `folder`, then moved there. A model already at `folder` is moved aside and then
+    deleted; it stays if anything fails.
 
     Args:
-        folder: where to; parents are made.
-        embedder: what to save, one or an ensemble; compiled or not, on any device.
+        folder: to write; parents are made.
+        embedder: an embedder or an ensemble; compiled or not, on any device.
         statistics: channel and pair statistics, thresholds, … : whatever JSON can hold.
         origin: where the model came from (data set, run, seed, …): plain values only. The versions of facerec
             and torch are added.
@@ -56,7 +56,7 @@ def save(
     try:
         replace_folder(folder, files)
     except OSError as error:
-        raise ModelError(f"{folder}: can't be written ({error}); free space or choose another folder") from error
+        raise _unwritable(folder, error) from error
 
 
 def check(
@@ -66,7 +66,7 @@ def check(
     origin: Mapping[str, Any],
     trained_on: Mapping[str, Any] | None = None,
 ) -> tuple[bytes, dict[str, Tensor]]:
-    """What `save` refuses before it writes, for those who want to know before they train.
+    """The checks of `save`, for those who want to know before they train whether a model can be saved.
 
     Returns:
         The contract as YAML, and the weights by name.
@@ -75,7 +75,9 @@ def check(
         ModelError: as `save`.
     """
     embedder = getattr(embedder, "_orig_mod", embedder)
-    backbones = [_backbone(one) for one in (embedder.embedders if isinstance(embedder, Ensemble) else [embedder])]
+    backbones = [
+        _backbone(member) for member in (embedder.embedders if isinstance(embedder, Ensemble) else [embedder])
+    ]
     for backbone in backbones:
         if BACKBONES.get(type(backbone).__name__) is not type(backbone):
             raise ModelError(f"{folder}: {type(backbone)} is not listed in facerec.backbones.BACKBONES")
@@ -85,12 +87,9 @@ def check(
     contract.check(terms, folder / _CONTRACT)
     weights = _weights(embedder)
     _check_fit(contract.build(terms, folder / _CONTRACT), weights, folder / _WEIGHTS)
-    if folder.exists():
-        # `.FILE.XXXXXXXX.new` is what a killed `replace_file` leaves
-        names = {file.name for file in folder.iterdir() if not file.match(".*.new")}
-        if others := sorted(names - {_CONTRACT, _STATISTICS, _WEIGHTS, ONNX}):
-            cure = "move it or choose another folder"
-            raise ModelError(f"{folder}: holds {brief(others)}, no part of a model; {cure}")
+    if others := _other_files(folder):
+        cure = "move it or choose another folder"
+        raise ModelError(f"{folder}: holds {brief(others)}, which does not belong to a model; {cure}")
     try:
         return contract.dump(terms).encode(), weights
     except yaml.YAMLError as error:
@@ -98,7 +97,7 @@ def check(
 
 
 def write_statistics(folder: str | Path, statistics: Mapping[str, Any]) -> None:
-    """Replace the statistics of a model folder, whole or not at all, and nothing else.
+    """Replace the statistics of a model folder, completely or not at all, and nothing else.
 
     Args:
         folder: as written by `save`.
@@ -139,7 +138,7 @@ def load(folder: str | Path, device: str | torch.device = "cpu") -> Embedder | E
 
 
 def read_statistics(folder: str | Path) -> dict[str, Any]:
-    """What `save` or `write_statistics` was given.
+    """The values that `save` or `write_statistics` was given.
 
     Raises:
         ModelError: the file is missing or damaged.
@@ -175,7 +174,7 @@ def fingerprint(folder: str | Path) -> str:
 
 
 def _fingerprint_of(embedder: Embedder) -> str:
-    """What `fingerprint` says of the embedder's folder."""
+    """The `fingerprint` of the folder that the embedder would be saved to."""
     return _digest(contract.describe(_backbone(embedder), {}), safetensors.torch.save(_weights(embedder)))
 
 
@@ -202,6 +201,20 @@ def _as_json(statistics: Mapping[str, Any], folder: Path) -> bytes:
     except (TypeError, ValueError) as error:
         message = f"statistics must be plain numbers, strings, lists and dicts: {error}"
         raise ModelError(f"{folder}: {message}") from error
+
+
+def _other_files(folder: Path) -> list[str]:
+    """Names of what lies in `folder` and is not of a model."""
+    try:
+        # `.FILE.XXXXXXXX.new` is left by a `replace_file` that was killed
+        names = {file.name for file in folder.iterdir() if not file.match(".*.new")} if folder.exists() else set()
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    return sorted(names - {_CONTRACT, _STATISTICS, _WEIGHTS, ONNX})
+
+
+def _unwritable(folder: Path, error: OSError) -> ModelError:
+    return ModelError(f"{folder}: can't be written ({error}); free space or choose another folder")
 
 
 def _read(path: Path) -> bytes:
@@ -231,10 +244,10 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
 
 def _check_fit(embedder: Embedder | Ensemble, weights: Mapping[str, Tensor], path: Path) -> None:
     wanted = {name: _form(tensor) for name, tensor in embedder.state_dict().items()}
-    found = {name: _form(tensor) for name, tensor in weights.items()}
-    names = [name for name in {**wanted, **found} if wanted.get(name) != found.get(name)]
+    stored = {name: _form(tensor) for name, tensor in weights.items()}
+    names = [name for name in {**wanted, **stored} if wanted.get(name) != stored.get(name)]
     if names:
-        lines = [f"{name}: {found.get(name, 'none')}, wants {wanted.get(name, 'none')}" for name in names[:3]]
+        lines = [f"{name}: {stored.get(name, 'none')}, wants {wanted.get(name, 'none')}" for name in names[:3]]
         lines += [f"and {len(names) - 3} more"] if len(names) > 3 else []
         listed = "".join(f"\n  {line}" for line in lines)
         raise ModelError(f"{path}: does not fit {_CONTRACT}; take both from one save{listed}")

@@ -1,4 +1,4 @@
-"""What became of each photo: a journal while the work goes on, a Parquet table at its end."""
+"""The result for each photo: a journal while photos are processed, a Parquet table at the end."""
 
 import json
 import os
@@ -12,15 +12,18 @@ from filelock import FileLock, Timeout
 from facerec.errors import DataError
 from facerec.runtime.files import replace_file
 
+Row = dict[str, Any]
+"""What the manifest says of a face, by column, or of a photo without faces."""
+
 
 class Journal:
-    """Lines of JSON, one a photo: `{"source": …, "rows": [...]}`; what was written survives a kill.
+    """One line of JSON for each photo, `{"source": …, "rows": [...]}`; what was written survives a kill.
 
     Args:
-        path: the file; made if missing, gone on with if there.
+        path: the file; appended to if it exists.
 
     Raises:
-        DataError: another run writes this journal at the moment.
+        DataError: another run is writing this journal.
     """
 
     def __init__(self, path: Path) -> None:
@@ -29,12 +32,12 @@ class Journal:
         try:
             self._lock.acquire(timeout=0)
         except Timeout as error:
-            raise DataError(f"{path}: another run is at work on this shard; let it end") from error
-        self.rows: dict[str, list[dict[str, Any]]] = {}
+            raise DataError(f"{path}: another run is at work on this shard; wait until it ends") from error
+        self.rows: dict[str, list[Row]] = {}
         good = 0
         if path.exists():
             for line in path.read_bytes().splitlines(keepends=True):
-                if not line.endswith(b"\n"):  # the kill came in the middle of it
+                if not line.endswith(b"\n"):  # a kill cut this line short
                     break
                 entry = json.loads(line)
                 self.rows[entry["source"]] = entry["rows"]
@@ -42,8 +45,8 @@ class Journal:
             os.truncate(path, good)
         self._file = path.open("ab")
 
-    def write(self, entries: dict[str, list[dict[str, Any]]]) -> None:
-        """Write down photos with the rows of their faces, all in one go."""
+    def write(self, entries: dict[str, list[Row]]) -> None:
+        """Add photos with the rows of their faces, and wait until they are on the disk."""
         for source, rows in entries.items():
             self._file.write(json.dumps({"source": source, "rows": rows}).encode() + b"\n")
         self._file.flush()
@@ -60,12 +63,12 @@ class Journal:
         self._lock.release()
 
 
-def write_manifest(path: Path, rows: Iterable[dict[str, Any]], metadata: dict[str, str]) -> None:
-    """Write the table, one row a face and one for each photo without, sorted by source.
+def write_manifest(path: Path, rows: Iterable[Row], metadata: dict[str, str]) -> None:
+    """Write the table: one row for each face, and one for each photo without faces, sorted by source.
 
-    Columns: source (below the folder of photos), person, height, width, box (x0, y0, x1, y1), landmarks (x and y
-    of five points), score, sharpness, index (of the crop in its photo), crop (file), reason (why there is none).
-    What is not known is null.
+    Columns: source (relative to the folder of photos), person, height, width, box (x0, y0, x1, y1), landmarks (x
+    and y of five points), score, sharpness, index (of the crop in its photo), crop (file), reason (of a refusal).
+    Unknown values are null.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -1,8 +1,9 @@
-"""A photo with its faces framed and named."""
+"""Draw frames and names around the faces in a photo."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
+import numpy as np
+import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
@@ -12,14 +13,13 @@ from facerec.recognition.fonts import write
 _KNOWN, _UNKNOWN = "#2e9e4f", "#c8553d"
 
 
-def draw(photo: Tensor, faces: Sequence[Face], names: Sequence[str | None], file: Path) -> None:
-    """Write a copy of the photo with a frame and a name for each face.
+def draw(photo: Tensor, faces: Sequence[Face], names: Sequence[str | None]) -> Tensor:
+    """A copy of the photo, `uint8 [3, H, W]`, with a frame and a name for each face.
 
     Args:
         photo: `uint8 [3, H, W]`.
         faces: in it.
-        names: of each face; None is written as unknown, in another colour.
-        file: a PNG; folders are made.
+        names: for each face; None is drawn as "unknown", in another colour.
     """
     picture = Image.fromarray(photo.permute(1, 2, 0).contiguous().numpy())
     pen = ImageDraw.Draw(picture)
@@ -35,5 +35,4 @@ def draw(photo: Tensor, faces: Sequence[Face], names: Sequence[str | None], file
         right, bottom = left + text.width, top + text.height
         pen.rectangle((left - width, top - width, right + width, bottom + width), fill=colour)
         picture.paste(text, (left, top), text)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    picture.save(file)
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)

@@ -1,4 +1,4 @@
-"""A name in any script, drawn with the fonts that this machine has."""
+"""Draw a name in any script with the fonts of this machine."""
 
 import logging
 import unicodedata
@@ -16,7 +16,7 @@ _NOTHING = (255, 255, 255, 0)  # white, so that the edges of letters don't darke
 
 
 def write(text: str, size: int) -> Image.Image:
-    """The text in white on nothing, in `size` pixels, as an RGBA picture without margins."""
+    """The text in white on transparency, `size` pixels high, as an RGBA image without margins."""
     pieces = [_write(piece, _font(file, size), size) for file, piece in split(text)]
     above = max(ascent for _, ascent in pieces)
     below = max(piece.height - ascent for piece, ascent in pieces)
@@ -30,33 +30,33 @@ def write(text: str, size: int) -> Image.Image:
 
 @cache
 def split(text: str) -> list[tuple[str, str]]:
-    """Font file and piece of the text, for as few fonts as there may be: one, if one has it all.
+    """Split the text into pieces that one font has, as few as possible: pairs of font file and piece.
 
-    A letter that no font has is left to the first of them, as a box, and the log says so, once a text.
+    Letters that no font has are drawn by the first font, as boxes; the log says so, once for each text.
     """
     pieces: list[tuple[str, str]] = []
-    missing, left = "", text
-    while left:
-        file, count = _longest(left)
+    missing, rest = "", text
+    while rest:
+        file, count = _longest(rest)
         if not count:
-            missing, count = missing + left[0], 1
+            missing, count = missing + rest[0], 1
         if pieces and pieces[-1][0] == file:
             file, before = pieces.pop()
-            pieces.append((file, before + left[:count]))
+            pieces.append((file, before + rest[:count]))
         else:
-            pieces.append((file, left[:count]))
-        left = left[count:]
+            pieces.append((file, rest[:count]))
+        rest = rest[count:]
     if missing:
         log.warning("%s: no font here has %s, drawn as boxes; install one, such as fonts-noto", text, missing)
     if not features.check("raqm") and any(_is_shaped(letter) for letter in text):
         log.warning(
-            "%s: letters are drawn one by one, unshaped; install FriBiDi, which Pillow shapes them with", text
+            "%s: letters are drawn one by one, unshaped; install FriBiDi, which Pillow needs to shape them", text
         )
     return pieces
 
 
 def _longest(text: str) -> tuple[str, int]:
-    """The font that has most of the letters that the text begins with, and how many; the first of several."""
+    """The font that can draw the longest beginning of the text, and the length of that beginning."""
     best, most = _fonts()[0], 0
     for file in _fonts():
         if (count := _count(file, text)) > most:
@@ -81,21 +81,21 @@ def _letters(file: str) -> frozenset[int]:
 
     try:
         return frozenset(FT2Font(file).get_charmap())
-    except (OSError, RuntimeError):  # of a kind that it does not know
+    except (OSError, RuntimeError):  # an unknown kind of font
         return frozenset()
 
 
 @cache
 def _fonts() -> list[str]:
-    """DejaVu Sans, which comes with matplotlib, then what the system has, plain ones first."""
+    """DejaVu Sans, which comes with matplotlib, then the fonts of the system, plain ones first."""
     from matplotlib.font_manager import findfont, findSystemFonts
 
     def plainness(file: str) -> tuple[int, str]:
         name = Path(file).name.lower()
         return sum(word in name for word in _LAST), name
 
-    found = [file for file in findSystemFonts() if "lastresort" not in Path(file).name.lower()]  # all boxes
-    return [str(findfont("DejaVu Sans")), *sorted(found, key=plainness)]
+    files = [file for file in findSystemFonts() if "lastresort" not in Path(file).name.lower()]  # all boxes
+    return [str(findfont("DejaVu Sans")), *sorted(files, key=plainness)]
 
 
 @cache
@@ -103,13 +103,13 @@ def _font(file: str, size: int) -> ImageFont.FreeTypeFont:
     for possible in (size, *_BITMAP_SIZES):
         try:
             return ImageFont.truetype(file, possible)
-        except OSError:  # a font of pictures has its sizes
+        except OSError:  # a bitmap font has fixed sizes
             continue
     return ImageFont.truetype(_fonts()[0], size)
 
 
 def _write(text: str, font: ImageFont.FreeTypeFont, size: int) -> tuple[Image.Image, int]:
-    """A piece as RGBA, and how many of its rows are above the line that letters stand on."""
+    """A piece of text as RGBA, and how many of its rows are above the baseline."""
     left, top, right, bottom = (round(edge) for edge in font.getbbox(text, anchor="ls"))
     picture = Image.new("RGBA", (max(1, right - min(0, left)), max(1, bottom - top)), _NOTHING)
     ImageDraw.Draw(picture).text((-min(0, left), -top), text, "white", font, anchor="ls", embedded_color=True)

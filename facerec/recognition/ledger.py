@@ -1,4 +1,4 @@
-"""Which photo is whose, and what became of each: what an enrolment says at its end."""
+"""The summary of an enrolment: whose each photo is, and whether it was enrolled or refused."""
 
 import logging
 from collections import Counter
@@ -11,28 +11,28 @@ from rich.text import Text
 
 from facerec.errors import ConfigError, GalleryError
 from facerec.gallery.names import clean_name, printable
-from facerec.gallery.records import Enrolled, Size
+from facerec.gallery.records import Enrolled, GallerySize
 from facerec.runtime.clutter import is_clutter
 
 log = logging.getLogger(__name__)
 
 
 class Ledger:
-    """The photos of an album, whose persons' folders give the names; a folder whose name can't be one is refused.
+    """The photos of an album, named by the folders of its persons; folders whose name is no valid one are refused.
 
     Args:
         root: the album, or a photo.
         files: the photos.
-        person: whose all of them are; None: the folder's name says it.
+        person: who is in all of them; None: the names of the folders say it.
 
     Attributes:
-        names: whose face to enrol from each photo.
-        photos: how many there are, with those that were refused at once.
+        names: the person to enrol from each photo.
+        photos: how many there are, including those that were refused at once.
         refused: how many were refused.
-        enrolled: how many are enrolled, or were before.
+        enrolled: how many are enrolled, including those enrolled before.
 
     Raises:
-        ConfigError: `person` can't be a name, or nothing tells a single photo's person.
+        ConfigError: `person` is no valid name, or a single photo is given without it.
     """
 
     def __init__(self, root: Path, files: Sequence[Path], person: str | None) -> None:
@@ -41,51 +41,51 @@ class Ledger:
         self._counts = {kind: Counter[str]() for kind in ("new", "known", "refused")}
         self._lines: list[str] = []
         if person is not None:
-            self.names = dict.fromkeys(files, _given(person))
+            self.names = dict.fromkeys(files, _clean_person(person))
             return
         folders: dict[Path, list[Path]] = {}
         for file in files:
             parts = file.relative_to(root).parts if root.is_dir() else ()
             folders.setdefault(root / parts[0] if len(parts) > 1 else root, []).append(file)
         self._refuse_strays(folders.pop(root, []), alone=not folders)
-        for folder, its in folders.items():
+        for folder, photos in folders.items():
             try:
-                self.names |= dict.fromkeys(its, clean_name(folder.name))
+                self.names |= dict.fromkeys(photos, clean_name(folder.name))
             except GalleryError as error:
-                self.refused += len(its)
-                self._lines.append(f"refused {printable(folder)}, {len(its)} photos: {error}; rename the folder")
+                self.refused += len(photos)
+                self._lines.append(f"refused {printable(folder)}, {len(photos)} photos: {error}; rename the folder")
         for folder in sorted(root.iterdir() if root.is_dir() else []):
             if folder.is_dir() and folder not in folders and not is_clutter(folder.name):
                 self._lines.append(f"skipped {printable(folder)}: there are no pictures in it")
 
     def enroll(self, file: Path, enrolled: Enrolled) -> None:
-        """A photo's sample is on disk."""
+        """Count a photo whose sample is stored."""
         self.enrolled += 1
         self._counts["new"][self.names[file]] += enrolled.new
         self._counts["known"][self.names[file]] += enrolled.known
 
     def refuse(self, file: Path, reason: str) -> None:
-        """A photo is not enrolled."""
+        """Count a photo that is not enrolled, with the reason."""
         self.refused += 1
         if file in self.names:
             self._counts["refused"][self.names[file]] += 1
         self._lines.append(f"refused {printable(file)}: {printable(reason)}")
 
     def warn(self, file: Path, doubt: str) -> None:
-        """A photo is enrolled, and may be somebody else's."""
+        """Note a doubt about a photo that is enrolled: it may show somebody else."""
         log.warning("%s of %s %s", printable(file.name), self.names[file], doubt)
         self._lines.append(f"warning {printable(file)} of {self.names[file]} {doubt}")
 
     def how_to_go_on(self) -> str:
-        """What to tell somebody who stops the enrolment."""
+        """The message for somebody who stops the enrolment."""
         return f"{self.enrolled} of {self.photos} photos are enrolled; the same command goes on with the rest"
 
-    def show(self, place: str, size: Size | None) -> None:
-        """Print it all: a row a person, then what the photos were refused for.
+    def show(self, place: str, size: GallerySize | None) -> None:
+        """Print a row for each person, then the refused photos with their reasons.
 
         Args:
-            place: of the gallery.
-            size: of the gallery; None if the enrolment was stopped before its end.
+            place: the gallery's folder or URL.
+            size: the gallery's size; None if the enrolment was stopped.
         """
         table = Table("person", "new samples", "there before", "refused", title_justify="left")
         table.title = Text(f"Enrolled in {place}")
@@ -101,12 +101,12 @@ class Ledger:
     def _refuse_strays(self, files: Sequence[Path], *, alone: bool) -> None:
         for file in files:
             if alone:
-                cure = 'Give person="NAME", or photos=ALBUM with ALBUM/NAME/*.jpg'
-                raise ConfigError(f"person: whose photo is {printable(file)}? {cure}")
+                remedy = 'Give person="NAME", or photos=ALBUM with ALBUM/NAME/*.jpg'
+                raise ConfigError(f"person: whose photo is {printable(file)}? {remedy}")
             self.refuse(file, "lies in no person's folder")
 
 
-def _given(person: str) -> str:
+def _clean_person(person: str) -> str:
     try:
         return clean_name(person)
     except GalleryError as error:

@@ -1,7 +1,7 @@
-"""Photos → faces, crops and vectors: what enrolling and identifying have in common."""
+"""Photos → faces and their embeddings: what enrolling, identifying and the service have in common."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,28 +10,27 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from facerec.crops import FORMATS, align, pick_photos, read_photo
-from facerec.crops.contract import CROP_SIZE
-from facerec.errors import ConfigError, DataError
-from facerec.faces import Detector, Face, choose
+from facerec.errors import ConfigError
+from facerec.faces import CroppedPhoto, Detector, Face, crop_faces, crop_files
 
 log = logging.getLogger(__name__)
 
 NO_VECTOR = "the model gives no usable vector"
-Embed = Callable[[Tensor], Tensor]
+EmbedCrops = Callable[[Tensor], Tensor]
+"""From crops `uint8 [N, 3, 112, 112]` to unit vectors `float32 [N, d]`."""
 
 
-class Seen(NamedTuple):
-    """A photo and who is in it.
+class PhotoFaces(NamedTuple):
+    """A photo and its faces with their embeddings.
 
     Attributes:
-        file: of the photo.
+        file: name of the photo.
         photo: `uint8 [3, H, W]`; empty where it can't be read.
         faces: those of at least the size and score asked for, best score first.
-        crops: `uint8 [N, 3, 112, 112]`, one a face.
+        crops: `uint8 [N, 3, 112, 112]`, one for each face.
         vectors: `float32 [N, d]`.
-        problem: why there is nobody: the photo can't be read, or the model has no vector for any face; or "".
-        without_vector: faces that the model has no vector for; not among the others.
+        problem: why there are no faces: the photo can't be read, or the model has no vector for any of them; or "".
+        without_vector: faces that the model has no vector for; they are not among `faces`.
     """
 
     file: Path
@@ -43,94 +42,80 @@ class Seen(NamedTuple):
     without_vector: Sequence[Face] = ()
 
 
-def look(
-    files: Sequence[Path], detector: Detector, embed: Embed, *, min_size: float, min_score: float, batch_size: int
-) -> Iterator[Seen]:
-    """Find, cut and embed the faces of each photo, in order, `batch_size` photos at a time.
+def embed_files(
+    files: Sequence[Path],
+    detector: Detector,
+    embed: EmbedCrops,
+    *,
+    min_size: float,
+    min_score: float,
+    batch_size: int,
+) -> Iterator[PhotoFaces]:
+    """Read photos and embed their faces, in order, `batch_size` photos at a time.
 
     Args:
         files: photos.
         detector: finds the faces.
-        embed: crops `uint8 [N, 3, 112, 112]` to unit vectors `float32 [N, d]`.
-        min_size: faces whose box is smaller, in pixels, are passed over.
-        min_score: so are those the detector is less sure of, 0..1.
-        batch_size: photos in the detector at once.
+        embed: crops → vectors.
+        min_size: faces whose box is smaller, in pixels, are left out.
+        min_score: so are those whose score is lower, 0..1.
+        batch_size: photos at a time.
+
+    Raises:
+        ConfigError: `batch_size` is below 1.
     """
-    for start in range(0, len(files), batch_size):
-        part = files[start : start + batch_size]
-        yield from see(
-            part, [_read(file) for file in part], detector, embed, min_size=min_size, min_score=min_score
-        )
+    if batch_size < 1:
+        raise ConfigError(f"faces.batch_size must be at least 1, not {batch_size}")
+    batches = crop_files(
+        files, detector, which="all", min_size=min_size, min_score=min_score, batch_size=batch_size
+    )
+    for batch in batches:
+        yield from _embed(batch, embed)
 
 
-def see(
+def embed_photos(
     files: Sequence[Path],
     photos: Sequence[Tensor | str],
     detector: Detector,
-    embed: Embed,
+    embed: EmbedCrops,
     *,
     min_size: float,
     min_score: float,
-) -> list[Seen]:
-    """Find, cut and embed the faces of photos, all at once.
+) -> list[PhotoFaces]:
+    """Embed the faces of photos that were read already, in one batch.
 
     Args:
-        files: what the photos are called.
-        photos: `uint8 [3, H, W]`, or why there is none.
+        files: names of the photos.
+        photos: `uint8 [3, H, W]`, or why it can't be read.
         detector: finds the faces.
-        embed: crops `uint8 [N, 3, 112, 112]` to unit vectors `float32 [N, d]`.
-        min_size: faces whose box is smaller, in pixels, are passed over.
-        min_score: so are those the detector is less sure of, 0..1.
+        embed: crops → vectors.
+        min_size: faces whose box is smaller, in pixels, are left out.
+        min_score: so are those whose score is lower, 0..1.
     """
-    found = iter(detector.find([photo for photo in photos if isinstance(photo, Tensor)]))
-    seen = [_see(file, photo, found, min_size, min_score) for file, photo in zip(files, photos, strict=True)]
-    vectors = embed(torch.cat([one.crops for one in seen]))
-    parts = vectors.split([len(one.crops) for one in seen])
-    return [_with_vectors(one, its) for one, its in zip(seen, parts, strict=True)]
+    cropped = crop_faces(files, photos, detector, which="all", min_size=min_size, min_score=min_score)
+    return _embed(cropped, embed)
 
 
-def list_files(photos: Path) -> list[Path]:
-    """The photo itself, or all photos in a folder and the folders below, sorted (see `pick_photos`).
-
-    Raises:
-        ConfigError: there is no such file or folder, or no picture in it.
-    """
-    if photos.is_file():
-        return [photos]
-    files = pick_photos(photos.rglob("*"), photos)
-    if not files:
-        raise ConfigError(f"photos: there are no pictures at {photos} ({FORMATS})")
-    return files
+def _embed(photos: Sequence[CroppedPhoto], embed: EmbedCrops) -> list[PhotoFaces]:
+    vectors = embed(torch.cat([photo.crops for photo in photos]))
+    return [
+        _with_vectors(photo, own_vectors)
+        for photo, own_vectors in zip(photos, vectors.split([len(photo.crops) for photo in photos]), strict=True)
+    ]
 
 
-def _read(file: Path) -> Tensor | str:
-    try:
-        return read_photo(file)
-    except DataError as error:
-        return str(error).removeprefix(f"{file}: ")
-
-
-def _with_vectors(seen: Seen, vectors: Tensor) -> Seen:
-    good = vectors.isfinite().all(dim=1) & vectors.any(dim=1)  # a foreign network may give NaN, or zero
-    if good.all():
-        return seen._replace(vectors=vectors.numpy())
-    lost = [face for face, its in zip(seen.faces, good, strict=True) if not its]
-    for face in lost:
-        log.warning("%s: %s for the face at %s", seen.file, NO_VECTOR, face.box.round().astype(int).tolist())
-    return seen._replace(
-        faces=[face for face, its in zip(seen.faces, good, strict=True) if its],
-        crops=seen.crops[good],
-        vectors=vectors[good].numpy(),
-        problem="" if good.any() else NO_VECTOR,
-        without_vector=lost,
+def _with_vectors(photo: CroppedPhoto, vectors: Tensor) -> PhotoFaces:
+    usable = vectors.isfinite().all(dim=1) & vectors.any(dim=1)  # a foreign network may give NaN, or zero
+    with_vector = [face for face, good in zip(photo.accepted, usable, strict=True) if good]
+    without_vector = [face for face, good in zip(photo.accepted, usable, strict=True) if not good]
+    for face in without_vector:
+        log.warning("%s: %s for the face at %s", photo.file, NO_VECTOR, face.box.round().astype(int).tolist())
+    return PhotoFaces(
+        file=photo.file,
+        photo=photo.photo,
+        faces=with_vector,
+        crops=photo.crops[usable],
+        vectors=vectors[usable].numpy(),
+        problem=NO_VECTOR if without_vector and not with_vector else photo.problem,
+        without_vector=without_vector,
     )
-
-
-def _see(file: Path, photo: Tensor | str, found: Iterable[list[Face]], min_size: float, min_score: float) -> Seen:
-    none, nothing = np.empty((0, 0), np.float32), torch.empty(0, 3, CROP_SIZE, CROP_SIZE, dtype=torch.uint8)
-    if isinstance(photo, str):
-        return Seen(file, torch.empty(3, 0, 0, dtype=torch.uint8), [], nothing, none, photo)
-    height, width = photo.shape[1:]
-    faces = choose(next(iter(found)), "all", min_size, min_score, (height, width))
-    points = torch.from_numpy(np.array([face.landmarks for face in faces], np.float32).reshape(-1, 5, 2))
-    return Seen(file, photo, faces, align(photo, points).cpu(), none)

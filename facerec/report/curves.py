@@ -1,4 +1,4 @@
-"""Learning curves of a run, out of its CSV files."""
+"""Learning curves of a run, read from its CSV files."""
 
 import csv
 from collections import defaultdict
@@ -27,7 +27,7 @@ def read_metrics(folder: Path) -> dict[str, dict[int, float]]:
 
 
 def draw_curves(folder: Path, file: Path) -> None:
-    """Write a picture of loss, metrics and learning rate over the steps."""
+    """Plot loss, metrics and learning rate over the steps, and write the image to `file`."""
     curves = read_metrics(folder)
     figure = Figure(figsize=(11, 6.5), layout="constrained")
     for axes, (title, names) in zip(figure.subplots(2, 2).flat, _PANELS.items(), strict=True):

@@ -1,4 +1,4 @@
-"""What an evaluation shows: a table on the terminal, and the charts and pictures of its page."""
+"""Show an evaluation: a table on the terminal, an HTML page, a table in W&B."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,24 +10,25 @@ from rich.table import Table
 
 from facerec.data import FaceImages
 from facerec.evaluation import Evaluated, HardPair
-from facerec.report.page import Chart, PairPicture, write_report
+from facerec.report.page import Chart, PairImages, write_report
 from facerec.report.plots import draw_histograms, draw_reliability, draw_roc, draw_scatter, draw_training
 
 _COLUMNS = ("MAP@R", "P@1", "R-precision", "A@1/unseen")
 
 
 def show_evaluation(results: Mapping[str, Any], folder: Path, thresholds: str) -> None:
-    """Print the figures of every system, and where everything else lies.
+    """Print the figures of every system, which thresholds the model uses, and the path of the report.
 
     Args:
         results: the content of `metrics.json`.
         folder: of the evaluation.
-        thresholds: on which set those of the model were measured.
+        thresholds: a sentence that says which thresholds the model uses.
     """
     lfw = (results["lfw"] or {}).get("systems", {})
     tars = [name for name in next(iter(results["systems"].values())) if name.startswith("TAR@")]
     columns = [*_COLUMNS, tars[len(tars) // 2], "EER"]  # of the rates the middle one
-    title = f"{results['identities']} people of {results['dataset']} ({results['split']}), {_seen(results)}"
+    people = f"{results['identities']} people of {results['dataset']} ({results['split']})"
+    title = f"{people}, {_training_overlap(results)}"
     table = Table("", *columns, *(["LFW"] if lfw else []), title=title, title_justify="left")
     for column in table.columns[1:]:
         column.justify = "right"
@@ -39,16 +40,16 @@ def show_evaluation(results: Mapping[str, Any], folder: Path, thresholds: str) -
     console = Console(width=120, markup=False, emoji=False)
     console.print(table)
     for title, figures in results["differences"].items():
-        of = figures["MAP@R"]
-        interval = f"{of['value']:+.4f} MAP@R, 95 % interval {of['low']:+.4f} … {of['high']:+.4f}"
-        console.print(f"{title}: {interval}", highlight=False)
+        gain = figures["MAP@R"]
+        limits = f"{gain['low']:+.4f} … {gain['high']:+.4f}"
+        console.print(f"{title}: {gain['value']:+.4f} MAP@R, 95 % interval {limits}", highlight=False)
     console.print(thresholds, highlight=False, soft_wrap=True)
     console.print(f"report: {folder / 'report.html'}", highlight=False, soft_wrap=True)
 
 
-def _seen(results: Mapping[str, Any]) -> str:
+def _training_overlap(results: Mapping[str, Any]) -> str:
     if results["trained_on"] is None:
-        return "training people unknown"
+        return "training people not known"
     if results["shared_identities"] is None:
         return f"trained on another data set ({results['trained_on']})"
     return "measured on people of the training set" if results["shared_identities"] else "never seen in training"
@@ -60,17 +61,17 @@ def write_evaluation(file: Path, evaluated: Evaluated, runs: Mapping[str, Path])
     Args:
         file: where to.
         evaluated: what was measured.
-        runs: name → folder of the training run of each member, for the learning curves.
+        runs: name of each member → folder of its training run, for the learning curves.
     """
     hardest = {
-        "Pairs of one person that it finds least alike": _pictures(evaluated, evaluated.hardest[0]),
-        "Pairs of two people that it finds most alike": _pictures(evaluated, evaluated.hardest[1]),
+        "Hardest genuine pairs": _pair_images(evaluated, evaluated.hardest[0]),
+        "Hardest impostor pairs": _pair_images(evaluated, evaluated.hardest[1]),
     }
     write_report(file, evaluated.results, _charts(evaluated, runs), hardest)
 
 
 def log_evaluation(results: Mapping[str, Any], logger: Logger, page: Path) -> None:
-    """Log the figures; to W&B as a table, too, with the page.
+    """Log the figures; W&B gets them as a table, too, and the report.
 
     Args:
         results: the content of `metrics.json`.
@@ -79,31 +80,39 @@ def log_evaluation(results: Mapping[str, Any], logger: Logger, page: Path) -> No
     """
     systems = results["systems"]
     logger.log_metrics(
-        {f"{name}/{key}": of["value"] for name, found in systems.items() for key, of in found.items()}
+        {f"{name}/{key}": figure["value"] for name, figures in systems.items() for key, figure in figures.items()}
     )
     if isinstance(logger, WandbLogger):
         from wandb import Html
 
         columns = ["system", *next(iter(systems.values()))]
-        rows = [[name, *(of["value"] for of in found.values())] for name, found in systems.items()]
+        rows = [[name, *(figure["value"] for figure in figures.values())] for name, figures in systems.items()]
         logger.log_table("evaluation", columns=columns, data=rows)
         logger.experiment.log({"report": Html(str(page), inject=False)})
 
 
 def _charts(evaluated: Evaluated, runs: Mapping[str, Path]) -> list[Chart]:
     measured = evaluated.measured
-    pairs = {name: of.pairs for name, of in measured.items()}
-    last = list(measured.values())[-1]
+    pairs = {name: system.pairs for name, system in measured.items()}
+    model = list(measured.values())[-1]
     charts = [
-        Chart("Accepting pairs", "Higher is better; to the left few impostors are let in.", draw_roc(pairs)),
         Chart(
-            "Are probabilities what they say?",
-            "On these people, after fitting on validation identities. On the dotted line they are.",
-            draw_reliability(last.reliability),
+            "ROC curve",
+            "How many genuine pairs are accepted at a given false accept rate?",
+            "Higher is better. The axis is logarithmic and ends at one impostor pair.",
+            draw_roc(pairs),
         ),
         Chart(
-            "Similarities",
-            "The less the two kinds of pair overlap, the better. Each kind has area 1.",
+            "Reliability diagram",
+            "Are probabilities what they say?",
+            "On the dotted line they are. They were fitted on validation identities and are measured on these; the "
+            "area of a dot is its share of the pairs.",
+            draw_reliability(model.reliability),
+        ),
+        Chart(
+            "Similarity distributions",
+            "How well do genuine and impostor pairs separate?",
+            "The less the two histograms overlap, the better. Each has area 1.",
             draw_histograms(pairs),
             wide=len(pairs) > 1,
         ),
@@ -112,20 +121,23 @@ def _charts(evaluated: Evaluated, runs: Mapping[str, Path]) -> list[Chart]:
         names = list(runs)[:2]
         charts.append(
             Chart(
+                "Similarities under two members",
                 "Do two members agree?",
-                "A dot is a pair. Where members err on different pairs, their mixture errs less.",
+                "Each dot is a pair. The less alike the members' errors, the more an ensemble of them gains.",
                 draw_scatter(*evaluated.similarities, names),
             )
         )
     if curves := draw_training(runs):
-        charts.append(Chart("Training", "Each member over its steps.", curves, wide=True))
+        charts.append(
+            Chart("Learning curves", "How did training go?", "One curve per member, over its steps.", curves, True)
+        )
     return charts
 
 
-def _pictures(evaluated: Evaluated, pairs: Sequence[HardPair]) -> list[PairPicture]:
+def _pair_images(evaluated: Evaluated, pairs: Sequence[HardPair]) -> list[PairImages]:
     crops, images = evaluated.crops, evaluated.images
     return [
-        PairPicture(
+        PairImages(
             crops[pair.left],
             crops[pair.right],
             (_caption(images, pair.left), _caption(images, pair.right)),

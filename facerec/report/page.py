@@ -1,4 +1,4 @@
-"""The report of an evaluation: one HTML file that needs nothing else."""
+"""The report of an evaluation: one HTML file without any other."""
 
 import base64
 import io
@@ -19,15 +19,16 @@ from facerec.runtime.files import replace_file
 
 
 class Chart(NamedTuple):
-    """A chart with its heading and the sentence that says how to read it."""
+    """A chart, its title, its subtitle, and a sentence that says how to read it."""
 
     title: str
+    subtitle: str
     note: str
     figure: Figure
     wide: bool = False
 
 
-class PairPicture(NamedTuple):
+class PairImages(NamedTuple):
     """Two crops `uint8 [3, 112, 112]`, their captions, and their similarity."""
 
     left: NDArray[Any]
@@ -40,7 +41,7 @@ def write_report(
     file: Path,
     results: Mapping[str, Any],
     charts: Sequence[Chart],
-    hardest: Mapping[str, Sequence[PairPicture]],
+    hardest: Mapping[str, Sequence[PairImages]],
 ) -> None:
     """Write the page.
 
@@ -54,7 +55,7 @@ def write_report(
         loader=PackageLoader("facerec.report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters["figure"] = _figure
-    pictures = {
+    pairs_by_heading = {
         heading: [
             {
                 "left": _jpeg(pair.left),
@@ -70,34 +71,36 @@ def write_report(
     names = list(next(iter(results["systems"].values())))
     rates = {kind: [name for name in names if name.startswith(f"{kind}@")] for kind in ("TAR", "DIR")}
     page = environment.get_template("page.html.j2").render(
-        results=results, rates=rates, unseen=_unseen(results), charts=drawn, hardest=pictures
+        results=results, rates=rates, unseen=_unseen(results), charts=drawn, hardest=pairs_by_heading
     )
     replace_file(file, page.encode(errors="replace"))
 
 
 def state_thresholds(file: Path, sentence: str) -> None:
-    """Let the page say whose thresholds the model decides with, which another evaluation may have changed."""
+    """Write into the page which thresholds the model uses; another evaluation may have changed them."""
     page = file.read_text(encoding="utf-8")
-    said = f'<p id="thresholds">{escape(sentence)}</p>'
-    replace_file(file, re.sub('<p id="thresholds">.*?</p>', lambda _: said, page).encode(errors="replace"))
+    paragraph = f'<p id="thresholds">{escape(sentence)}</p>'
+    replace_file(file, re.sub('<p id="thresholds">.*?</p>', lambda _: paragraph, page).encode(errors="replace"))
 
 
 def _unseen(results: Mapping[str, Any]) -> str:
-    """What is known of whether the model has seen these people; of those it has, the page warns."""
+    """Say whether the model was trained on these people, if that is known; a warning stands apart from this."""
     if results["trained_on"] is None:
-        return "; whom the model was trained on is not known, so it may have seen them"
+        return "; it is not known on whom the model was trained, so they may be among its training people"
     if results["shared_identities"] is None:
-        return f"; it was trained on another data set, {results['trained_on']}: they may be among its people"
-    return "" if results["shared_identities"] else ", none of whom it has seen in training"
+        return (
+            f"; it was trained on another data set, {results['trained_on']}: they may be among its training people"
+        )
+    return "" if results["shared_identities"] else ", none of whom the model was trained on"
 
 
-def _figure(found: Mapping[str, float | None] | None, signed: bool = False) -> Mapping[str, str]:
-    """Value and limits as they are shown."""
-    if not found or found["value"] is None:
+def _figure(interval: Mapping[str, float | None] | None, signed: bool = False) -> Mapping[str, str]:
+    """Value and limits as text."""
+    if not interval or interval["value"] is None:
         return {"value": "-", "limits": ""}
     shape = "{:+.4f}" if signed else "{:.4f}"
-    limits = "" if found["low"] is None else f"{shape} … {shape}".format(found["low"], found["high"])
-    return {"value": shape.format(found["value"]), "limits": limits}
+    limits = "" if interval["low"] is None else f"{shape} … {shape}".format(interval["low"], interval["high"])
+    return {"value": shape.format(interval["value"]), "limits": limits}
 
 
 def _jpeg(crop: NDArray[Any]) -> str:

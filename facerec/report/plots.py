@@ -26,30 +26,39 @@ def colours(names: Sequence[str]) -> dict[str, str]:
 
 
 def draw_roc(pairs: Mapping[str, PairHistograms]) -> Figure:
-    """True accepts over false accepts, on a logarithmic axis down to one impostor pair."""
+    """ROC curve of each system; the false accept rate is logarithmic and ends at one impostor pair."""
     figure, axes = _panel((7, 4.6))
     for name, colour in colours(list(pairs)).items():
         if name in pairs:
             curve = roc(pairs[name])
             width = 2.4 if name == "ensemble" else 1.5
             axes.step(curve.far, curve.tar, where="post", label=_literal(name), color=colour, linewidth=width)
-    fewest = min(1 / of.impostor.sum() for of in pairs.values())
-    axes.set(xscale="log", xlim=(fewest, 1), ylim=(0, 1.01), xlabel="false accept rate", ylabel="true accept rate")
+    fewest = min(1 / histograms.impostor.sum() for histograms in pairs.values())
+    axes.set(
+        xscale="log",
+        xlim=(fewest, 1),
+        ylim=(0, 1.01),
+        xlabel="false accept rate (FAR)",
+        ylabel="true accept rate (TAR)",
+    )
     axes.grid(alpha=0.25, which="both")
     axes.legend(loc="lower right", frameon=False)
     return figure
 
 
 def draw_histograms(pairs: Mapping[str, PairHistograms]) -> Figure:
-    """Similarities of genuine and of impostor pairs, one panel a system, each kind to area 1."""
+    """Histograms of the similarities of genuine and impostor pairs, one panel per system, each of area 1."""
     columns = min(3, len(pairs))
     rows = -(-len(pairs) // columns)
     size = (3.6 * columns, 2.5 * rows) if len(pairs) > 1 else (7, 4.6)
     figure = Figure(figsize=size, layout="constrained")
     panels = np.atleast_1d(figure.subplots(rows, columns, sharex=True)).ravel()
     edges = np.linspace(-1, 1, 101)
-    for axes, (name, of) in zip(panels, pairs.items(), strict=False):
-        for counts, colour, kind in ((of.impostor, _IMPOSTOR, "impostor"), (of.genuine, _GENUINE, "genuine")):
+    for axes, (name, histograms) in zip(panels, pairs.items(), strict=False):
+        for counts, colour, kind in (
+            (histograms.impostor, _IMPOSTOR, "impostor"),
+            (histograms.genuine, _GENUINE, "genuine"),
+        ):
             density, _ = np.histogram(GRID, edges, weights=counts.astype(float), density=True)
             axes.stairs(density, edges, fill=True, alpha=0.55, color=colour, label=kind)
         axes.set(title=_literal(name), yticks=[])
@@ -57,12 +66,12 @@ def draw_histograms(pairs: Mapping[str, PairHistograms]) -> Figure:
     for axes in panels[len(pairs) :]:
         axes.remove()
     panels[0].legend(frameon=False)
-    figure.supxlabel("similarity", fontsize=10)
+    figure.supxlabel("cosine similarity", fontsize=10)
     return figure
 
 
 def draw_scatter(genuine: NDArray[Any], impostor: NDArray[Any], names: Sequence[str]) -> Figure:
-    """Similarity under the first member against that under the second, of the same pairs `[P, K]`."""
+    """Scatter plot of the same pairs `[P, K]`: similarity under the first member and under the second."""
     figure, axes = _panel((5.4, 4.8))
     for points, colour, kind in ((impostor, _IMPOSTOR, "impostor"), (genuine, _GENUINE, "genuine")):
         axes.scatter(points[:, 0], points[:, 1], s=5, alpha=0.3, color=colour, label=kind, linewidths=0)
@@ -73,24 +82,26 @@ def draw_scatter(genuine: NDArray[Any], impostor: NDArray[Any], names: Sequence[
     return figure
 
 
-def draw_reliability(found: Reliability) -> Figure:
-    """What came true of each promised probability; the area of a dot is its share of the pairs."""
+def draw_reliability(diagram: Reliability) -> Figure:
+    """Reliability diagram; the area of a dot is its share of the pairs."""
     figure, axes = _panel((5.4, 4.8))
-    filled = found.weight > 0
+    filled = diagram.weight > 0
     axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.8, linestyle=":")
-    axes.plot(found.confidence[filled], found.accuracy[filled], color=_COMBINED["ensemble"], linewidth=1)
-    sizes = 12 + 400 * found.weight[filled]
-    axes.scatter(found.confidence[filled], found.accuracy[filled], s=sizes, color=_COMBINED["ensemble"], alpha=0.6)
-    axes.set(xlabel="probability said", ylabel="share that were one person", xlim=(0, 1), ylim=(0, 1))
-    axes.set_title(f"expected calibration error {found.ece:.3f}", fontsize=10)
+    axes.plot(diagram.confidence[filled], diagram.accuracy[filled], color=_COMBINED["ensemble"], linewidth=1)
+    sizes = 12 + 400 * diagram.weight[filled]
+    axes.scatter(
+        diagram.confidence[filled], diagram.accuracy[filled], s=sizes, color=_COMBINED["ensemble"], alpha=0.6
+    )
+    axes.set(xlabel="predicted probability", ylabel="observed share of genuine pairs", xlim=(0, 1), ylim=(0, 1))
+    axes.set_title(f"expected calibration error {diagram.ece:.3f}", fontsize=10)
     axes.grid(alpha=0.25)
     return figure
 
 
 def draw_training(runs: Mapping[str, Path]) -> Figure | None:
-    """Validation MAP@R and loss of each member over its epochs; None where no run has left its curves."""
+    """Training loss and validation MAP@R of each member over its steps; None if no run has curves."""
     curves = {name: read_metrics(run / "csv") for name, run in runs.items()}
-    curves = {name: found for name, found in curves.items() if found.get("val/MAP@R")}
+    curves = {name: metrics for name, metrics in curves.items() if metrics.get("val/MAP@R")}
     if not curves:
         return None
     figure = Figure(figsize=(9, 3.2), layout="constrained")
@@ -109,14 +120,14 @@ def draw_training(runs: Mapping[str, Path]) -> Figure | None:
 
 
 def as_data_uri(figure: Figure) -> str:
-    """The chart as a PNG inside an address, so that a page needs no other file."""
+    """The chart as a PNG in a data URI, so that a page needs no other file."""
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=140)
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
 
 
 def _literal(name: str) -> str:
-    """The name of a model as it is, though dollars surround formulas in matplotlib."""
+    """The name with its dollar signs escaped, which matplotlib would take for a formula."""
     return name.replace("$", r"\$")
 
 

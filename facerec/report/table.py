@@ -1,4 +1,4 @@
-"""The tables at the end of a job."""
+"""Tables that a job prints at its end."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,13 +13,13 @@ _ROWS = {"val": "validation identities", "test": "test identities"}
 
 
 def show_table(values: Mapping[str, float], loggers: Iterable[Logger], run: Path, title: str) -> None:
-    """Print a run's metrics and where its model lies; log the same table to W&B.
+    """Print a run's metrics and the paths of its model and curves; log the same table to W&B.
 
     Args:
         values: metrics of the model, named `val/MAP@R` and so on.
         loggers: of the run.
         run: its folder.
-        title: which weights these are the metrics of.
+        title: says of which weights these are the metrics.
     """
     rows = []
     for split, label in _ROWS.items():
@@ -39,25 +39,25 @@ def show_table(values: Mapping[str, float], loggers: Iterable[Logger], run: Path
             logger.log_table(title.lower(), columns=["", *_COLUMNS], data=rows)
 
 
-def show_weights(found: Mapping[str, Any], folder: Path) -> None:
-    """Print what an ensemble's members count, and how far they hold the two kinds of pair apart.
+def show_weights(ensemble: Mapping[str, Any], folder: Path) -> None:
+    """Print the weight of each member, and its similarities of genuine and impostor pairs (mean ± deviation).
 
     Args:
-        found: `ensemble` of its `statistics.json`.
+        ensemble: that key of `statistics.json`.
         folder: the model.
     """
-    splits = {"train": "training identities", "val": "held-out identities"}
+    splits = {"train": "training identities", "val": "validation identities"}
     table = Table(
         "", "weight", *(f"{kind}, {label}" for label in splits.values() for kind in ("genuine", "impostor"))
     )
-    table.title = f"Weights ({found['weighting']}, on the pairs of {splits[found['split']]})"
+    table.title = f"Weights ({ensemble['weighting']}, on the pairs of {splits[ensemble['split']]})"
     table.title_justify = "left"
     for column in table.columns[1:]:
         column.justify = "right"
-    for k, name in enumerate(found["members"]):
-        cells = [found["pairs"][split][kind] for split in splits for kind in ("genuine", "impostor")]
-        pairs = [f"{of['mean'][k]:.3f} ± {of['covariance'][k][k] ** 0.5:.3f}" for of in cells]
-        table.add_row(name, f"{found['weights'][k]:.4f}", *pairs)
+    for k, name in enumerate(ensemble["members"]):
+        moments = [ensemble["pairs"][split][kind] for split in splits for kind in ("genuine", "impostor")]
+        cells = [f"{pairs['mean'][k]:.3f} ± {pairs['covariance'][k][k] ** 0.5:.3f}" for pairs in moments]
+        table.add_row(name, f"{ensemble['weights'][k]:.4f}", *cells)
     console = Console(width=140, markup=False, emoji=False)
     console.print(table)
     console.print(f"model: {folder}", highlight=False, soft_wrap=True)

@@ -48,12 +48,12 @@ def write_best(folder: Path, inputs: Mapping[str, Any], images: "FaceImages") ->
     Returns:
         Finished job → its validation MAP@R, best first.
     """
-    found = {}
+    finished = {}
     for file in sorted(folder.glob(f"*/{INPUTS}")):
         job, metrics = read_inputs(file.parent), read_json(file.with_name("metrics.json"))
         if job and "config" in job and OBJECTIVE in metrics and on_same_data(job, inputs, images):
-            found[file.parent.name] = float(metrics[OBJECTIVE])
-    values = dict(sorted(found.items(), key=lambda item: item[1], reverse=True))
+            finished[file.parent.name] = float(metrics[OBJECTIVE])
+    values = dict(sorted(finished.items(), key=lambda item: item[1], reverse=True))
     if values:
         best, *others = values
         reason = f"highest {OBJECTIVE} of {len(values)} finished jobs: {values[best]:.4f}"

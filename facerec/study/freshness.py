@@ -32,7 +32,7 @@ def own_names(value: Any) -> Any:
     return [own_names(entry) for entry in value] if isinstance(value, list) else value
 
 
-def up_to_date(folder: Path, inputs: Mapping[str, Any]) -> bool:
+def is_fresh(folder: Path, inputs: Mapping[str, Any]) -> bool:
     """Whether the step that writes `folder` was finished with the same inputs (plain JSON values).
 
     If it was finished with others, a line says which of them changed.

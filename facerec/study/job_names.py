@@ -105,7 +105,7 @@ def _same_job(job: Mapping[str, Any], inputs: Mapping[str, Any], images: "FaceIm
     if not {"config", "data"} <= job.keys() or not on_same_data(job, inputs, images):
         return False
     by_content = {"dataset": None, "init_from": None}
-    theirs, ours = ({**deciding_config(one["config"]), **by_content} for one in (job, inputs))
+    theirs, ours = ({**deciding_config(entry["config"]), **by_content} for entry in (job, inputs))
     return bool(job.get("init_from") == inputs["init_from"]) and theirs == ours
 
 

@@ -18,13 +18,15 @@ def find_members(study: Path, members: list[str] | None, names: Sequence[str]) -
     Args:
         study: its folder.
         members: model folders or runs; None: those of the study.
-        names: the study's members; without any, all of its sweeps that have a best job.
+        names: the study's members; without any, whatever was swept in its folder.
 
     Raises:
-        ConfigError: a member of the study has no finished sweep, or no member is given.
+        ConfigError: a sweep of the study is not finished, or no member is given, or one that is not there.
     """
     if members is None:
-        sweeps = [study / name for name in names] or sorted(file.parent for file in study.glob(f"*/{BEST}"))
+        sweeps = [study / name for name in names] or sorted(
+            {file.parent for name in (BEST, "multirun.yaml") for file in study.glob(f"*/{name}")}
+        )
         if not sweeps:
             raise ConfigError(f"study: {study} has no finished sweep; run it: python -m facerec.study")
         return {sweep.name: best_run(sweep) / "model" for sweep in sweeps}
@@ -32,6 +34,8 @@ def find_members(study: Path, members: list[str] | None, names: Sequence[str]) -
         raise ConfigError("members: give one model folder or more, or null for the best of the study's sweeps")
     folders = [Path(member) for member in members]
     folders = [folder / "model" if (folder / "model").is_dir() else folder for folder in folders]
+    if missing := [folder for folder in folders if not folder.exists()]:
+        raise ConfigError(f"members: there is nothing at {missing[0]}")
     names = [folder.parent.name if folder.name == "model" else folder.name for folder in folders]
     if len(set(names)) < len(names):
         names = [str(folder) for folder in folders]
@@ -49,13 +53,13 @@ def dataset_of(dataset: DictConfig | None, model: Model) -> DictConfig:
     if dataset is not None:
         return dataset
     made = model.trained_on
-    found = made and {"_target_": made["function"], **made["arguments"]}
+    node = made and {"_target_": made["function"], **made["arguments"]}
     if not made and (config := first_run(model) / "config.yaml").exists():  # before models said it themselves
-        found = OmegaConf.select(OmegaConf.load(config), "dataset")
+        node = OmegaConf.select(OmegaConf.load(config), "dataset")
     # a file of a model must not run code of its choice
-    if not found or str(found["_target_"]).rpartition(".")[0] != "facerec.data":
+    if not node or str(node["_target_"]).rpartition(".")[0] != "facerec.data":
         raise ConfigError(f"dataset: {model.path} names none, so give it: dataset=celeba dataset.root=…")
-    return OmegaConf.create(dict(found))
+    return OmegaConf.create(dict(node))
 
 
 def member_runs(model: Model) -> dict[str, Path]:
@@ -75,12 +79,12 @@ def trained_on(name: str, model: Model) -> Mapping[str, Any]:
     Raises:
         ModelError: the model does not say.
     """
-    found = model.statistics.trained_on
-    if not isinstance(found, dict) or not {"dataset", "identities"} <= found.keys():
+    training_set = model.statistics.trained_on
+    if not isinstance(training_set, dict) or not {"dataset", "identities"} <= training_set.keys():
         raise ModelError(
             f"member {name}: {model.path}/statistics.json does not say which identities it was trained on"
         )
-    return found
+    return training_set
 
 
 def check_same_identities(members: Mapping[str, Model], images: FaceImages) -> Mapping[str, Any]:

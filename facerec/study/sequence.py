@@ -58,11 +58,11 @@ def steps(
         [] if members else ["resnet18"]
     ):
         raise ConfigError(f"experiment: there is no conf/experiment/{study}/{missing[0]}.yaml")
-    launched = [] if launcher == "basic" else [f"hydra/launcher={launcher}"]
+    on_launcher = [] if launcher == "basic" else [f"hydra/launcher={launcher}"]
     sweeps = [
         Step(
             "train",
-            ("--multirun", f"experiment={study}/{member}", *launched, *train),
+            ("--multirun", f"experiment={study}/{member}", *on_launcher, *train),
             outputs / study / member / BEST,
         )
         for member in members

@@ -1,13 +1,14 @@
-"""A picture of what the network sees."""
+"""An image of the crops that the network sees."""
 
 from pathlib import Path
 
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
-from torchvision.io import write_png
 from torchvision.utils import make_grid
 
+from facerec.crops import encode_png
 from facerec.data import Batch
+from facerec.runtime.files import replace_file
 
 
 class CropGrid(pl.Callback):
@@ -31,7 +32,7 @@ class CropGrid(pl.Callback):
         if self.file.exists() or not trainer.is_global_zero:
             return
         grid = make_grid(batch.crops[:64].cpu(), nrow=8, padding=2, pad_value=255)
-        write_png(grid, str(self.file))
+        replace_file(self.file, encode_png(grid))
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 logger.log_image("crops", [str(self.file)])

@@ -111,9 +111,9 @@ class Learner(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": self.interval}}
 
     def _check_schedule(self, scheduler: LRScheduler) -> None:
-        here, there = scheduler.state_dict(), self._schedule
-        if differing := [key for key in _SCHEDULE if there and there.get(key) != here.get(key)]:
-            lines = [f"{_SCHEDULE[key]}: {there.get(key)} there, {here.get(key)} here" for key in differing]
+        current, saved = scheduler.state_dict(), self._schedule
+        if differing := [key for key in _SCHEDULE if saved and saved.get(key) != current.get(key)]:
+            lines = [f"{_SCHEDULE[key]}: {saved.get(key)} there, {current.get(key)} here" for key in differing]
             raise ConfigError(
                 "resume: the learning rate of the checkpoint's training follows another schedule, so take its "
                 f"values, or start a new training (init_from=MODEL):{_indented(lines)}"
@@ -229,10 +229,10 @@ class Learner(pl.LightningModule):
         Raises:
             ModelError: names what differs.
         """
-        there, here = checkpoint.get("facerec", {}), self._identity()
-        here |= {key: value for key, value in self._batches().items() if key in there}
-        if differing := [key for key in here if there.get(key) != here[key]]:
-            lines = [f"{key}: {there.get(key)} in the checkpoint, {here[key]} here" for key in differing]
+        saved, current = checkpoint.get("facerec", {}), self._identity()
+        current |= {key: value for key, value in self._batches().items() if key in saved}
+        if differing := [key for key in current if saved.get(key) != current[key]]:
+            lines = [f"{key}: {saved.get(key)} in the checkpoint, {current[key]} here" for key in differing]
             raise ModelError(f"resume: the checkpoint is of another run:{_indented(lines)}")
         self._schedule = next(iter(checkpoint.get("lr_schedulers", [])), {})
         if self.head.sharded:
@@ -240,9 +240,9 @@ class Learner(pl.LightningModule):
 
     def restore(self, checkpoint: Path) -> None:
         """Take the weights of a checkpoint of this run."""
-        found = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        self.on_load_checkpoint(found)
-        self.load_state_dict(found["state_dict"])
+        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        self.on_load_checkpoint(content)
+        self.load_state_dict(content["state_dict"])
 
     def _trained(self) -> list[nn.Parameter]:
         return [*self.embedder.parameters(), *self.head.parameters()]

@@ -80,6 +80,7 @@ def _data(cfg: DictConfig, images: "FaceImages", build: Build) -> "FaceData":
     counts = ", ".join(f"{len(images.rows(split))} {split}" for split in ("train", "seen", "val", "test"))
     log.info("dataset %s: %d training identities; images: %s", images.name, images.num_classes, counts)
     data: FaceData = build(cfg.data)(images, build(cfg.augment), seed=cfg.seed)
+    data.prepare_data()  # the model needs the channel statistics before Lightning would ask for the data
     return data
 
 
@@ -150,7 +151,9 @@ def _fit(
 
     if trainer.fast_dev_run:  # type: ignore[attr-defined]
         return None
-    evaluator = make_trainer(logger=False, callbacks=[one for one in callbacks if isinstance(one, ProgressBar)])
+    evaluator = make_trainer(
+        logger=False, callbacks=[callback for callback in callbacks if isinstance(callback, ProgressBar)]
+    )
     best = _best_checkpoint(trainer)
     if best:
         learner.restore(best)
@@ -178,10 +181,10 @@ def _callbacks(cfg: DictConfig, build: Build) -> tuple[list["Callback"], dict[st
     callbacks = [build(callback) for callback in (cfg.get("callbacks") or {}).values() if callback]
     switches = {}
     for key, kind in (("enable_checkpointing", Checkpoint), ("enable_progress_bar", ProgressBar)):
-        found = [callback for callback in callbacks if isinstance(callback, kind)]
-        switches[key] = bool(found) and cfg.trainer.get(key) is not False
+        switched = [callback for callback in callbacks if isinstance(callback, kind)]
+        switches[key] = bool(switched) and cfg.trainer.get(key) is not False
         if not switches[key]:
-            callbacks = [callback for callback in callbacks if callback not in found]
+            callbacks = [callback for callback in callbacks if callback not in switched]
     return callbacks, switches
 
 
@@ -196,7 +199,7 @@ def _best_checkpoint(trainer: "Trainer") -> Path | None:
 
 
 def _loggers(cfg: DictConfig, run: Path, build: Build, group: str | None) -> list["Logger"]:
-    """The loggers; in a sweep, a W&B run of the sweep's group, which stays the same run when the job goes on."""
+    """The loggers; in a sweep, a W&B run of the group, which stays the same run when the job goes on."""
     loggers = []
     for name, logger in (cfg.get("logger") or {}).items():
         settings = {}
@@ -204,7 +207,7 @@ def _loggers(cfg: DictConfig, run: Path, build: Build, group: str | None) -> lis
             file = run / "wandb-id.txt"
             if not file.exists() or not file.read_text():
                 replace_file(file, uuid4().hex[:8].encode())
-            settings = {"id": file.read_text(), "resume": "allow", "group": group}
+            settings = {"id": file.read_text(), "resume": "allow", "group": group, "job_type": run.parent.name}
         loggers.append(build(logger, **settings))
     return loggers
 

@@ -1,1 +1,1 @@
-"""A page and an API in front of a gallery."""
+"""The page and the API in front of a gallery."""

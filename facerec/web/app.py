@@ -1,4 +1,4 @@
-"""The parts put together."""
+"""Assemble the application."""
 
 from collections.abc import Sequence
 
@@ -8,40 +8,40 @@ from starlette.formparsers import MultiPartParser
 from starlette.types import ASGIApp
 
 from facerec.web import api, pages, problems
-from facerec.web.authentication import Access
-from facerec.web.middleware import Guard
+from facerec.web.authentication import Authenticator
+from facerec.web.middleware import RequestMiddleware
 from facerec.web.problems import ProblemDetail
 from facerec.web.service import Service
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-def build(service: Service, access: Access, hosts: Sequence[str] | None) -> ASGIApp:
-    """The application, which leaves the service open.
+def build(service: Service, authenticator: Authenticator, hosts: Sequence[str] | None) -> ASGIApp:
+    """The ASGI application; it does not close the service.
 
     Args:
-        service: what it shows.
-        access: who may see it.
-        hosts: names it is asked by; None: any.
+        service: answers the requests.
+        authenticator: decides who may send which.
+        hosts: accepted host names; None: any.
     """
-    # a photo stays in memory, where it is bounded already, and never becomes a temporary file
+    # uploads are bounded already: keep them in memory, never in temporary files
     MultiPartParser.spool_max_size = service.limits.body_bytes
 
     app = FastAPI(title="facerec", version="1", docs_url=None, redoc_url=None)
-    app.state.service, app.state.access = service, access
+    app.state.service, app.state.authenticator = service, authenticator
     problems.install(app)
     app.include_router(api.router)
     pages.install(app)
 
     def schema() -> dict[str, object]:
         if not app.openapi_schema:
-            made = get_openapi(title=app.title, version=app.version, routes=app.routes)
-            parts = made.setdefault("components", {})
-            parts.setdefault("schemas", {})["ProblemDetail"] = ProblemDetail.model_json_schema()
-            parts["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-            made["security"] = [{"key": []}, {}]
-            app.openapi_schema = made
+            document = get_openapi(title=app.title, version=app.version, routes=app.routes)
+            components = document.setdefault("components", {})
+            components.setdefault("schemas", {})["ProblemDetail"] = ProblemDetail.model_json_schema()
+            components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+            document["security"] = [{"key": []}, {}]
+            app.openapi_schema = document
         return app.openapi_schema
 
     app.openapi = schema  # type: ignore[method-assign]
-    return Guard(app, access, service.limits, service.metrics, hosts)
+    return RequestMiddleware(app, authenticator, service.limits, service.metrics, hosts)

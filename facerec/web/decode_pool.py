@@ -1,4 +1,7 @@
-"""Photos are decoded in processes that can be killed: a hostile file costs a worker, and not the service."""
+"""Decode photos in processes that can be killed: a hostile file costs a worker, not the service.
+
+Each worker has a pipe of its own, so that killing one, even while it sends, leaves the others alone.
+"""
 
 import asyncio
 import os
@@ -12,21 +15,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from facerec.errors import DataError
+from facerec.errors import DataError, PhotoSizeError
 from facerec.web.problems import Problem
 
-# forked from a clean process that has the decoders loaded: a new worker is there in milliseconds
+# forked from a clean process that has the decoders loaded: a new worker starts within milliseconds
 _CONTEXT = get_context("forkserver")
 _START_SECONDS = 120  # on a busy machine
 
 
-class Decoder:
-    """A few workers, each with a photo at a time.
+class DecodePool:
+    """A few worker processes, each of which decodes one photo at a time.
 
     Args:
-        workers: processes.
-        seconds: for one photo.
-        pixels: a photo may have.
+        workers: number of processes.
+        seconds: allowed for one photo.
+        pixels: allowed in one photo.
     """
 
     def __init__(self, workers: int, seconds: float, pixels: int) -> None:
@@ -36,7 +39,7 @@ class Decoder:
         forkserver.ensure_running()
         signal.signal(signal.SIGINT, before)
         self._seconds, self._pixels = seconds, pixels
-        self._threads = ThreadPoolExecutor(workers, "decoder")
+        self._threads = ThreadPoolExecutor(workers, "decode")
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
         for _ in range(workers):
             self._idle.put(_Worker(pixels))
@@ -45,7 +48,7 @@ class Decoder:
         """The photo, upright, `uint8 [3, H, W]`.
 
         Raises:
-            Problem: 413, 415 or 422: too many pixels, no picture, or one that takes too long.
+            Problem: 413, too many pixels; 415, not a photo; 422, it took too long or crashed its worker.
         """
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._decode, data)
 
@@ -60,39 +63,40 @@ class Decoder:
         try:
             return worker.decode(data, self._seconds)
         except TimeoutError as error:  # an OSError too, so it comes first
-            worker.kill()
-            worker = _Worker(self._pixels)
-            raise Problem(422, f"the photo takes more than {self._seconds:g} seconds to decode") from error
-        except (EOFError, OSError) as error:  # it crashed, or ran out of memory
-            worker.kill()
-            worker = _Worker(self._pixels)
-            raise Problem(422, "the photo can't be decoded: its decoder broke down") from error
+            worker = self._replace(worker)
+            raise Problem(422, f"decoding the photo took more than {self._seconds:g} seconds") from error
+        except (EOFError, OSError) as error:
+            worker = self._replace(worker)
+            raise Problem(422, "decoding the photo crashed the decoder or used too much memory") from error
         finally:
             self._idle.put(worker)
+
+    def _replace(self, worker: "_Worker") -> "_Worker":
+        worker.kill()
+        return _Worker(self._pixels)
 
 
 class _Worker:
     def __init__(self, pixels: int) -> None:
-        self._pipe, theirs = _CONTEXT.Pipe()
-        self._process = _CONTEXT.Process(target=_serve, args=(theirs, pixels), daemon=True)
+        self._pipe, child_pipe = _CONTEXT.Pipe()
+        self._process = _CONTEXT.Process(target=_serve, args=(child_pipe, pixels), daemon=True)
         self._process.start()
-        theirs.close()
+        child_pipe.close()
         self._ready = False
 
     def decode(self, data: bytes, seconds: float) -> Tensor:
-        if not self._ready:  # what the first worker imports takes its time, and is no photo's fault
+        if not self._ready:  # the first worker's imports do not count against the photo
             if not self._pipe.poll(_START_SECONDS):
                 raise TimeoutError
             self._ready = bool(self._pipe.recv())
         self._pipe.send_bytes(data)
         if not self._pipe.poll(seconds):
             raise TimeoutError
-        shape = self._pipe.recv()
-        if isinstance(shape, str):
-            status = 413 if "pixels are more than" in shape else 415
-            raise Problem(status, shape.removeprefix("photo: "))
+        answer = self._pipe.recv()
+        if isinstance(answer, DataError):
+            raise Problem(413 if isinstance(answer, PhotoSizeError) else 415, str(answer).removeprefix("photo: "))
         pixels = np.frombuffer(bytearray(self._pipe.recv_bytes()), np.uint8)
-        return torch.from_numpy(pixels.reshape(shape)).permute(2, 0, 1)
+        return torch.from_numpy(pixels.reshape(answer)).permute(2, 0, 1)
 
     def kill(self) -> None:
         self._process.kill()
@@ -101,10 +105,10 @@ class _Worker:
 
 
 def _serve(pipe: "Connection[object, bytes]", pixels: int) -> None:
-    """Decode until the service hangs up, which it also does when it is killed."""
+    """Decode until the service closes the pipe, which also happens when it is killed."""
     from facerec.crops.photo import read_photo
 
-    os.nice(5)  # the service goes before
+    os.nice(5)  # the service's own threads go first
     pipe.send(True)
     while True:
         try:
@@ -114,7 +118,7 @@ def _serve(pipe: "Connection[object, bytes]", pixels: int) -> None:
         try:
             photo = read_photo(data, pixels).permute(1, 2, 0).contiguous().numpy()
         except DataError as error:
-            pipe.send(str(error))
+            pipe.send(error)
             continue
         pipe.send(photo.shape)
         pipe.send_bytes(photo.tobytes())

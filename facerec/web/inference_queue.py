@@ -1,4 +1,4 @@
-"""One thread finds and embeds for all requests, as many photos at once as are waiting."""
+"""One thread runs detector and embedder for all requests, in batches of the photos that are waiting."""
 
 import asyncio
 import threading
@@ -8,48 +8,48 @@ from queue import Full, Queue
 
 from torch import Tensor
 
-from facerec.recognition.pipeline import Seen
+from facerec.recognition import PhotoFaces
 from facerec.web.problems import busy
 
-See = Callable[[Sequence[Path], Sequence[Tensor]], list[Seen]]
-_Job = tuple[Tensor, "asyncio.Future[Seen]", asyncio.AbstractEventLoop]
+Inference = Callable[[Sequence[Path], Sequence[Tensor]], list[PhotoFaces]]
+_Job = tuple[Tensor, "asyncio.Future[PhotoFaces]", asyncio.AbstractEventLoop]
 
 
-class Looker:
+class InferenceQueue:
     """A bounded queue in front of detector and embedder.
 
-    A batch is what is waiting when the one before is done: nobody waits for others to come.
+    A batch is whatever is waiting when the one before is done; it never waits to be filled.
 
     Args:
-        see: names and photos to who is seen.
-        batch_size: photos at once, at most.
-        waiting: photos in the queue, at most.
+        inference: file names and photos to the faces in each.
+        batch_size: photos in a batch, at most.
+        capacity: photos in the queue, at most.
     """
 
-    def __init__(self, see: See, batch_size: int, waiting: int) -> None:
-        self._see, self._batch_size = see, batch_size
-        self._queue: Queue[_Job | None] = Queue(waiting)
-        self._thread = threading.Thread(target=self._work, name="looker", daemon=True)
+    def __init__(self, inference: Inference, batch_size: int, capacity: int) -> None:
+        self._inference, self._batch_size = inference, batch_size
+        self._queue: Queue[_Job | None] = Queue(capacity)
+        self._thread = threading.Thread(target=self._work, name="inference", daemon=True)
         self._thread.start()
 
     @property
     def waiting(self) -> int:
-        """Photos in the queue, about."""
+        """Approximate number of photos in the queue."""
         return self._queue.qsize()
 
     @property
     def alive(self) -> bool:
-        """Whether anybody looks."""
+        """Whether the inference thread is running."""
         return self._thread.is_alive()
 
-    async def look(self, photo: Tensor) -> Seen:
-        """The faces of a photo `uint8 [3, H, W]`.
+    async def run(self, photo: Tensor) -> PhotoFaces:
+        """Detect and embed the faces of a photo `uint8 [3, H, W]`.
 
         Raises:
             Problem: 503, the queue is full.
         """
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Seen] = loop.create_future()
+        future: asyncio.Future[PhotoFaces] = loop.create_future()
         try:
             self._queue.put_nowait((photo, future, loop))
         except Full:
@@ -57,7 +57,7 @@ class Looker:
         return await future
 
     def close(self) -> None:
-        """Finish what is waiting, and end."""
+        """Finish what is waiting, then end the thread."""
         self._queue.put(None)
         self._thread.join()
 
@@ -70,7 +70,7 @@ class Looker:
                 if len(batch) == self._batch_size or self._queue.empty():
                     break
                 job = self._queue.get()
-            self._answer([one for one in batch if not one[1].cancelled()])
+            self._answer([waiting for waiting in batch if not waiting[1].cancelled()])
             if job is None:
                 return
 
@@ -78,20 +78,20 @@ class Looker:
         if not batch:
             return
         try:
-            seen = self._see([Path("photo")] * len(batch), [photo for photo, _, _ in batch])
-        except Exception as error:  # goes to those who asked; the thread serves the next
+            results = self._inference([Path("photo")] * len(batch), [photo for photo, _, _ in batch])
+        except Exception as error:  # reported to the callers of this batch; the thread goes on
             for _, future, loop in batch:
                 loop.call_soon_threadsafe(_fail, future, error)
             return
-        for (_, future, loop), one in zip(batch, seen, strict=True):
-            loop.call_soon_threadsafe(_give, future, one)
+        for (_, future, loop), result in zip(batch, results, strict=True):
+            loop.call_soon_threadsafe(_resolve, future, result)
 
 
-def _give(future: "asyncio.Future[Seen]", seen: Seen) -> None:
-    if not future.done():  # who asked may have gone away
-        future.set_result(seen)
+def _resolve(future: "asyncio.Future[PhotoFaces]", result: PhotoFaces) -> None:
+    if not future.done():  # the client may have disconnected
+        future.set_result(result)
 
 
-def _fail(future: "asyncio.Future[Seen]", error: Exception) -> None:
+def _fail(future: "asyncio.Future[PhotoFaces]", error: Exception) -> None:
     if not future.done():
         future.set_exception(error)

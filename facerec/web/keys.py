@@ -1,4 +1,4 @@
-"""API keys, of which only hashes are stored: `python -m facerec.web.keys FILE NAME read|admin` makes one."""
+"""API keys, stored as hashes only: `python -m facerec.web.keys FILE NAME read|admin` makes one."""
 
 import argparse
 import hashlib
@@ -15,12 +15,12 @@ ROLES = ("read", "admin")
 
 
 class Key(NamedTuple):
-    """Who may come in.
+    """An API key.
 
     Attributes:
-        name: which the audit shows.
-        role: read: look and identify; admin: change the gallery too.
-        digest: SHA-256 of the key, which is random and long, so that no slow hash is needed.
+        name: shown in the audit.
+        role: read: identify and list people; admin: change the gallery too.
+        digest: SHA-256 of the key; keys are long and random, so no slow hash is needed.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Key(NamedTuple):
 
 
 def read_keys(file: Path) -> list[Key]:
-    """The keys of a file with lines `NAME ROLE SHA256`.
+    """Read the keys from a file with lines `NAME ROLE SHA256`.
 
     Raises:
         ConfigError: the file is missing, empty or damaged.
@@ -40,22 +40,22 @@ def read_keys(file: Path) -> list[Key]:
     except (OSError, ValueError) as error:
         raise ConfigError(f"key_file: {file} can't be read ({error}); {_CURE}") from error
     if not keys or not all(key.role in ROLES and len(key.digest) == 32 for key in keys):
-        raise ConfigError(f"key_file: {file} must have lines of NAME, read or admin, and a SHA-256; {_CURE}")
+        raise ConfigError(f"key_file: each line of {file} must be NAME, read or admin, and a SHA-256; {_CURE}")
     return keys
 
 
-def find_key(keys: Sequence[Key], given: str) -> Key | None:
-    """The key that was given, compared with all of them in the same time."""
-    digest = hashlib.sha256(given.encode("utf-8", "replace")).digest()
-    found = None
+def find_key(keys: Sequence[Key], secret: str) -> Key | None:
+    """The key with this secret, or None; all keys are compared, so that the time tells nothing."""
+    digest = hashlib.sha256(secret.encode("utf-8", "replace")).digest()
+    match = None
     for key in keys:
         if hmac.compare_digest(key.digest, digest):
-            found = key
-    return found
+            match = key
+    return match
 
 
 def add_key(file: Path, name: str, role: str) -> str:
-    """Make a key, add its hash to the file, and return it; it can't be shown again."""
+    """Make a key, add its hash to the file, and return it; it can't be recovered later."""
     if not name.isprintable() or len(name.split()) != 1:
         raise ConfigError(f"a key's name must be one word, not {name!r}")
     key = secrets.token_urlsafe(32)
@@ -72,5 +72,5 @@ if __name__ == "__main__":
     parser.add_argument("file", type=Path)
     parser.add_argument("name")
     parser.add_argument("role", choices=ROLES)
-    given = parser.parse_args()
-    print(add_key(given.file, given.name, given.role))
+    args = parser.parse_args()
+    print(add_key(args.file, args.name, args.role))

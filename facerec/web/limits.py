@@ -1,20 +1,20 @@
-"""What one request may ask for."""
+"""Limits of requests."""
 
 from typing import NamedTuple
 
 
 class Limits(NamedTuple):
-    """Bounds of requests.
+    """What one request, and all together, may use.
 
     Attributes:
-        photo_bytes: of one photo.
-        photo_pixels: of one photo, decoded.
-        photos: in one request.
-        upload_seconds: for a request to arrive whole.
-        decode_seconds: for one photo; a decoder that takes longer is killed.
-        requests: at work at once, those that still arrive included.
-        waiting: photos in the queue for the detector.
-        rate: of one key, as in "600/minute".
+        photo_bytes: size of one photo.
+        photo_pixels: pixels of one photo.
+        photos: number of photos in one request.
+        upload_seconds: time for a whole request to arrive.
+        decode_seconds: time to decode one photo; a worker that takes longer is killed.
+        requests: requests in progress, including those still arriving.
+        waiting: photos in the inference queue.
+        rate: requests for each key, as in "600/minute".
     """
 
     photo_bytes: int
@@ -28,5 +28,5 @@ class Limits(NamedTuple):
 
     @property
     def body_bytes(self) -> int:
-        """Of a whole request: its photos, and room for names and boundaries."""
+        """Size of a whole request: its photos, and room for names and boundaries."""
         return self.photo_bytes * self.photos + 2**16

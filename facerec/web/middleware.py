@@ -1,4 +1,4 @@
-"""What stands in front of every request: host, origin, key, rate and size, and headers on every answer."""
+"""Check host, origin, key, rate and size of every request, and set the security headers of every answer."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from facerec.web.authentication import Access
+from facerec.web.authentication import Authenticator
 from facerec.web.limits import Limits
 from facerec.web.metrics import Metrics
 from facerec.web.problems import EXAMPLE, Problem, busy
@@ -28,31 +28,37 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _SAFE = ("GET", "HEAD", "OPTIONS")
-_PHOTOS = ("/api/v1/identify", "/api/v1/preview", "/api/v1/samples")
+_PHOTO_PATHS = ("/api/v1/identify", "/api/v1/preview", "/api/v1/samples")
 _SMALL = 2**16  # bytes of a request without photos
-_GONE = 499  # how the metrics count who hung up while sending
-_AT_ONCE = 4  # requests full of photos that may lie in memory
+_DISCONNECTED = 499  # counted in the metrics for clients that hung up while sending
+_FULL_REQUESTS = 4  # of the largest size, may be held in memory at a time
 
 
-class Guard:
-    """ASGI middleware, outermost.
+class RequestMiddleware:
+    """The outermost ASGI middleware.
 
     Args:
-        app: what is guarded.
-        access: the door.
+        app: answers what is let through.
+        authenticator: identifies the caller.
         limits: of requests.
-        metrics: to count in.
-        hosts: names the service is asked by; others may be a page that had its name point here. None: any.
+        metrics: counts the requests.
+        hosts: accepted host names, against DNS rebinding; None: any.
     """
 
     def __init__(
-        self, app: ASGIApp, access: Access, limits: Limits, metrics: Metrics, hosts: Sequence[str] | None
+        self,
+        app: ASGIApp,
+        authenticator: Authenticator,
+        limits: Limits,
+        metrics: Metrics,
+        hosts: Sequence[str] | None,
     ) -> None:
-        self._app, self._access, self._limits, self._metrics, self._hosts = app, access, limits, metrics, hosts
-        self._requests = self._bytes = 0
+        self._app, self._authenticator, self._limits = app, authenticator, limits
+        self._metrics, self._hosts = metrics, hosts
+        self._requests = self._bytes = 0  # in progress, and held in memory
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or refuse it as a problem."""
+        """Answer a request, or refuse it with a problem."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -68,80 +74,81 @@ class Guard:
                 headers.setdefault("Cache-Control", "no-cache" if "/static/" in scope["path"] else "no-store")
             await send(message)
 
-        held = 0
+        reserved = 0
         self._requests += 1
         self._metrics.at_work.inc()
         try:
             self._check(request)
-            scope.setdefault("state", {})["who"] = self._access.admit(request)
-            held = await self._reserve(request)
+            scope.setdefault("state", {})["caller"] = self._authenticator.authenticate(request)
+            reserved = self._reserve(request)
             body = await self._body(request)
             await self._app(scope, _replay(body, receive), finish)
         except Problem as problem:
             if not answered:
                 await _refusal(request, problem)(scope, receive, finish)
         except ClientDisconnect:
-            status = _GONE  # nobody is there to be answered
+            status = _DISCONNECTED
         finally:
             self._requests -= 1
             self._metrics.at_work.dec()
-            self._bytes -= held
+            self._bytes -= reserved
             route = scope.get("route")
             self._metrics.answered(getattr(route, "path", "other"), status, time.perf_counter() - began)
 
     def _check(self, request: Request) -> None:
         host = urlsplit(f"//{request.headers.get('Host', '')}")
         if self._hosts is not None and _name(host.netloc) not in self._hosts:
-            raise Problem(421, f"this service is not called so; it answers to {', '.join(self._hosts)}")
+            raise Problem(421, f"unknown host name; this service answers to {', '.join(self._hosts)}")
         if request.method not in _SAFE and _is_foreign(request, host.netloc):
-            raise Problem(403, "the request comes from a page of another address than this service's")
-        if request.method == "POST" and request.url.path in _PHOTOS:
-            kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-            if kind != "multipart/form-data":
-                raise Problem(415, f"send photos as files, {EXAMPLE}" + (f", and not as {kind}" if kind else ""))
+            raise Problem(403, "requests from pages of other sites are refused")
+        if request.method == "POST" and request.url.path in _PHOTO_PATHS:
+            media_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+            if media_type != "multipart/form-data":
+                instead = f", not as {media_type}" if media_type else ""
+                raise Problem(415, f"send photos as files, {EXAMPLE}{instead}")
         if self._requests > self._limits.requests:
-            raise busy("too many requests at once; try again in a moment")
+            raise busy("too many requests are in progress; try again in a moment")
 
-    async def _reserve(self, request: Request) -> int:
-        """Room for the body in memory; returns how much."""
-        most, cure = self._most(request), "; send smaller photos, or fewer" if request.url.path in _PHOTOS else ""
+    def _reserve(self, request: Request) -> int:
+        """Reserve memory for the body; returns how many bytes."""
+        limit = self._limit(request)
+        unknown = limit if "Transfer-Encoding" in request.headers else 0
         try:
-            announced = int(
-                request.headers.get("Content-Length", most if "Transfer-Encoding" in request.headers else 0)
-            )
+            length = int(request.headers.get("Content-Length", unknown))
         except ValueError:
-            raise Problem(400, "Content-Length is no number") from None
-        if announced > most:
-            raise Problem(413, f"the request has more than {most:,} bytes{cure}")
-        if announced > _SMALL and self._bytes + announced > _AT_ONCE * self._limits.body_bytes:
-            raise busy("too much is being uploaded; try again in a moment")
-        self._bytes += announced
-        return announced
+            raise Problem(400, "Content-Length is not a number") from None
+        if length > limit:
+            cure = "; send smaller photos, or fewer" if request.url.path in _PHOTO_PATHS else ""
+            raise Problem(413, f"the request is larger than {limit:,} bytes{cure}")
+        if length > _SMALL and self._bytes + length > _FULL_REQUESTS * self._limits.body_bytes:
+            raise busy("too many uploads are in progress; try again in a moment")
+        self._bytes += length
+        return length
 
     async def _body(self, request: Request) -> bytes:
-        most, body = self._most(request), bytearray()
+        limit, body = self._limit(request), bytearray()
         try:
             async with asyncio.timeout(self._limits.upload_seconds):
-                async for part in request.stream():
-                    body += part
-                    if len(body) > most:
-                        raise Problem(413, f"the request has more than {most:,} bytes")
+                async for chunk in request.stream():
+                    body += chunk
+                    if len(body) > limit:
+                        raise Problem(413, f"the request is larger than {limit:,} bytes")
         except TimeoutError:
             detail = f"the request took more than {self._limits.upload_seconds:g} seconds to arrive"
             raise Problem(408, detail, {"Connection": "close"}) from None
         return bytes(body)
 
-    def _most(self, request: Request) -> int:
+    def _limit(self, request: Request) -> int:
         if request.url.path == "/api/v1/samples":
             return self._limits.body_bytes
-        return self._limits.photo_bytes + _SMALL if request.url.path in _PHOTOS else _SMALL
+        return self._limits.photo_bytes + _SMALL if request.url.path in _PHOTO_PATHS else _SMALL
 
 
 def _is_foreign(request: Request, host: str) -> bool:
-    """Whether a page of another address sent this: its forms carry our cookie, and reach loopback.
+    """Whether a page of another site sent this (CSRF): its forms carry our cookie, and reach loopback.
 
-    Sec-Fetch-Site decides where browsers send it, which is by https and to loopback; else Origin, which they send
-    by plain http too. Programs send neither.
+    Sec-Fetch-Site decides where browsers send it, over https and to loopback; else Origin, which they send over
+    plain http too. Programs send neither.
     """
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site is not None:
@@ -163,13 +170,13 @@ def _refusal(request: Request, problem: Problem) -> Response:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    given = False
+    replayed = False
 
-    async def again() -> Message:
-        nonlocal given
-        if given:
+    async def replay() -> Message:
+        nonlocal replayed
+        if replayed:
             return await receive()
-        given = True
+        replayed = True
         return {"type": "http.request", "body": body, "more_body": False}
 
-    return again
+    return replay

@@ -1,6 +1,5 @@
-"""The pages, rendered here; their scripts only speak to the API."""
+"""The pages, rendered on the server; their scripts use the API only."""
 
-import math
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Form, Request, Response
@@ -8,16 +7,16 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.staticfiles import StaticFiles
 
-from facerec.web.authentication import COOKIE, HOURS, Access
+from facerec.web.authentication import COOKIE, HOURS, Authenticator
 from facerec.web.service import Service
 
 _PAGES = Environment(loader=PackageLoader("facerec.web"), autoescape=True, undefined=StrictUndefined)
 _RATES = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0001)
 
 
-def words(far: float) -> str:
-    """A rate of searches as people say it."""
-    return f"1 stranger in {round(1 / far):,} searches"
+def describe_rate(far: float, per: str) -> str:
+    """A false accept rate in words, of searches or of comparisons with one person (`per=pair`)."""
+    return f"1 false match in {round(1 / far):,} {'searches' if per == 'search' else 'comparisons'}"
 
 
 def install(app: FastAPI) -> None:
@@ -26,17 +25,18 @@ def install(app: FastAPI) -> None:
     app.mount("/static", StaticFiles(packages=[("facerec.web", "static")]))
 
     @app.get("/", include_in_schema=False, response_class=HTMLResponse)
-    async def who(request: Request) -> str:
-        choice = _service(request).choice
-        rates = sorted({*_RATES, choice.far}, reverse=True)
-        chosen = min(range(len(rates)), key=lambda row: abs(math.log(rates[row] / choice.far)))
-        levels = [(rate, words(rate)) for rate in rates]
-        return _render(request, "photos.html", levels=levels, chosen=chosen, limits=_service(request).limits)
+    async def photos(request: Request) -> str:
+        service = _service(request)
+        far, per = service.settings.far, service.settings.per
+        rates = sorted({*_RATES, far}, reverse=True)
+        levels = [(rate, describe_rate(rate, per)) for rate in rates]
+        chosen = rates.index(far)
+        return _render(request, "photos.html", levels=levels, chosen=chosen, per=per, limits=service.limits)
 
     @app.get("/people", include_in_schema=False, response_class=HTMLResponse)
     async def people(request: Request) -> str:
         service = _service(request)
-        return _render(request, "people.html", persons=await service.ask(service.gallery.persons))
+        return _render(request, "people.html", persons=await service.run_in_thread(service.gallery.persons))
 
     @app.get("/privacy", include_in_schema=False, response_class=HTMLResponse)
     async def privacy(request: Request) -> str:
@@ -47,12 +47,12 @@ def install(app: FastAPI) -> None:
         return _render(request, "docs.html")
 
     @app.get("/sign-in", include_in_schema=False, response_class=HTMLResponse)
-    async def ask(request: Request) -> str:
+    async def sign_in_page(request: Request) -> str:
         return _render(request, "sign_in.html", wrong=False)
 
     @app.post("/sign-in", include_in_schema=False)
     async def sign_in(request: Request, key: Annotated[str, Form()] = "") -> Response:
-        session = _access(request).sign_in(key.strip())
+        session = _authenticator(request).sign_in(key.strip())
         if session is None:
             return HTMLResponse(_render(request, "sign_in.html", wrong=True), 401)
         response = RedirectResponse("/", 303)
@@ -62,20 +62,20 @@ def install(app: FastAPI) -> None:
 
     @app.post("/sign-out", include_in_schema=False)
     async def sign_out(request: Request) -> Response:
-        _access(request).sign_out(request)
+        _authenticator(request).sign_out(request)
         response = RedirectResponse("/sign-in", 303)
         response.delete_cookie(COOKIE)
         return response
 
 
 def _render(request: Request, name: str, **values: Any) -> str:
-    who = request.state.who
+    caller = request.state.caller
     common = {
         "path": request.url.path,
-        "keyed": bool(_access(request).keys),
-        "admin": who is not None and who.admin,
-        "inside": who is not None,
-        "keep_crops": _service(request).choice.keep_crops,
+        "uses_keys": bool(_authenticator(request).keys),
+        "admin": caller is not None and caller.admin,
+        "signed_in": caller is not None,
+        "keep_crops": _service(request).settings.keep_crops,
     }
     return _PAGES.get_template(name).render(**common, **values)
 
@@ -85,6 +85,6 @@ def _service(request: Request) -> Service:
     return service
 
 
-def _access(request: Request) -> Access:
-    access: Access = request.app.state.access
-    return access
+def _authenticator(request: Request) -> Authenticator:
+    authenticator: Authenticator = request.app.state.authenticator
+    return authenticator

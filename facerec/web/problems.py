@@ -1,4 +1,4 @@
-"""Every error is a problem detail (RFC 9457): `application/problem+json` with a title and what to do."""
+"""Errors as problem details (RFC 9457): `application/problem+json` that says what is wrong and what to do."""
 
 import logging
 from collections.abc import Mapping
@@ -17,25 +17,25 @@ log = logging.getLogger(__name__)
 
 
 EXAMPLE = "as in `curl -F photo=@party.jpg`"
-# what each field wants, for whoever sent something else; by the names that api.py gives them
+# what to send in each field, by the names in api.py
 WANTED = {
-    "photo": f"send one picture as a file, {EXAMPLE}",
-    "photos": "send pictures as files, as in `curl -F photos=@a.jpg -F photos=@b.jpg`",
-    "name": "send what the person is called, as one line of text",
-    "note": "send text of at most 2,000 characters and without NUL, or leave it out",
+    "photo": f"send one photo as a file, {EXAMPLE}",
+    "photos": "send photos as files, as in `curl -F photos=@a.jpg -F photos=@b.jpg`",
+    "name": "send the person's name as one line of text",
+    "note": "send text of at most 2,000 characters without NUL, or leave it out",
     "face": "send the number of a face in the photo, 1 or more, or leave it out",
     "ask": "send true or false, or leave it out",
     "far": "send a number above 0 and below 1, such as 0.01, or leave it out",
     "top": "send a whole number from 1 to 20, or leave it out",
-    "person": "put a person's id into the address, as /api/v1/persons lists it",
-    "into": "send the id of the other person, as /api/v1/persons lists it",
+    "person": "put a person's id into the address, as listed by /api/v1/persons",
+    "into": "send the id of the other person, as listed by /api/v1/persons",
     "key": "send the key as text",
 }
 _JSON = "send a JSON object in UTF-8, with `Content-Type: application/json`"
 
 
 class ProblemDetail(BaseModel):
-    """What went wrong, as RFC 9457 has it."""
+    """What went wrong (RFC 9457)."""
 
     type: str = "about:blank"
     title: str
@@ -44,13 +44,13 @@ class ProblemDetail(BaseModel):
 
 
 class Problem(Exception):  # noqa: N818 - the word of RFC 9457
-    """An answer that is no success.
+    """An error answer.
 
     Args:
-        status: of HTTP.
-        detail: one sentence for people: what, and the cure. Never the content of a photo.
+        status: HTTP status.
+        detail: one sentence for people: what is wrong and what to do. Never the content of a photo.
         headers: such as Retry-After.
-        kind: where a program is to tell it from others of that status.
+        kind: URI of the problem's type, where programs must tell it from others of that status.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
         self.status, self.detail, self.headers, self.kind = status, detail, dict(headers or {}), kind
 
     def response(self) -> JSONResponse:
-        """It as an answer."""
+        """The HTTP response."""
         title = HTTPStatus(self.status).phrase
         content = ProblemDetail(type=self.kind, title=title, status=self.status, detail=self.detail)
         return JSONResponse(
@@ -69,12 +69,12 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
 
 
 def busy(detail: str) -> Problem:
-    """503: come again in a second."""
+    """503, with a second to wait."""
     return Problem(503, detail, {"Retry-After": "1"})
 
 
 def install(app: FastAPI) -> None:
-    """Answer whatever is raised in `app` as a problem."""
+    """Answer every exception raised in `app` with a problem."""
 
     @app.exception_handler(Problem)
     async def _problem(request: Request, error: Problem) -> JSONResponse:
@@ -82,31 +82,32 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
-        return Problem(error.status_code, _said(request, error), error.headers).response()
+        return Problem(error.status_code, _http_detail(request, error), error.headers).response()
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        # of several photos each may be wrong, and one sentence is enough
-        return Problem(422, ". ".join(dict.fromkeys(_wanted(one) for one in error.errors()))).response()
+        # several photos may share one fault: say each sentence once
+        sentences = dict.fromkeys(_field_detail(fault) for fault in error.errors())
+        return Problem(422, ". ".join(sentences)).response()
 
     @app.exception_handler(GalleryError)
     async def _gallery(request: Request, error: GalleryError) -> JSONResponse:
         if isinstance(error, UnknownPersonError):
-            return Problem(404, "nobody of that number is enrolled").response()
+            return Problem(404, "no person with this id is enrolled").response()
         if isinstance(error, TakenError):
             return Problem(409, str(error)).response()
-        # the reason names a folder or a server, and is for the log; PostgreSQL's second line may hold a row
-        log.error("the gallery refuses: %s", str(error).partition("\n")[0])
-        said = "the gallery can't be used now; the service's log says why"
-        return Problem(503, said, {"Retry-After": "10"}).response()
+        # the reason may name a folder or a server: log only; PostgreSQL's second line may hold a row: drop it
+        log.error("gallery error: %s", str(error).partition("\n")[0])
+        detail = "the gallery is unavailable; the service's log says why"
+        return Problem(503, detail, {"Retry-After": "10"}).response()
 
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-        return Problem(500, "an error of the service, which its log tells of").response()
+        return Problem(500, "internal error; the service's log says more").response()
 
 
-def _wanted(error: Mapping[str, Any]) -> str:
-    """Which field is wrong and what to send; what was given is not repeated: it may be a photo, or a name."""
+def _field_detail(error: Mapping[str, Any]) -> str:
+    """Which field is wrong and what to send; the value is not repeated, as it may be a photo or a name."""
     field = next((part for part in error["loc"] if part in WANTED), None)
     if field is None:
         return f"the body: {_JSON}"
@@ -115,12 +116,12 @@ def _wanted(error: Mapping[str, Any]) -> str:
     return f"{field}: {'missing or empty; ' if error['type'] == 'missing' else ''}{WANTED[field]}"
 
 
-def _said(request: Request, error: HTTPException) -> str:
-    """What Starlette refuses, in a sentence."""
+def _http_detail(request: Request, error: HTTPException) -> str:
+    """What Starlette refused, in a sentence."""
     if error.status_code == 404:
         return "there is nothing at this address; /docs describes the API"
     if error.status_code == 405:
-        return f"{request.method} is not answered at this address; /docs describes the API"
+        return f"{request.method} is not supported at this address; /docs describes the API"
     if error.status_code == 400 and "multipart" in request.headers.get("Content-Type", ""):
         reason = str(error.detail).rstrip(".")
         return f"the form can't be read ({reason}); send photos as files, {EXAMPLE}"

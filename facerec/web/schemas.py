@@ -1,4 +1,4 @@
-"""What goes over the wire."""
+"""Requests and answers of the API."""
 
 from datetime import datetime
 from typing import Annotated
@@ -14,15 +14,15 @@ def _clean(name: str) -> str:
     try:
         return clean_name(name)
     except GalleryError as error:
-        raise ValueError(str(error)) from error  # the only kind that pydantic takes for a refusal
+        raise ValueError(str(error)) from error  # which pydantic reports as invalid
 
 
-_RULE = f"one line of text, of at most {LONGEST_NAME} characters when white space is folded"
+_RULE = f"one line of text, at most {LONGEST_NAME} characters after white space is collapsed"
 PersonName = Annotated[str, Field(description=_RULE), AfterValidator(_clean)]
 
 
 class PersonOut(BaseModel):
-    """Somebody enrolled."""
+    """An enrolled person."""
 
     id: UUID
     name: str
@@ -32,33 +32,35 @@ class PersonOut(BaseModel):
 
 
 class SampleOut(BaseModel):
-    """A face of a person, as the gallery keeps it; the vector stays there."""
+    """A sample of a person, without its vector."""
 
     crop: str = Field(description="SHA-256 of the crop")
-    source: str = Field(description="name of the photo's file")
+    source: str = Field(description="name of the photo file")
     box: tuple[float, float, float, float] | None
     score: float | None
     created: datetime
 
 
 class PersonWithSamples(PersonOut):
-    """Somebody, and what is kept of them."""
+    """A person and their samples."""
 
     faces: list[SampleOut]
 
 
 class MatchOut(BaseModel):
-    """A person that a face is near to."""
+    """A candidate for a face."""
 
     id: UUID
     name: str
     similarity: float = Field(ge=-1, le=1)
-    probability: float | None = Field(description="that it is one person, 0..1; null if never measured")
+    probability: float | None = Field(
+        description="probability that both are the same person, 0..1; null if the model is not calibrated"
+    )
     accepted: bool
 
 
 class RuleOut(BaseModel):
-    """The threshold, and how often it takes a stranger for somebody in one search."""
+    """The decision threshold and its false accept rates: `far` of one comparison, `search_far` of one search."""
 
     threshold: float
     far: float | None
@@ -69,66 +71,68 @@ class RuleOut(BaseModel):
 class FaceOut(BaseModel):
     """A face in a photo."""
 
-    number: int = Field(description="counts from 1, best score first; enrol it by this number")
+    number: int = Field(description="1 is the face with the best score; pass it as `face` to enrol this one")
     box: tuple[float, float, float, float] = Field(description="x0, y0, x1, y1 in pixels of the upright photo")
-    landmarks: list[tuple[float, float]] = Field(description="eyes, nose, mouth corners")
+    landmarks: list[tuple[float, float]] = Field(
+        description="left eye, right eye, nose, left and right mouth corner, as seen in the photo"
+    )
     score: float
-    person: str | None = Field(description="the name, or null: nobody we know")
-    matches: list[MatchOut] = Field(description="nearest first")
+    person: str | None = Field(description="name of the recognised person, or null")
+    matches: list[MatchOut] = Field(description="most similar first")
     rule: RuleOut
 
 
 class PhotoOut(BaseModel):
-    """Who is in a photo."""
+    """The faces in a photo."""
 
     width: int
     height: int
     faces: list[FaceOut]
 
 
-class PhotoTaken(BaseModel):
-    """What became of one photo of an enrolment."""
+class PhotoOutcomeOut(BaseModel):
+    """The outcome for one photo of an enrolment."""
 
     photo: str
-    problem: str | None = Field(description="why nobody was enrolled from it, or null")
-    looks_like: str | None = Field(description="another person whom the face is near to, or null")
+    problem: str | None = Field(description="why no sample was enrolled from it, or null")
+    looks_like: str | None = Field(description="another enrolled person whom the face resembles, or null")
     unlike: float | None = Field(
-        description="similarity to the nearest sample of the person of that name, where it is too low, or null"
+        description="similarity to the person's most similar sample if below the threshold, or null"
     )
 
 
 class EnrolledOut(BaseModel):
-    """An enrolment, which is on disk."""
+    """A finished enrolment; it is saved."""
 
     person: PersonOut
-    new: int
-    known: int = Field(description="samples that were there already")
-    photos: list[PhotoTaken]
+    new: int = Field(description="samples that were added")
+    known: int = Field(description="samples that were enrolled before")
+    photos: list[PhotoOutcomeOut]
 
 
 class Rename(BaseModel):
-    """Another name for a person."""
+    """A new name, and a new note where one is given."""
 
     name: PersonName
-    # PostgreSQL keeps no NUL
+    # PostgreSQL can't store NUL
     note: Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")] | None = None
 
 
 class Merge(BaseModel):
-    """Into whom."""
+    """The person who receives the samples."""
 
     into: UUID
 
 
 class ErasedOut(BaseModel):
-    """Samples that are gone, and whether the server's log of changes went too."""
+    """How many samples were erased, and whether the server's write-ahead log was deleted too."""
 
     samples: int
     log_deleted: bool
 
 
 class Health(BaseModel):
-    """How the service is."""
+    """State of the service."""
 
     status: str
     persons: int | None = None

@@ -1,4 +1,4 @@
-"""Photos in, people out: what the routes have in common."""
+"""Recognition and enrolment behind the routes: decode, detect and embed, then ask the gallery."""
 
 import asyncio
 import io
@@ -7,31 +7,30 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar
+from typing import Literal, NamedTuple, ParamSpec, TypeVar
 
 from PIL import Image
 from torch import Tensor
 
 from facerec.faces import Detector
-from facerec.gallery import Answer, Doubt, Enrolled, Gallery, Sample, acting_as
+from facerec.gallery import Answer, Enrolled, EnrolmentCheck, Gallery, Sample, acting_as
 from facerec.gallery.names import printable
-from facerec.recognition.pipeline import Embed, Seen, see
-from facerec.recognition.review import review
-from facerec.web.decode_pool import Decoder
-from facerec.web.inference_queue import Looker
+from facerec.recognition import EmbedCrops, PhotoFaces, embed_photos, review
+from facerec.web.decode_pool import DecodePool
+from facerec.web.inference_queue import InferenceQueue
 from facerec.web.limits import Limits
 from facerec.web.metrics import Metrics
 from facerec.web.problems import Problem
 
-_PREVIEW = 2048
-UNLIKE = "urn:facerec:unlike"  # the kind of problem that people may overrule
+_PREVIEW_SIDE = 2048  # pixels
+UNLIKE = "urn:facerec:unlike"  # the type of the problem that a user may override
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Choice(NamedTuple):
-    """How faces are chosen and judged; as in conf/serve.yaml."""
+class Settings(NamedTuple):
+    """How faces are detected, reviewed and recognised; the keys of conf/serve.yaml."""
 
     min_size: float
     min_score: float
@@ -44,144 +43,163 @@ class Choice(NamedTuple):
     per: Literal["search", "pair"]
 
 
-class Taken(NamedTuple):
-    """A photo of an enrolment: its sample, or why there is none, and what speaks against it."""
+class PhotoOutcome(NamedTuple):
+    """The outcome for one photo of an enrolment: its sample or why it was refused, and whom it resembles."""
 
     source: str
     sample: Sample | str
-    doubt: Doubt
+    check: EnrolmentCheck
 
 
 class Service:
-    """A gallery with eyes.
+    """Recognises and enrols people.
 
     Args:
-        gallery: open; `close` leaves it so.
-        detector: of faces.
-        embed: crops to vectors.
-        choice: of faces.
+        gallery: an open gallery; `close` does not close it.
+        detector: finds faces in photos.
+        embed: maps crops to vectors.
+        settings: of detection, review and recognition.
         limits: of requests.
-        decoders: processes that decode.
+        decoders: number of processes that decode photos.
     """
 
     def __init__(
-        self, gallery: Gallery, detector: Detector, embed: Embed, choice: Choice, limits: Limits, decoders: int
+        self,
+        gallery: Gallery,
+        detector: Detector,
+        embed: EmbedCrops,
+        settings: Settings,
+        limits: Limits,
+        decoders: int,
     ) -> None:
-        self.gallery, self.choice, self.limits = gallery, choice, limits
+        self.gallery, self.settings, self.limits = gallery, settings, limits
         self._detector, self._embed = detector, embed
-        self._decoder = Decoder(decoders, limits.decode_seconds, limits.photo_pixels)
-        self.looker = Looker(self._see, choice.batch_size, limits.waiting)
-        self.metrics = Metrics(lambda: self.looker.waiting)
+        self._decode_pool = DecodePool(decoders, limits.decode_seconds, limits.photo_pixels)
+        self.inference_queue = InferenceQueue(self._infer, settings.batch_size, limits.waiting)
+        self.metrics = Metrics(lambda: self.inference_queue.waiting)
         self._threads = ThreadPoolExecutor(4, "gallery")
 
-    async def ask(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """A call of the gallery, beside the loop."""
+    async def run_in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a blocking call, such as the gallery's, without blocking the event loop."""
         call = partial(copy_context().run, partial(work, *args, **kwargs))
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
-    async def look(self, data: bytes) -> Seen:
-        """Who is in a photo, as vectors.
+    async def embed_photo(self, data: bytes) -> PhotoFaces:
+        """Decode a photo, and detect and embed its faces.
 
         Raises:
-            Problem: 413, 415, 422 the photo, 503 the queue.
+            Problem: 413, 415, 422 the photo, 503 the queue is full.
         """
-        return await self.looker.look(await self._decode(data))
+        return await self.inference_queue.run(await self._decode(data))
 
     async def preview(self, data: bytes) -> bytes:
-        """A photo as every browser shows it: a JPEG, upright, of at most `_PREVIEW` pixels a side.
+        """A photo as an upright JPEG of at most `_PREVIEW_SIDE` pixels a side.
 
         Raises:
             Problem: 413, 415, 422 the photo.
         """
-        return await self.ask(_jpeg, await self._decode(data))
+        return await self.run_in_thread(_jpeg, await self._decode(data))
 
-    async def identify(self, data: bytes, far: float, top: int) -> tuple[Seen, list[Answer]]:
-        """The faces of a photo, and who they are."""
-        seen = await self.look(data)
-        if not seen.faces:
-            return seen, []
-        return seen, await self.ask(self.gallery.identify, seen.vectors, top=top, far=far, per=self.choice.per)
+    async def identify(self, data: bytes, far: float, top: int) -> tuple[PhotoFaces, list[Answer]]:
+        """The faces of a photo, and for each the gallery's answer.
+
+        Raises:
+            Problem: see `embed_photo`.
+        """
+        photo = await self.embed_photo(data)
+        if not photo.faces:
+            return photo, []
+        per = self.settings.per
+        return photo, await self.run_in_thread(self.gallery.identify, photo.vectors, top=top, far=far, per=per)
 
     async def enroll(
         self, name: str, photos: Sequence[tuple[str, bytes]], face: int | None, actor: str, *, ask: bool = False
-    ) -> tuple[Enrolled, list[Taken]]:
+    ) -> tuple[Enrolled, list[PhotoOutcome]]:
         """Enrol a person from photos, all in one transaction.
 
         Args:
             name: of the person.
-            photos: their files' names, and their bytes.
-            face: which of the faces, from 1; None: the largest of each.
+            photos: file names and contents.
+            face: number of the face, from 1; None: the largest of each photo.
             actor: for the audit.
-            ask: enrol nobody if a face does not look like the person of that name.
+            ask: enrol nothing if a face does not look like the person of that name.
 
         Raises:
-            Problem: 422, there is nobody to enrol in any of them; 409, asked, and a face does not look like them.
+            Problem: 422, no photo has a face to enrol; 409, with `ask`, a face does not look like the person.
         """
-        taken = []
-        for file, data in photos:  # one after another: many of one person wait behind one of another
+        outcomes = []
+        for file, data in photos:  # one at a time, so that a large enrolment does not hold up other requests
             source = base_name(file)
             try:
-                sample = self._sample(await self.look(data), source, face)
+                sample = self._review(await self.embed_photo(data), source, face)
             except Problem as problem:
                 if len(photos) == 1 or problem.status == 503:
                     raise
                 sample = problem.detail
-            doubt = Doubt(None, None) if isinstance(sample, str) else await self._doubt(sample, name)
-            if doubt.unlike is not None:
-                said = f"does not look like the {name} you have"
-                if self.choice.review == "strict":
-                    sample = said
+            check = EnrolmentCheck(None, None) if isinstance(sample, str) else await self._check(sample, name)
+            if check.unlike is not None:
+                reason = f"does not look like the photos enrolled as {name}"
+                if self.settings.review == "strict":
+                    sample = reason
                 elif ask:
-                    raise Problem(409, f"the face in {source} {said}", kind=UNLIKE)
-            taken.append(Taken(source, sample, doubt))
-        samples = [one.sample for one in taken if isinstance(one.sample, Sample)]
+                    raise Problem(409, f"the face in {source} {reason}", kind=UNLIKE)
+            outcomes.append(PhotoOutcome(source, sample, check))
+        samples = [outcome.sample for outcome in outcomes if isinstance(outcome.sample, Sample)]
         if not samples:
-            raise Problem(422, "nobody was enrolled: " + "; ".join(f"{one.source}: {one.sample}" for one in taken))
+            reasons = "; ".join(f"{outcome.source}: {outcome.sample}" for outcome in outcomes)
+            raise Problem(422, f"nobody was enrolled: {reasons}")
         with acting_as(actor):
-            return await self.ask(self.gallery.enroll, name, samples), taken
+            return await self.run_in_thread(self.gallery.enroll, name, samples), outcomes
 
     def close(self) -> None:
-        """Finish what was accepted."""
-        self.looker.close()
-        self._decoder.close()
+        """Finish the requests that were accepted."""
+        self.inference_queue.close()
+        self._decode_pool.close()
         self._threads.shutdown()
 
     async def _decode(self, data: bytes) -> Tensor:
         if len(data) > self.limits.photo_bytes:
-            raise Problem(413, f"a photo may have {self.limits.photo_bytes:,} bytes, and this has {len(data):,}")
-        return await self._decoder.decode(data)
+            raise Problem(
+                413, f"the photo has {len(data):,} bytes; at most {self.limits.photo_bytes:,} are allowed"
+            )
+        return await self._decode_pool.decode(data)
 
-    async def _doubt(self, sample: Sample, name: str) -> Doubt:
-        rule: dict[str, Any] = {"far": self.choice.far, "per": self.choice.per}
-        [doubt] = await self.ask(self.gallery.doubts, name, sample.vector[None], **rule)
-        return doubt
+    async def _check(self, sample: Sample, name: str) -> EnrolmentCheck:
+        far, per, vectors = self.settings.far, self.settings.per, sample.vector[None]
+        [check] = await self.run_in_thread(self.gallery.check_enrolment, name, vectors, far=far, per=per)
+        return check
 
-    def _sample(self, seen: Seen, source: str, face: int | None) -> Sample | str:
+    def _review(self, photo: PhotoFaces, source: str, face: int | None) -> Sample | str:
         if face is not None:
-            if not 1 <= face <= len(seen.faces):
-                return f"there is no face {face}, as {len(seen.faces)} were found"
+            if not 1 <= face <= len(photo.faces):
+                return f"face {face} does not exist; the photo has {len(photo.faces)} faces"
             row = slice(face - 1, face)
-            seen = seen._replace(faces=seen.faces[row], crops=seen.crops[row], vectors=seen.vectors[row])
-            seen = seen._replace(without_vector=())
-        one = self.choice
-        sizes = {"min_size": one.strict_size, "min_sharpness": one.strict_sharpness}
-        return review(seen, source, strict=one.review == "strict", keep=one.keep_crops, **sizes)
+            photo = photo._replace(faces=photo.faces[row], crops=photo.crops[row], vectors=photo.vectors[row])
+            photo = photo._replace(without_vector=())
+        return review(
+            photo,
+            source,
+            strict=self.settings.review == "strict",
+            min_size=self.settings.strict_size,
+            min_sharpness=self.settings.strict_sharpness,
+            keep=self.settings.keep_crops,
+        )
 
-    def _see(self, files: Sequence[Path], photos: Sequence[Tensor]) -> list[Seen]:
-        bounds = {"min_size": self.choice.min_size, "min_score": self.choice.min_score}
-        seen = see(files, photos, self._detector, self._embed, **bounds)
-        self.metrics.looked(len(photos), sum(len(one.faces) for one in seen))
-        return seen
+    def _infer(self, files: Sequence[Path], photos: Sequence[Tensor]) -> list[PhotoFaces]:
+        bounds = {"min_size": self.settings.min_size, "min_score": self.settings.min_score}
+        results = embed_photos(files, photos, self._detector, self._embed, **bounds)
+        self.metrics.batch_done(len(photos), sum(len(photo.faces) for photo in results))
+        return results
 
 
 def _jpeg(photo: Tensor) -> bytes:
-    picture = Image.fromarray(photo.permute(1, 2, 0).numpy())
-    picture.thumbnail((_PREVIEW, _PREVIEW))
+    image = Image.fromarray(photo.permute(1, 2, 0).numpy())
+    image.thumbnail((_PREVIEW_SIDE, _PREVIEW_SIDE))
     stream = io.BytesIO()
-    picture.save(stream, "JPEG", quality=90)
+    image.save(stream, "JPEG", quality=90)
     return stream.getvalue()
 
 
 def base_name(file: str) -> str:
-    """What a photo is called, and no path: the last part of its name, in one line, 200 characters at most."""
+    """A photo's file name without its folders, in one line of at most 200 characters."""
     return printable(PurePosixPath(file.replace("\\", "/")).name)[:200] or "photo"

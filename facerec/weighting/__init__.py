@@ -1,4 +1,4 @@
-"""How much each member of an ensemble counts: moments of its pairs, and weightings that read them."""
+"""Weights of the members of an ensemble: moments of their pairs, and weightings that use them."""
 
 from facerec.weighting.moments import MemberPairs, Moments
 from facerec.weighting.weightings import equal, fisher, inverse_variance, logistic

@@ -1,4 +1,4 @@
-"""How the similarities of several embedders vary together, over all genuine and all impostor pairs."""
+"""Mean and covariance of several embedders' similarities, over all genuine and all impostor pairs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class MemberPairs:
     Frobenius norm of Σ_x u_k(x) u_l(x)ᵀ, from which x = y is taken away.
 
     Args:
-        embeddings: of each member, `float [N, d_k]`, of unit length; what is not quite so is taken as it is.
+        embeddings: of each member, `float [N, d_k]`, of unit length; vectors are not normalised again.
         labels: `int64 [N]`, the identity of each row.
         names: of the members, for messages.
 
@@ -120,12 +120,12 @@ class MemberPairs:
         return self._similarities(*drawn[0]), self._similarities(*drawn[1])
 
     def _similarities(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float64]:
-        found = np.empty((len(left), len(self.names)))
+        similarities = np.empty((len(left), len(self.names)))
         for k, member in enumerate(self._embeddings):
             for part in _chunks(len(left), 2 * member.shape[1]):
                 x, y = (member[self._order[side[part]]].double() for side in (left, right))
-                found[part, k] = (x * y).sum(dim=1).cpu()
-        return found
+                similarities[part, k] = (x * y).sum(dim=1).cpu()
+        return similarities
 
     # Pairs are counted by one more member, which is constantly 1: over the vectors (1, c) the second moment
     # [K+1, K+1] holds the number of pairs, the sum of c and the sum of c cᵀ. Pairs are ordered here, each twice.

@@ -1,6 +1,6 @@
-"""How much each member of an ensemble counts: from pair statistics to weights, 0 or above and of sum 1.
+"""Weightings: from pair statistics to the weights of an ensemble's members, 0 or above and of sum 1.
 
-All of them give a single member the weight 1, whatever it is worth.
+A single member always gets the weight 1.
 """
 
 from collections.abc import Callable
@@ -54,7 +54,7 @@ def logistic(pairs: MemberPairs, limit: int = 200_000, seed: int = 0) -> Weights
 
     Args:
         pairs: of the members.
-        limit: pairs of each kind that are looked at, see `MemberPairs.similarities`.
+        limit: pairs of each kind that are used, see `MemberPairs.similarities`.
         seed: of their drawing; all else is deterministic.
 
     Raises:

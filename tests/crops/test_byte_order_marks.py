@@ -27,7 +27,7 @@ READERS: list[tuple[str, str, Callable[[Path], Any]]] = [
         lambda file: [name for name, _, _ in transfer.read(file, "m")],
     ),
     (
-        "peer.yaml",
+        "external.yaml",
         "weights: a.onnx\nembedding_dim: 2\ncolour: RGB\nmean: 1\nstd: 1\n",
         read_contract,
     ),

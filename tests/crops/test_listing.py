@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from facerec.crops import list_photos
 from facerec.data.folder import folder
-from facerec.evaluation import find_pictures, read_pairs
-from facerec.preparation.cropping import list_photos
-from facerec.recognition.pipeline import list_files
+from facerec.evaluation import find_images, read_pairs
+from facerec.preparation import list_sources
 from facerec.runtime.clutter import in_clutter, is_clutter
 
 PHOTOS = ("Ann/a.jfif", "Ann/b.JPE", "Ann/c", "Ann/d.heic.bak", "Ann/e.jpg", "Bob/a.PNG", "Bob/broken.jpg")
@@ -53,7 +53,7 @@ def album(tmp_path: Path) -> Path:
 
 
 def _below(root: Path) -> list[str]:
-    return [file.relative_to(root).as_posix() for file in list_files(root)]
+    return [file.relative_to(root).as_posix() for file in list_photos(root)]
 
 
 def _of_people(root: Path) -> list[str]:
@@ -65,7 +65,7 @@ def _of_people(root: Path) -> list[str]:
     return [name for file in files if (name := file.relative_to(root).as_posix())[:3] in ("Ann", "Bob")]
 
 
-@pytest.mark.parametrize("listed", [_below, lambda root: list_photos(root, "0/1"), _of_people])
+@pytest.mark.parametrize("listed", [_below, lambda root: list_sources(root, "0/1"), _of_people])
 def test_photos_are_found_by_content_and_clutter_is_not(
     album: Path, listed: Callable[[Path], list[str]], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -82,7 +82,7 @@ def test_photos_are_found_by_content_and_clutter_is_not(
 
 
 def test_a_photo_that_is_named_is_taken(album: Path) -> None:
-    assert list_files(album / "Ann" / "._e.jpg") == [album / "Ann" / "._e.jpg"]
+    assert list_photos(album / "Ann" / "._e.jpg") == [album / "Ann" / "._e.jpg"]
 
 
 def test_pictures_of_pairs_too(album: Path, tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_pictures_of_pairs_too(album: Path, tmp_path: Path) -> None:
     (album / "Ann" / "Ann_0001.TXT").write_text("sorts before the picture")
     pairs = tmp_path / "pairs.txt"
     pairs.write_text("1\nAnn 1 2\nAnn 1 Bob 1\n", encoding="utf-8-sig")  # as editors on Windows write it
-    found, missing = find_pictures(read_pairs([pairs]), album)
+    found, missing = find_images(read_pairs([pairs]), album)
     assert [file.name for file in found.values()] == ["Ann_0001.jfif", "Ann_0002.jpg"]
     assert missing == ["Bob/Bob_0001"]
 

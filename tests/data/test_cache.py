@@ -70,7 +70,7 @@ def test_two_runs_at_a_time_share_one_cache(make_celeba: MakeCeleba, tmp_path: P
 def test_damaged_and_missing_files_are_named_and_counted(make_celeba: MakeCeleba, tmp_path: Path) -> None:
     images, cache = celeba(str(make_celeba()), val_share=0.4), tmp_path / "cache"
     images.files[2].write_bytes(images.files[2].read_bytes()[:100])
-    images.files[5].write_text("this is no picture")
+    images.files[5].write_text("not an image")
     images.files[6].write_bytes(b"")
     with pytest.raises(DataError, match="3 files can not be decoded") as error:
         open_crops(images, cache, 0)
@@ -118,9 +118,9 @@ def test_orl_is_whole_and_upright() -> None:
 
 
 def test_the_centre_square_is_what_is_kept(tmp_path: Path) -> None:
-    picture = np.zeros((60, 100, 3), np.uint8)
-    picture[:, 20:80] = (255, 128, 0)
-    Image.fromarray(picture).save(tmp_path / "wide.png")
+    pixels = np.zeros((60, 100, 3), np.uint8)
+    pixels[:, 20:80] = (255, 128, 0)
+    Image.fromarray(pixels).save(tmp_path / "wide.png")
     crop = crop_file(tmp_path / "wide.png", None)
     assert crop.flatten(1).double().mean(1).tolist() == [255, 128, 0]
 
@@ -140,7 +140,7 @@ def test_formats_decode_to_rgb_bytes(tmp_path: Path, name: str, mode: str) -> No
     assert (V.resize(image, [1, 1])[:, 0, 0].int() - torch.tensor(expected)).abs().max() <= 12
 
 
-def test_pictures_are_turned_upright(tmp_path: Path) -> None:
+def test_photos_are_turned_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was turned by 90°
     Image.new("RGB", (40, 30)).save(tmp_path / "turned.jpg", exif=exif)
@@ -154,7 +154,7 @@ def test_folder_of_people(tmp_path: Path) -> None:
             Image.new("RGB", (50, 50), (person * 30, number * 40, 0)).save(
                 tmp_path / f"person {person}" / f"{number}.{('jpg', 'PNG', 'jpeg', 'webp', 'bmp')[number]}"
             )
-        (tmp_path / f"person {person}" / "notes.txt").write_text("not a picture")
+        (tmp_path / f"person {person}" / "notes.txt").write_text("not an image")
     images = folder(str(tmp_path))
     assert len(images.files) == 40
     assert {split: len(set(images.identities[images.rows(split)])) for split in ("train", "val", "test")} == {
@@ -164,5 +164,5 @@ def test_folder_of_people(tmp_path: Path) -> None:
     }
     with pytest.raises(DataError, match=r"dataset\.root: there is no folder"):
         folder(str(tmp_path / "nowhere"))
-    with pytest.raises(DataError, match=r"dataset\.root: no pictures"):
+    with pytest.raises(DataError, match=r"dataset\.root: no images"):
         folder(str(tmp_path / "person 0"))

@@ -79,13 +79,13 @@ def test_real_subset_counts(real_data: Path) -> None:
 
 
 def _damage(root: Path, what: str) -> None:
-    pictures, identities = root / "img_align_celeba", root / "identity_CelebA.txt"
+    photos, identities = root / "img_align_celeba", root / "identity_CelebA.txt"
     partitions, landmarks = root / "list_eval_partition.txt", root / "list_landmarks_align_celeba.txt"
     match what:
         case "root":
             root.rename(root.with_name("gone"))
-        case "pictures":
-            for file in sorted(pictures.iterdir())[:30]:
+        case "photos":
+            for file in sorted(photos.iterdir())[:30]:
                 file.unlink()
         case "identities":
             identities.unlink()
@@ -105,7 +105,7 @@ def _damage(root: Path, what: str) -> None:
     ("what", "message"),
     [
         ("root", "is missing\nGet CelebA"),
-        ("pictures", "30 of 40 images listed in identity_CelebA.txt are missing, first 000001.jpg"),
+        ("photos", "30 of 40 images listed in identity_CelebA.txt are missing, first 000001.jpg"),
         ("identities", "identity_CelebA.txt is missing"),
         ("empty", "lists no images"),
         ("partition", "3 images are in only one of"),

@@ -42,6 +42,7 @@ def _assert_equal_runs(first: Path, second: Path) -> None:
     assert statistics[0] == statistics[1]
 
 
+@pytest.mark.slow
 def test_two_processes_and_sharded_classes_end_as_one_process(
     run: Callable[..., int], small: list[str], in_folder: Path
 ) -> None:
@@ -56,11 +57,15 @@ def test_two_processes_and_sharded_classes_end_as_one_process(
     _assert_equal_runs(Path("one"), Path("two"))
 
 
+@pytest.mark.slow
 def test_a_sweep_starts_the_processes_of_each_job(in_folder: Path, tiny: list[str]) -> None:
     command = [sys.executable, "-m", "facerec.train", "--multirun", *tiny, *TWO[:2], "trainer.accelerator=cpu"]
     command += ["hydra.sweep.dir=sweep", "loss=normface,cosface", "data.batch_size=4", "loss.shard_classes=true"]
-    subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=True, timeout=240)
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "FACEREC_CACHE": "cache"}
+    done = subprocess.run(command, env=environment, check=True, timeout=240, capture_output=True, text=True)
     assert len(list(in_folder.glob("sweep/*/model/model.yaml"))) == 2
+    assert (done.stdout + done.stderr).count("decoding 72 images") == 1  # by one of the four processes
+    assert [file.suffix for file in sorted(in_folder.glob("cache/crops-*"))].count(".npy") == 1
 
 
 @pytest.mark.parametrize(

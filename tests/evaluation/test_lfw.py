@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from facerec.errors import DataError
-from facerec.evaluation import find_pictures, pair_columns, read_pairs
+from facerec.evaluation import find_images, pair_columns, read_pairs
 
 
 def _written(folder: Path, text: str) -> list[Path]:
@@ -33,7 +33,7 @@ def test_view_1_is_read_as_its_authors_count_it(real_data: Path) -> None:
     pairs = read_pairs([root / "pairsDevTrain.txt", root / "pairsDevTest.txt"])
     assert [sum(pair.fold == fold and pair.same for pair in pairs) for fold in (0, 1)] == [1100, 500]
     assert len(pairs) == 3200
-    found, missing = find_pictures(pairs, root / "images")
+    found, missing = find_images(pairs, root / "images")
     assert missing == []
     assert all(file.is_file() for file in found.values())
 
@@ -57,16 +57,16 @@ def test_a_damaged_list_is_refused_by_line(tmp_path: Path, text: str, message: s
     assert message in str(caught.value)
 
 
-def test_missing_pictures_are_named_and_their_pairs_left_out(tmp_path: Path) -> None:
+def test_missing_images_are_named_and_their_pairs_left_out(tmp_path: Path) -> None:
     pairs = read_pairs(_written(tmp_path, "1\nAnn 1 2\nAnn 1 Bob 1\n"))
     (tmp_path / "Ann").mkdir()
     for name in ("Ann_0001.jpg", "Ann_0002.png"):
         (tmp_path / "Ann" / name).touch()
-    found, missing = find_pictures(pairs, tmp_path)
+    found, missing = find_images(pairs, tmp_path)
     assert missing == ["Bob/Bob_0001"]
     left, right, same, fold = pair_columns(pairs, {name: row for row, name in enumerate(found)})
     assert (left.tolist(), right.tolist(), same.tolist(), fold.tolist()) == ([0], [1], [True], [0])
-    with pytest.raises(DataError, match="none of the 3 pictures"):
-        find_pictures(pairs, tmp_path / "Ann")
+    with pytest.raises(DataError, match="none of the 3 images"):
+        find_images(pairs, tmp_path / "Ann")
     with pytest.raises(DataError, match="there is no folder"):
-        find_pictures(pairs, tmp_path / "nowhere")
+        find_images(pairs, tmp_path / "nowhere")

@@ -13,7 +13,7 @@ from torchvision.transforms.v2 import functional as V
 from facerec.crops import ARCFACE_TEMPLATE, align, read_photo, sharpness
 from facerec.crops.crop_file import crop_file
 from facerec.data.orl import orl
-from facerec.faces import Face, RetinaFaceDetector, WholePhoto, choose
+from facerec.faces import Face, RetinaFaceDetector, WholePhoto, crop_faces
 
 PHOTO = torch.from_numpy(astronaut()).permute(2, 0, 1).contiguous()
 EYES_NOSE_MOUTH = np.array([[203, 101], [247, 103], [224, 126], [203, 139], [246, 141]], np.float32)  # by eye
@@ -27,6 +27,11 @@ def detector() -> RetinaFaceDetector:
 def _one(faces: list[Face]) -> Face:
     assert len(faces) == 1
     return faces[0]
+
+
+def _accepted(detector: RetinaFaceDetector, photo: torch.Tensor) -> list[Face]:
+    [cropped] = crop_faces([Path("photo")], [photo], detector, which="all", min_size=20, min_score=0.8)
+    return cropped.accepted
 
 
 def _apart(face: Face, expected: np.ndarray) -> float:
@@ -48,7 +53,7 @@ def test_face_is_found_where_it_is(detector: RetinaFaceDetector) -> None:
 def test_photos_that_lie_on_their_side(detector: RetinaFaceDetector, quarter: int) -> None:
     upright = align(PHOTO, torch.from_numpy(_one(detector.find([PHOTO])[0]).landmarks)[None])
     photo = torch.rot90(PHOTO, quarter, (1, 2)).contiguous()
-    face = _one(choose(detector.find([photo])[0], "score", 20, 0.8, (512, 512)))
+    face = detector.find([photo])[0][0]
     crop = align(photo, torch.from_numpy(face.landmarks)[None])
     assert (crop.float() - upright.float()).abs().mean() < 8  # the same crop, upright
 
@@ -60,7 +65,7 @@ def test_panorama_with_faces_of_several_sizes(detector: RetinaFaceDetector) -> N
         part = V.resize(PHOTO[:, :256, 128:384], [round(256 * scale)] * 2, antialias=True)
         panorama[:, 50 : 50 + part.shape[1], left : left + part.shape[2]] = part
         places.append((EYES_NOSE_MOUTH - [128, 0]) * scale + [left, 50])
-    faces = choose(detector.find([panorama])[0], "all", 20, 0.8, (1400, 9000))
+    faces = _accepted(detector, panorama)
     assert len(faces) == 4
     for face, place in zip(sorted(faces, key=lambda face: face.box[0]), places, strict=True):
         assert _apart(face, place) < 0.15
@@ -73,13 +78,13 @@ def test_half_a_face_and_none(detector: RetinaFaceDetector) -> None:
     assert _apart(face, EYES_NOSE_MOUTH) < 0.3
     grey = torch.full((3, 480, 640), 128, dtype=torch.uint8)
     noise = torch.randint(0, 256, (3, 480, 640), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    assert [choose(faces, "all", 20, 0.8, (480, 640)) for faces in detector.find([grey, noise])] == [[], []]
+    assert [_accepted(detector, photo) for photo in (grey, noise)] == [[], []]
 
 
 def test_many_faces_and_any_batch(detector: RetinaFaceDetector) -> None:
     head = PHOTO[:, 40:200, 140:310]
     group = head.repeat(1, 3, 5)
-    faces = choose(detector.find([group])[0], "all", 20, 0.8, (480, 850))
+    faces = _accepted(detector, group)
     assert len(faces) == 15
     together = detector.find([PHOTO, group, PHOTO[:, :300]])
     for photo, found in zip([PHOTO, group, PHOTO[:, :300]], together, strict=True):
@@ -128,6 +133,4 @@ def test_group_photos_stay_whole(detector: RetinaFaceDetector, real_data: Path) 
     counted = {"sitcom/photos/bbt1.jpg": 4, "sitcom/photos/bbt4.jpg": 6, "odd/multiface.jpg": 6, "odd/32bit.png": 1}
     for name, count in counted.items():
         photo = read_photo(real_data / "albums" / name)
-        assert len(choose(detector.find([photo])[0], "all", 20, 0.8, (photo.shape[1], photo.shape[2]))) == count, (
-            name
-        )
+        assert len(_accepted(detector, photo)) == count, name

@@ -28,7 +28,7 @@ def _detector(network: str, folder: Path | None, landmarks: str = "detector") ->
     return FaceAlignmentDetector(network, landmarks, where, 32, 0.5, 4, True, "cpu")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("network", ["retinaface", "yunet", "blazeface"])
+@pytest.mark.parametrize("network", ["retinaface", "yunet"])
 def test_detectors_agree_about_a_face(network: str, weights: Path) -> None:
     ours = RetinaFaceDetector(32, 0.5, 4, True).find([PHOTO])[0][0]
     face = _detector(network, weights).find([PHOTO])[0][0]
@@ -43,7 +43,7 @@ def test_detectors_agree_about_a_face(network: str, weights: Path) -> None:
 @pytest.mark.parametrize(
     ("network", "landmarks", "message"),
     [
-        ("dlib", "fan", r"detector\.detector must be one of sfd, retinaface"),
+        ("scrfd", "fan", r"detector\.network must be one of sfd, retinaface, yunet, not 'scrfd'"),
         ("sfd", "detector", r"detector\.landmarks: sfd has no landmarks of its own"),
         ("sfd", "five", r"detector\.landmarks must be fan or detector"),
         (
@@ -128,37 +128,6 @@ def test_s3fd_and_fan_equal_the_package(tmp_path: Path, monkeypatch: pytest.Monk
     points = package.get_landmarks_from_image(photo.permute(1, 2, 0).numpy(), detected_faces=boxes)
     np.testing.assert_allclose(np.array([face.landmarks for face in faces]), five_of_68(np.array(points)), atol=1)
     assert align(photo, torch.from_numpy(np.array([face.landmarks for face in faces]))).shape[0] == len(faces)
-
-
-def _save_scrfd(file: Path) -> None:
-    """A file of the right shape that sees one face, 64 pixels wide, in whatever it is shown."""
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-
-    outputs, nodes = [], []
-    for kind, width in (("score", 1), ("box", 4), ("points", 10)):
-        for stride in (8, 16, 32):
-            values = np.zeros((2 * (640 // stride) ** 2, width), np.float32)
-            if stride == 16:  # row 10, column 20
-                values[2 * (10 * 40 + 20)] = {
-                    "score": [0.9],
-                    "box": [1.5, 2, 2.5, 2],  # left, up, right, down, in strides
-                    "points": [-0.5, -1, 1.5, -1, 0.5, 0, -0.5, 1, 1.5, 1],
-                }[kind]
-            name = f"{kind}{stride}"
-            nodes.append(helper.make_node("Constant", [], [name], value=numpy_helper.from_array(values)))
-            outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, values.shape))
-    picture = helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 3, 640, 640])
-    graph = helper.make_graph(nodes, "scrfd", [picture], outputs)
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), file)
-
-
-def test_scrfd_landmarks_are_decoded(tmp_path: Path) -> None:
-    _save_scrfd(tmp_path / "scrfd_2.5g_bnkps.onnx")
-    face = _detector("scrfd", tmp_path).find([PHOTO])[0][0]
-    assert face.score == pytest.approx(0.9)
-    assert face.box.tolist() == [296, 128, 360, 192]
-    assert face.landmarks.tolist() == [[312, 144], [344, 144], [328, 160], [312, 176], [344, 176]]
 
 
 def test_five_of_68_are_eyes_nose_and_mouth_corners() -> None:

@@ -1,4 +1,4 @@
-"""What tests run in processes of their own: `python child.py enroll|identify FOLDER FIRST COUNT`."""
+"""A child process of the tests: `python child.py enroll|identify FOLDER FIRST COUNT`."""
 
 import sys
 
@@ -8,32 +8,32 @@ from numpy.typing import NDArray
 from facerec.gallery import Gallery, Sample
 from facerec.models import ModelRecord
 
-SPACE = ModelRecord("a1" * 32, 32)
+RECORD = ModelRecord("a1" * 32, 32)
 PER_PERSON = 3
 
 
 def vectors(number: int) -> NDArray[np.float32]:
-    """`float32 [3, 32]`, those of person `number`."""
+    """`float32 [3, 32]`, of person `number`."""
     random = np.random.default_rng(number)
-    made = random.normal(size=32) + 0.3 * random.normal(size=(PER_PERSON, 32))
-    made /= np.linalg.norm(made, axis=1, keepdims=True)
-    return made.astype(np.float32)
+    vectors = random.normal(size=32) + 0.3 * random.normal(size=(PER_PERSON, 32))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors.astype(np.float32)
 
 
-def say(text: object) -> None:
+def report(text: object) -> None:
     print(text, flush=True)
 
 
 def main(task: str, folder: str, first: int, count: int) -> None:
-    with Gallery.open(folder, SPACE) as gallery:
-        say("ready")
+    with Gallery.open(folder, RECORD) as gallery:
+        report("ready")
         for number in range(first, first + count):
             if task == "enroll":
                 gallery.enroll(f"p{number}", [Sample(vector) for vector in vectors(number)])
-                say(number)
+                report(number)
             else:
                 [answer] = gallery.identify(vectors(number % 4)[:1], threshold=0.99)
-                say(answer.person.name if answer.person else None)
+                report(answer.person.name if answer.person else None)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,10 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
+import psycopg
 import pytest
 from numpy.typing import NDArray
 
@@ -21,7 +23,7 @@ STATISTICS = {
     ],
     "calibration": {"slope": 10.0, "intercept": -5.0},
 }
-SPACE = ModelRecord("a1" * 32, DIM, Statistics.from_json(STATISTICS, Path("statistics.json")))
+RECORD = ModelRecord("a1" * 32, DIM, Statistics.from_json(STATISTICS, Path("statistics.json")))
 Faces = Callable[..., NDArray[np.float32]]
 
 
@@ -45,18 +47,19 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def served() -> Iterator[Gallery]:
+def shared_gallery() -> Iterator[Gallery]:
+    """One for all tests that need no server of their own."""
     path = short_folder()
-    with Gallery.open(path / "g", SPACE) as opened:
+    with Gallery.open(path / "g", RECORD) as opened:
         yield opened
     shutil.rmtree(path)
 
 
 @pytest.fixture
-def gallery(served: Gallery) -> Gallery:
+def gallery(shared_gallery: Gallery) -> Gallery:
     """An empty one; its folder is not `folder`."""
-    served.erase(*(person.name for person in served.persons()))
-    return served
+    shared_gallery.erase(*(person.name for person in shared_gallery.persons()))
+    return shared_gallery
 
 
 class TcpServer:
@@ -72,7 +75,17 @@ class TcpServer:
 
     @property
     def url(self) -> str:
-        return f"postgresql://postgres:{self.password}@127.0.0.1:{self.port}/postgres"
+        return self.url_of("postgres")
+
+    def url_of(self, database: str) -> str:
+        return f"postgresql://postgres:{self.password}@127.0.0.1:{self.port}/{database}"
+
+    def create_database(self) -> str:
+        """Returns the URL of a new one."""
+        name = f"test_{uuid4().hex}"
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        return self.url_of(name)
 
     def create(self) -> None:
         secret = self.data.parent / "secret"
@@ -91,6 +104,9 @@ class TcpServer:
         postgres.run("pg_basebackup", "-D", self.data, *options, cwd=self.data.parent)
 
     def start(self) -> None:
+        """Start it unless it runs."""
+        if (self.data / "postmaster.pid").exists():
+            return
         settings = f"-h 127.0.0.1 -p {self.port} -c unix_socket_directories={self.data.parent}"
         log = self.data.parent / f"{self.data.name}.log"
         postgres.run("pg_ctl", "start", "-w", "-D", self.data, "-l", log, "-o", settings, cwd=self.data.parent)
@@ -100,9 +116,9 @@ class TcpServer:
             postgres.run("pg_ctl", "stop", "-w", "-m", mode, "-D", self.data, cwd=self.data.parent)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def make_server() -> Iterator[Callable[[str], TcpServer]]:
-    """Makes servers that are stopped at the end."""
+    """Makes servers that are stopped at the end of the module."""
     path = short_folder()
     postgres.hand_over(path)
     made: list[TcpServer] = []

@@ -17,6 +17,8 @@ from facerec.errors import GalleryError
 from facerec.gallery import Gallery, Sample
 from tests.gallery import child
 
+pytestmark = pytest.mark.server
+
 
 def start(environment: dict[str, str], task: str, folder: Path, first: int, count: int) -> "subprocess.Popen[str]":
     command = [sys.executable, child.__file__, task, str(folder), str(first), str(count)]
@@ -40,7 +42,7 @@ def test_killed_while_enrolling_nothing_acknowledged_is_lost(
     """Twenty processes are killed while they enrol; under every sixth of them the server is killed as well."""
     wait = random.Random(0)
     acknowledged: set[int] = set()
-    with Gallery.open(folder, child.SPACE):  # so that the server outlives the processes
+    with Gallery.open(folder, child.RECORD):  # so that the server outlives the processes
         for round_ in range(20):
             process = start(child_environment, "enroll", folder, 1000 * round_, 1000)
             assert process.stdout is not None
@@ -54,7 +56,7 @@ def test_killed_while_enrolling_nothing_acknowledged_is_lost(
             acknowledged |= {int(line) for line in process.stdout.read().splitlines()}
             process.wait()
             process.stdout.close()
-    with Gallery.open(folder, child.SPACE) as gallery:
+    with Gallery.open(folder, child.RECORD) as gallery:
         persons = {person.name: person.samples for person in gallery.persons()}
         assert {f"p{number}" for number in acknowledged} <= persons.keys()
         assert set(persons.values()) == {child.PER_PERSON}
@@ -72,22 +74,22 @@ def test_killed_while_the_folder_is_made_it_is_made_anew(folder: Path, child_env
         time.sleep(delay)
         process.kill()
         process.communicate()
-    with Gallery.open(folder, child.SPACE) as gallery:
+    with Gallery.open(folder, child.RECORD) as gallery:
         gallery.enroll("p0", [Sample(vector) for vector in child.vectors(0)])
         assert gallery.size() == (1, 3)
 
 
 def test_two_enrol_while_two_identify(folder: Path, child_environment: dict[str, str]) -> None:
-    with Gallery.open(folder, child.SPACE) as gallery:
+    with Gallery.open(folder, child.RECORD) as gallery:
         for number in range(4):
             gallery.enroll(f"p{number}", [Sample(vector) for vector in child.vectors(number)])
         # the two that enrol meet at persons 50..99
         jobs = [("enroll", 0, 100), ("enroll", 50, 100), ("identify", 0, 200), ("identify", 0, 200)]
         processes = [start(child_environment, task, folder, *span) for task, *span in jobs]
-        said = [process.communicate(timeout=120) for process in processes]
-        assert [error for _, error in said] == [""] * 4
+        results = [process.communicate(timeout=120) for process in processes]
+        assert [error for _, error in results] == [""] * 4
         expected = "ready\n" + "".join(f"p{number % 4}\n" for number in range(200))
-        assert [output for output, _ in said[2:]] == [expected, expected]
+        assert [output for output, _ in results[2:]] == [expected, expected]
         assert gallery.size() == (150, 450)
 
 
@@ -101,7 +103,7 @@ def test_a_left_over_server_is_taken_over_and_stopped_by_the_last(
     process.communicate()
     left_over = postmaster(folder)
     assert psutil.pid_exists(left_over)
-    with Gallery.open(folder, child.SPACE) as gallery, Gallery.open(folder, child.SPACE) as second:
+    with Gallery.open(folder, child.RECORD) as gallery, Gallery.open(folder, child.RECORD) as second:
         assert postmaster(folder) == left_over
         assert gallery.size().persons >= 1
         gallery.close()
@@ -112,8 +114,8 @@ def test_a_left_over_server_is_taken_over_and_stopped_by_the_last(
 
 
 def test_a_stale_number_that_is_another_process_does_not_matter(folder: Path) -> None:
-    """After a restart of the machine, or of a container, the number of the old server is soon given anew."""
-    with Gallery.open(folder, child.SPACE) as gallery:
+    """After a restart of the machine, or of a container, the number of the old server is soon used again."""
+    with Gallery.open(folder, child.RECORD) as gallery:
         gallery.enroll("p0", [Sample(vector) for vector in child.vectors(0)])
         file = folder / "postgres" / "postmaster.pid"
         lines = file.read_text().splitlines()
@@ -124,7 +126,7 @@ def test_a_stale_number_that_is_another_process_does_not_matter(folder: Path) ->
 
 
 def test_the_server_of_a_folder_is_started_again(folder: Path) -> None:
-    with Gallery.open(folder, child.SPACE) as gallery:
+    with Gallery.open(folder, child.RECORD) as gallery:
         for number in range(2):
             gallery.enroll(f"p{number}", [Sample(vector) for vector in child.vectors(number)])
             old = kill_server(folder)
@@ -136,9 +138,17 @@ def test_the_server_of_a_folder_is_started_again(folder: Path) -> None:
         assert gallery.size() == (4, 12)
 
 
+def test_a_closed_gallery_starts_no_server(folder: Path) -> None:
+    gallery = Gallery.open(folder, child.RECORD)
+    gallery.close()
+    with pytest.raises(GalleryError, match="was closed"):
+        gallery.size()
+    assert not (folder / "postgres" / "postmaster.pid").exists()
+
+
 def test_a_path_too_long_for_a_socket(folder: Path) -> None:
     deep = folder / ("d" * 60) / ("e" * 60)
-    with Gallery.open(deep, child.SPACE) as gallery:
+    with Gallery.open(deep, child.RECORD) as gallery:
         assert gallery.size() == (0, 0)
         elsewhere = Path(psycopg.conninfo.conninfo_to_dict(gallery._database._url)["host"])  # type: ignore[arg-type]
         assert elsewhere != deep
@@ -146,6 +156,6 @@ def test_a_path_too_long_for_a_socket(folder: Path) -> None:
     if os.geteuid() == 0:
         elsewhere.mkdir()
         os.chown(elsewhere, 1234, 1234)
-        with pytest.raises(GalleryError, match="belongs to somebody else"):
-            Gallery.open(deep, child.SPACE)
+        with pytest.raises(GalleryError, match="belongs to another user"):
+            Gallery.open(deep, child.RECORD)
         elsewhere.rmdir()

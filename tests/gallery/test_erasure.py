@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from facerec.errors import GalleryError
 from facerec.gallery import Gallery, Sample, erasure
-from tests.gallery.conftest import SPACE, TcpServer
+from tests.gallery.conftest import RECORD, TcpServer
 
 Faces = Callable[..., NDArray[np.float32]]
+pytestmark = pytest.mark.server
 NAME, OLD_NAME, PHOTO, NOTE = "Wilhelmina Quux", "Hildegard Zyx", "holiday-of-wilhelmina.jpg", "sits by the window"
 
 
@@ -38,13 +39,13 @@ def fill(gallery: Gallery, faces: Faces) -> NDArray[np.float32]:
     gallery.enroll(OLD_NAME, [Sample(faces(1000, 41)[40], PHOTO, b"\xc7" * 32)])
     gallery.rename(OLD_NAME, NAME)
     gallery.identify(vectors[:3])
-    gallery._database.alone("ANALYZE")
+    gallery._database.run_outside_transaction("ANALYZE")
     return vectors
 
 
 @pytest.fixture
 def filled(folder: Path, faces: Faces) -> Iterator[tuple[Gallery, dict[str, bytes]]]:
-    with Gallery.open(folder, SPACE) as gallery:
+    with Gallery.open(folder, RECORD) as gallery:
         yield gallery, traces(fill(gallery, faces))
 
 
@@ -52,7 +53,7 @@ def test_nothing_of_an_erased_person_is_left_in_any_file(
     filled: tuple[Gallery, dict[str, bytes]], folder: Path
 ) -> None:
     gallery, secrets = filled
-    gallery._database.alone("CHECKPOINT")
+    gallery._database.run_outside_transaction("CHECKPOINT")
     found = holding(folder, secrets)
     assert {what for what, _ in found} == secrets.keys()
     assert any("pg_wal" in file for _, file in found)
@@ -90,7 +91,7 @@ def test_a_server_that_reuses_its_log_is_said_to(make_server: Callable[[str], Tc
     server = make_server("primary")
     server.create()
     server.start()
-    with Gallery.open(server.url, SPACE) as gallery:
+    with Gallery.open(server.url, RECORD) as gallery:
         secrets = traces(fill(gallery, faces))
         assert not gallery.erase(NAME).log_deleted
         tables = {file for _, file in holding(server.data, secrets) if "pg_wal" not in file}

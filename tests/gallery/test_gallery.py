@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from facerec.errors import GalleryError
 from facerec.gallery import Gallery, Sample
 from facerec.models import ModelRecord
-from tests.gallery.conftest import SPACE
+from tests.gallery.conftest import RECORD
 
 Faces = Callable[..., NDArray[np.float32]]
+pytestmark = pytest.mark.server
 
 
 def samples(vectors: NDArray[np.float32]) -> list[Sample]:
@@ -48,7 +49,7 @@ def test_the_similarity_is_exact_whichever_way_it_is_found(gallery: Gallery, fac
     for exact in (True, False):
         for probe, answer in zip(probes, gallery.identify(probes, threshold=0.5, exact=exact), strict=True):
             best = {name: float((vectors @ probe).max()) for name, vectors in stored.items()}
-            name = max(best, key=lambda one: best[one])
+            name = max(best, key=best.__getitem__)
             assert answer.matches[0].name == name
             assert answer.matches[0].similarity == pytest.approx(best[name], abs=1e-6)
 
@@ -65,9 +66,9 @@ def test_the_same_crop_twice_is_one_sample(gallery: Gallery, faces: Faces) -> No
 
 def test_what_is_shown_of_a_person(gallery: Gallery, faces: Faces) -> None:
     gallery.enroll("Ann", [Sample(faces(0)[0], "a.jpg", b"\1" * 32, (1, 2, 30.5, 40), 0.75)])
-    person, [kept] = gallery.show("Ann")
+    person, [sample] = gallery.show("Ann")
     assert (person.name, person.samples) == ("Ann", 1)
-    assert (kept.crop, kept.source, kept.box, kept.score) == ("01" * 32, "a.jpg", (1, 2, 30.5, 40), 0.75)
+    assert (sample.crop, sample.source, sample.box, sample.score) == ("01" * 32, "a.jpg", (1, 2, 30.5, 40), 0.75)
     with pytest.raises(GalleryError, match="Bob: nobody of that name"):
         gallery.show("Bob")
 
@@ -77,7 +78,7 @@ def test_rename_and_merge(gallery: Gallery, faces: Faces) -> None:
     gallery.enroll("Bob", samples(faces(1, 3)))
     gallery.rename("Ann", "Anna")
     assert [(person.name, person.note) for person in gallery.persons()] == [("Anna", "kept"), ("Bob", "")]
-    with pytest.raises(GalleryError, match="Bob: somebody of that name is enrolled; merge"):
+    with pytest.raises(GalleryError, match="Bob: somebody of that name is already enrolled; merge"):
         gallery.rename("Anna", "Bob")
     assert gallery.merge("Bob", "Anna").samples == 5
     assert gallery.size() == (1, 5)
@@ -110,8 +111,8 @@ def test_export_and_import(gallery: Gallery, faces: Faces, tmp_path: Path) -> No
     gallery.erase("Ann", "Bob")
     assert gallery.load(file) == 4
     after = [gallery.show(name)[1] for name in ("Ann", "Bob")]
-    assert [sorted(one[:4] for one in kept) for kept in after] == [
-        sorted(one[:4] for one in kept) for kept in before
+    assert [sorted(sample[:4] for sample in samples) for samples in after] == [
+        sorted(sample[:4] for sample in samples) for samples in before
     ]
     assert gallery.show("Ann")[0].note == "n"
     text = file.read_text()
@@ -166,7 +167,7 @@ def test_a_name_is_one_however_it_is_typed(gallery: Gallery, faces: Faces) -> No
     assert gallery.erase("Zoë", "Zoe\u0308").samples == 2
     # an older facerec stored names as they came
     gallery.enroll("José", samples(faces(0)))
-    gallery._database.alone("UPDATE person SET name = U&'Jose\\0301'")
+    gallery._database.run_outside_transaction("UPDATE person SET name = U&'Jose\\0301'")
     gallery.enroll("José", samples(faces(1)))
     assert [gallery.show(name)[0].name for name in ("Jose\u0301", "José")] == ["Jose\u0301", "José"]
     assert gallery.merge("Jose\u0301", "José").samples == 2
@@ -187,26 +188,26 @@ def test_text_that_cannot_be_stored(gallery: Gallery, faces: Faces) -> None:
     assert gallery.show("Ann")[0].note == ""
 
 
-def test_what_speaks_against_a_name(gallery: Gallery, faces: Faces) -> None:
+def test_signs_of_another_person_before_an_enrolment(gallery: Gallery, faces: Faces) -> None:
     ann, bob = faces(0, 4), faces(1, 4)
     gallery.enroll("Ann", samples(ann[:3]))
     assert gallery.enroll("Bob", samples(bob[:3])).unlike == 0
     probes = np.concatenate([ann[3:], bob[3:], faces(2)])
-    same, other, stranger = gallery.doubts(" Ann", probes)
+    same, other, stranger = gallery.check_enrolment(" Ann", probes)
     assert same == (None, None)
     assert other.looks_like is not None
     assert other.looks_like.name == "Bob"
     assert other.unlike == pytest.approx(float((ann[:3] @ bob[3]).max()), abs=1e-6)
     assert stranger.looks_like is None
     assert stranger.unlike is not None
-    assert [doubt.unlike for doubt in gallery.doubts("Cleo", probes)] == [None] * 3
+    assert [check.unlike for check in gallery.check_enrolment("Cleo", probes)] == [None] * 3
     # one comparison, so the threshold does not grow with the gallery
-    assert gallery.doubts("Ann", ann[3:], far=0.1)[0].unlike is None
-    assert gallery.doubts("Ann", ann[3:], threshold=0.999)[0].unlike is not None
+    assert gallery.check_enrolment("Ann", ann[3:], far=0.1)[0].unlike is None
+    assert gallery.check_enrolment("Ann", ann[3:], threshold=0.999)[0].unlike is not None
     assert gallery.enroll("Ann", samples(probes)).unlike == 2
     assert gallery.enroll("Ann", samples(probes)) == (gallery.show("Ann")[0], 0, 3, 0)
     with pytest.raises(GalleryError, match="a line break"):
-        gallery.doubts("Ann\n", probes)
+        gallery.check_enrolment("Ann\n", probes)
 
 
 def test_an_empty_gallery_knows_nobody(gallery: Gallery, faces: Faces) -> None:
@@ -222,11 +223,11 @@ def test_opened_without_a_model_it_is_looked_after(gallery: Gallery, folder: Pat
         with pytest.raises(GalleryError, match=r"facerec\.evaluate"):
             again.identify(faces(0))
         assert again.identify(faces(0), threshold=0.5)[0].person is not None
-    for given in (None, SPACE):
+    for model in (None, RECORD):
         with pytest.raises(GalleryError, match=rf"{folder}: there is no gallery; .*facerec\.enroll photos=ALBUM"):
-            Gallery.open(folder, given, make=False)
+            Gallery.open(folder, model, make=False)
     with pytest.raises(GalleryError, match="there is no gallery"):
         Gallery.open(folder)
     assert not folder.exists()
-    with pytest.raises(GalleryError, match="can't be given a folder of that name"):
-        Gallery.open(folder / os.fsdecode(b"\xff"), SPACE)
+    with pytest.raises(GalleryError, match="can't use a folder of that name"):
+        Gallery.open(folder / os.fsdecode(b"\xff"), RECORD)

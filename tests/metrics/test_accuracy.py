@@ -43,7 +43,7 @@ def test_people_with_one_sample_distract_but_are_not_asked_for() -> None:
     vectors = torch.tensor([[1.0, 0.0], [0.6, 0.8], [0.6, 0.8]])
     assert accuracy_unseen(vectors[:2], torch.tensor([0, 0])) == 1
     assert accuracy_unseen(vectors, torch.tensor([0, 0, 1])) == 0
-    with pytest.raises(DataError, match="nobody can be named"):
+    with pytest.raises(DataError, match="there is no probe"):
         accuracy_unseen(vectors, torch.arange(3))
 
 

@@ -12,7 +12,7 @@ from facerec.metrics import identification_points, mean_interval, open_set, open
 def _by_hand(
     vectors: NDArray[np.float64], labels: list[int], known: list[bool]
 ) -> tuple[dict[int, tuple[bool, float]], dict[int, float]]:
-    """Per row: whether the nearest prototype is right and how near it is; for strangers how near."""
+    """Per row: whether the nearest prototype is right and how near it is; for non-mated probes how near."""
     seen: dict[int, int] = {}
     enrolled: dict[int, list[NDArray[np.float64]]] = {}
     probes = []
@@ -40,17 +40,17 @@ def test_equals_counting_by_hand(labels: list[int], seed: int, rate: float) -> N
     assume(not all(known) and any(known[row] and labels[row] in labels[:row] for row in range(len(labels))))
     vectors = np.random.default_rng(seed).normal(size=(len(labels), 4))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    named, strangers = _by_hand(vectors, labels, known)
+    named, non_mated = _by_hand(vectors, labels, known)
     asked = torch.from_numpy(vectors), torch.tensor(labels), torch.tensor(known)
     probes = open_set_probes(*asked)
     assert probes.rows.tolist() == list(named)
     assert probes.right.tolist() == [right for right, _ in named.values()]
     np.testing.assert_allclose(probes.similarity, [near for _, near in named.values()], atol=1e-12)
-    assert probes.stranger_rows.tolist() == list(strangers)
-    np.testing.assert_allclose(probes.stranger_similarity, list(strangers.values()), atol=1e-12)
+    assert probes.non_mated_rows.tolist() == list(non_mated)
+    np.testing.assert_allclose(probes.non_mated_similarity, list(non_mated.values()), atol=1e-12)
 
     (point,) = open_set(*asked, rates=[rate])
-    nearness = probes.stranger_similarity.numpy()
+    nearness = probes.non_mated_similarity.numpy()
     assert point.target_fpir == rate
     assert point.fpir == np.mean(nearness >= point.threshold) <= rate
     found = probes.right.numpy() & (probes.similarity.numpy() >= point.threshold)
@@ -90,7 +90,7 @@ def test_without_a_threshold_it_is_closed_set_accuracy_and_probes_give_intervals
     interval = mean_interval(probes.identified(strict.threshold), labels[probes.rows], resamples=200)
     assert interval.value == pytest.approx(strict.dir, abs=1e-12)
     assert interval.low < interval.value < interval.high
-    alarms = mean_interval(probes.alarms(strict.threshold), labels[probes.stranger_rows], resamples=200)
+    alarms = mean_interval(probes.alarms(strict.threshold), labels[probes.non_mated_rows], resamples=200)
     assert alarms.value == pytest.approx(strict.fpir, abs=1e-12)
 
 
@@ -98,9 +98,9 @@ def test_faults_are_named() -> None:
     vectors, labels = torch.eye(4), torch.tensor([0, 0, 1, 1])
     with pytest.raises(DataError, match="1 identities are known in part, such as label 1"):
         open_set(vectors, labels, torch.tensor([True, True, True, False]))
-    with pytest.raises(DataError, match="no stranger can ask"):
+    with pytest.raises(DataError, match="no non-mated probe"):
         open_set(vectors, labels, torch.ones(4).bool())
-    with pytest.raises(DataError, match="nobody can be named"):
+    with pytest.raises(DataError, match="there is no probe"):
         open_set(vectors, labels, torch.zeros(4).bool())
     with pytest.raises(DataError, match="4 of 4 embeddings are not finite"):
         open_set(vectors / 0, labels, labels == 0)

@@ -66,10 +66,10 @@ def _many(device: str) -> tuple[Tensor, Tensor]:
     return vectors.to(device), labels.to(device)
 
 
-NEEDS_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+GPU = (pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"))
 
 
-@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=NEEDS_GPU)])
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=GPU)])
 def test_several_blocks_by_default(device: str) -> None:
     vectors, labels = (part.cpu() for part in _many(device))
     similarity = (vectors @ vectors.T)[*torch.triu_indices(3_000, 3_000, 1)].clamp(-1, 1)

@@ -41,7 +41,7 @@ class Corners(CropModel):
 
 
 def embed(cache: Path, embedder: CropModel, rows: NDArray[np.int64] = ROWS, **changes: Any) -> Tensor:
-    options: dict[str, Any] = {"key": "k", "batch_size": 100, "device": "cpu", **changes}
+    options: dict[str, Any] = {"key": "k", "batch_size": 100, **changes}
     return embed_rows(embedder, CROPS, rows, cache=cache, **options)
 
 
@@ -71,7 +71,7 @@ def test_a_resnet_from_a_memory_map(tmp_path: Path) -> None:
     crops = np.load(tmp_path / "crops.npy", mmap_mode="r")
     torch.manual_seed(0)
     resnet = Embedder(ResNet(18, embedding_dim=8, stem="imagenet"), (120, 110, 100), (70, 70, 70))
-    options: dict[str, Any] = {"cache": tmp_path, "key": "r", "batch_size": 2, "device": torch.device("cpu")}
+    options: dict[str, Any] = {"cache": tmp_path, "key": "r", "batch_size": 2}
     first = embed_rows(resnet, crops, np.array([5, 0, 3]), **options)
     torch.testing.assert_close(first, resnet.embed(CROPS[[5, 0, 3]]), atol=1e-5, rtol=0)
     assert torch.equal(embed_rows(resnet, crops, np.array([5, 0, 3]), **options), first)
@@ -156,7 +156,7 @@ def test_a_full_disk_is_said_and_leaves_no_half_part(tmp_path: Path) -> None:
 
 
 def test_wrong_crops_and_batches_are_refused(tmp_path: Path) -> None:
-    options: dict[str, Any] = {"cache": tmp_path, "key": "k", "device": "cpu"}
+    options: dict[str, Any] = {"cache": tmp_path, "key": "k"}
     floats: Any = CROPS.astype(np.float32)
     with pytest.raises(ValueError, match="uint8"):
         embed_rows(Corners(), floats, ROWS, batch_size=8, **options)

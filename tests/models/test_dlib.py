@@ -1,4 +1,4 @@
-"""dlib's network through the ONNX door, against the same written in torch."""
+"""dlib's network as an external ONNX model, against the same network written in torch."""
 
 import json
 import runpy
@@ -14,8 +14,8 @@ from facerec.crops.align import ARCFACE_TEMPLATE
 from facerec.models import open_model
 
 ROOT = Path(__file__).parents[2]
-SCRIPT = runpy.run_path(str(ROOT / "experiments" / "peer_dlib.py"))
-PACKAGE = ROOT / "outputs/peer/node_modules/@vladmandic/face-api/model"
+SCRIPT = runpy.run_path(str(ROOT / "benchmarks" / "dlib_model.py"))
+PACKAGE = ROOT / "outputs/npm/node_modules/@vladmandic/face-api/model"
 MANIFEST = "face_recognition_model-weights_manifest.json"
 
 
@@ -86,14 +86,12 @@ def made_up(folder: Path) -> Path:
 def test_it_embeds_as_the_same_network_in_torch(real: bool, tmp_path: Path) -> None:
     manifest = PACKAGE / MANIFEST if real else made_up(tmp_path)
     if not manifest.exists():
-        pytest.skip(
-            f"{PACKAGE} is missing: npm install --prefix outputs/peer --ignore-scripts @vladmandic/face-api"
-        )
-    SCRIPT["main"](manifest, tmp_path / "peer")
+        pytest.skip(f"{PACKAGE} is missing: npm install --prefix outputs/npm --ignore-scripts @vladmandic/face-api")
+    SCRIPT["main"](manifest, tmp_path / "dlib")
     crops = torch.from_numpy(np.random.default_rng(1).integers(0, 256, (3, 3, 112, 112), dtype=np.uint8))
     weights = {name: torch.from_numpy(values) for name, values in SCRIPT["read_weights"](manifest).items()}
     expected = F.normalize(forward(weights, cut(crops)))
-    found = open_model(tmp_path / "peer" / "peer.yaml").embed(crops)
+    found = open_model(tmp_path / "dlib" / "dlib.yaml").embed(crops)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
     assert found.shape == (3, 128)
 

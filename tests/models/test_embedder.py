@@ -190,9 +190,9 @@ def wrong_crops() -> Iterator[tuple[Tensor, str]]:
 
 @pytest.mark.parametrize(("images", "message"), list(wrong_crops()))
 def test_anything_but_uint8_crops_is_refused_by_every_door(small: Embedder, images: Tensor, message: str) -> None:
-    for door in (small, small.features, small.embed, lambda crops: small.embed(crops.numpy())):
+    for embed in (small, small.features, small.embed, lambda crops: small.embed(crops.numpy())):
         with pytest.raises(ValueError, match=message):
-            door(images)
+            embed(images)
 
 
 @pytest.mark.parametrize("batch_size", [0, -1])

@@ -106,9 +106,9 @@ def test_embeddings_are_float32_and_unit_under_autocast(ensemble: Ensemble) -> N
 
 
 def test_anything_but_uint8_crops_is_refused(ensemble: Ensemble) -> None:
-    for door in (ensemble, ensemble.embed):
+    for embed in (ensemble, ensemble.embed):
         with pytest.raises(ValueError, match="uint8"):
-            door(torch.zeros(1, 3, 112, 112))
+            embed(torch.zeros(1, 3, 112, 112))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -18,8 +19,8 @@ from facerec.errors import GalleryError, ModelError
 from facerec.faces import Face
 from facerec.gallery import Gallery, Sample
 from facerec.models import open_model
-from facerec.recognition.pipeline import NO_VECTOR, see
-from facerec.recognition.review import review
+from facerec.recognition import NO_VECTOR, embed_photos, review
+from tests.gallery.conftest import short_folder
 
 DIM = 6
 TERMS = {"weights": "net.onnx", "embedding_dim": DIM, "colour": "BGR", "mean": 127.5, "std": 128}
@@ -83,10 +84,10 @@ def matrix(seed: int = 0) -> Matrix:
 def written(folder: Path, **changes: Any) -> Path:
     """A contract in the folder."""
     terms = {**TERMS, **changes}
-    (folder / "peer.yaml").write_text(
+    (folder / "external.yaml").write_text(
         yaml.safe_dump({key: value for key, value in terms.items() if value is not None})
     )
-    return folder / "peer.yaml"
+    return folder / "external.yaml"
 
 
 @pytest.fixture(params=["N", 1])
@@ -104,31 +105,33 @@ def test_it_embeds_as_its_contract_says(contract: Path) -> None:
     assert open_model(contract).embed(crops[:0]).shape == (0, DIM)
 
 
-def test_a_gallery_of_it(contract: Path, folder: Path) -> None:
+def test_a_gallery_of_it(contract: Path) -> None:
     (contract.parent / "statistics.json").write_text('{"thresholds": [{"far": 0.1, "threshold": 0.9}]}')
     crops = torch.from_numpy(np.random.default_rng(1).integers(0, 256, (2, 3, 1, 1), dtype=np.uint8))
     vectors = open_model(contract).embed(crops.expand(2, 3, 112, 112).contiguous()).numpy()
-    with Gallery.open(folder, contract) as gallery:
+    folder = short_folder()
+    with Gallery.open(folder / "gallery", contract) as gallery:
         gallery.enroll("Ann", [Sample(vectors[0])])
         [answer] = gallery.identify(vectors[:1], far=0.1)
         assert answer.person is not None
         other = open_model(written(contract.parent, colour="RGB"))
         assert other.fingerprint != gallery.model.fingerprint
         with pytest.raises(GalleryError, match=other.fingerprint):
-            Gallery.open(folder, contract)
+            Gallery.open(folder / "gallery", contract)
+    shutil.rmtree(folder)
 
 
 def test_what_is_wrong_with_it_is_said(contract: Path) -> None:
     for changes, message in (
         ({"std": "one"}, "std is missing or of the wrong type"),
         ({"colour": "GRB"}, "colour must be RGB or BGR, not GRB"),
-        ({"weights": "other.onnx"}, r"other\.onnx: is missing or no ONNX model"),
+        ({"weights": "other.onnx"}, r"other\.onnx: is missing or not an ONNX model"),
         ({"mean": True}, "mean is missing or of the wrong type"),
         ({"output": 1}, "output is missing or of the wrong type"),
         ({"output": "other"}, r"output does not fit net\.onnx: there is no output other among vectors"),
         (
             {"embedding_dim": 7},
-            r"peer\.yaml: embedding_dim does not fit net\.onnx: no output holds vectors of 7: vectors \[",
+            r"external\.yaml: embedding_dim does not fit net\.onnx: no output holds vectors of 7: vectors \[",
         ),
     ):
         with pytest.raises(ModelError, match=message):
@@ -138,17 +141,17 @@ def test_what_is_wrong_with_it_is_said(contract: Path) -> None:
 @pytest.mark.parametrize(
     ("network", "message"),
     [
-        ({"batch": 4}, "weights does not fit net.onnx: it wants 4 crops at once"),
-        ({"shape": (3, 160, 160)}, "it wants crops ['N', 3, 160, 160] tensor(float), and is given"),
+        ({"batch": 4}, "weights does not fit net.onnx: it takes 4 crops at once"),
+        ({"shape": (3, 160, 160)}, "it takes crops ['N', 3, 160, 160] tensor(float), but crops are"),
         (
             {"shape": (112, 112, 3), "matrix": np.ones((112, DIM), np.float32)},
-            "it wants crops ['N', 112, 112, 3] tensor(float), and is given",
+            "it takes crops ['N', 112, 112, 3] tensor(float), but crops are",
         ),
-        ({"kind": TensorProto.DOUBLE}, "tensor(double), and is given crops as float32 [N, 3, 112, 112]"),
-        ({"second_input": True}, "boxes ['N', 4] tensor(float), and is given"),
+        ({"kind": TensorProto.DOUBLE}, "tensor(double), but crops are float32 [N, 3, 112, 112]"),
+        ({"second_input": True}, "boxes ['N', 4] tensor(float), but crops are"),
         (
             {"dim": "D", "short": 1},
-            "embedding_dim does not fit net.onnx: vectors is [1, 5] of 1 crops",
+            "embedding_dim does not fit: vectors is [1, 5] of 1 crops",
         ),
         (
             {"outputs": ("norm", "vectors", "twin")},
@@ -183,8 +186,8 @@ def test_weights_in_a_file_of_their_own_are_part_of_its_fingerprint(tmp_path: Pa
         found.add(open_model(written(tmp_path)).fingerprint)
     assert len(found) == 2
     (tmp_path / "net.onnx.data").unlink()
-    with pytest.raises(ModelError, match=r"net\.onnx: is missing or no ONNX model .*net\.onnx\.data"):
-        open_model(tmp_path / "peer.yaml")
+    with pytest.raises(ModelError, match=r"net\.onnx: is missing or not an ONNX model .*net\.onnx\.data"):
+        open_model(tmp_path / "external.yaml")
 
 
 def test_the_fingerprint_of_a_single_file_is_that_of_galleries_in_use(contract: Path) -> None:
@@ -230,7 +233,7 @@ def test_a_face_without_a_vector_is_refused_alone(tmp_path: Path, caplog: pytest
             right = Face(np.array([121, 0, 231, 110], np.float32), points + np.array([122, 0], np.float32), 0.8)
             return [[left, right] for _ in photos]
 
-    seen = see([Path(f"{n}.jpg") for n in "abc"], photos, Halves(), embed, min_size=1, min_score=0)
+    seen = embed_photos([Path(f"{n}.jpg") for n in "abc"], photos, Halves(), embed, min_size=1, min_score=0)
     assert [len(one.faces) for one in seen] == [1, 0, 2]
     assert [len(one.without_vector) for one in seen] == [1, 2, 0]
     assert [one.vectors.shape for one in seen] == [(1, DIM), (0, DIM), (2, DIM)]
@@ -260,10 +263,10 @@ def test_it_is_evaluated_like_a_model_of_ours(
     contract: Path, people: Path, run: Callable[..., int], capfd: pytest.CaptureFixture[str]
 ) -> None:
     before = open_model(contract).fingerprint
-    quick = ["logger=csv", "resamples=50", "data.decode_workers=0", "hydra.run.dir=outputs/peer"]
-    of = ["dataset=folder", f"dataset.root={people}", "dataset.test_share=0.4", "dataset.val_share=0.3"]
-    assert run("evaluate", f"model={contract}", *of, *quick) == 0
-    results = json.loads(Path("outputs/peer/metrics.json").read_text())
+    quick = ["logger=csv", "resamples=50", "data.decode_workers=0", "hydra.run.dir=outputs/external"]
+    dataset = ["dataset=folder", f"dataset.root={people}", "dataset.test_share=0.4", "dataset.val_share=0.3"]
+    assert run("evaluate", f"model={contract}", *dataset, *quick) == 0
+    results = json.loads(Path("outputs/external/metrics.json").read_text())
     assert list(results["systems"]) == ["model"]
     model = open_model(contract)
     assert model.fingerprint == before == results["fingerprint"]

@@ -12,7 +12,7 @@ from facerec.crops import read_photo
 from facerec.data import orl
 from facerec.job import CONFIG_DIR
 
-SCRIPT = Path(__file__).parents[1] / "experiments" / "orl_album.py"
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "orl_album.py"
 
 
 def test_five_people_of_the_test_part_among_as_many_strangers(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from facerec.study.sweep import _show
 from matplotlib.text import Text
 
 from facerec.evaluation import describe_thresholds, takes_thresholds, with_thresholds
@@ -15,6 +14,7 @@ from facerec.models import Statistics, Threshold
 from facerec.report import show_table, show_weights
 from facerec.report.evaluation import show_evaluation
 from facerec.report.plots import as_data_uri, draw_histograms, draw_roc
+from facerec.study.best import show_jobs
 
 NAME = "x [/b] [red] :cat: $x$"
 
@@ -42,15 +42,15 @@ def test_tables_show_names_as_they_are(tmp_path: Path, capsys: pytest.CaptureFix
     }
     show_evaluation(results, Path(NAME), "thresholds of " + NAME)
     assert shown().count(NAME) == 6
-    of = {"mean": [0.5], "covariance": [[0.1]]}
-    pairs = {split: {"genuine": of, "impostor": of} for split in ("train", "val")}
+    moments = {"mean": [0.5], "covariance": [[0.1]]}
+    pairs = {split: {"genuine": moments, "impostor": moments} for split in ("train", "val")}
     show_weights(
         {"weighting": NAME, "split": "val", "members": [NAME], "weights": [1.0], "pairs": pairs}, Path(NAME)
     )
     assert shown().count(NAME) == 3
     show_table({"val/MAP@R": 0.5}, [], Path(NAME), "Best checkpoint")
     assert shown().count(NAME) == 2
-    _show({NAME: 0.5}, Path(NAME))
+    show_jobs({NAME: 0.5}, Path(NAME))
     assert shown().count(NAME) == 2
 
 
@@ -109,5 +109,5 @@ def test_which_thresholds_a_model_takes(source: Any, changes: dict[str, Any], ta
     )
     kept = with_thresholds(statistics, results)
     assert kept.evaluated_on == OURS
-    assert describe_thresholds(kept, results) == "The model decides with these thresholds."
+    assert describe_thresholds(kept, results) == "The model uses these thresholds."
     assert "an unknown set" in describe_thresholds(replace(statistics, evaluated_on=None), results)

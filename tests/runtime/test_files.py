@@ -7,7 +7,7 @@ import pytest
 
 from facerec.runtime.files import replace_file
 
-# saving whole folders is tested in test_model.py
+# saving whole folders is tested in tests/models/test_store.py
 
 
 def test_a_file_is_replaced_and_nothing_stays_beside(tmp_path: Path) -> None:

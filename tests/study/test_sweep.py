@@ -1,5 +1,7 @@
+import copy
 import hashlib
 import json
+import os
 import re
 import shutil
 import signal
@@ -18,19 +20,40 @@ from facerec.data import folder, orl
 from facerec.data.fingerprint import data_fingerprint, dated_fingerprint
 from facerec.errors import ConfigError
 from facerec.job import CONFIG_DIR
+from facerec.job.sweep_jobs import resolve_job_name
 from facerec.models import Embedder
 from facerec.models.store import save
-from facerec.study.job_names import decisive, job_name
-from facerec.study.sweep import best_run, write_best
+from facerec.runtime.files import replace_file
+from facerec.study.best import best_run, write_best
+from facerec.study.job_names import deciding_config
 
 SWEEP = Path("outputs/faces/resnet18")
-EXPERIMENT = ("--multirun", "experiment=resnet18", "study=faces", "optimizer.lr=1e-3")
+EXPERIMENT = ("--multirun", "experiment=orl/resnet18", "study=faces", "optimizer.lr=1e-3")
 
 
 def jobs(pattern: str) -> list[Path]:
     return sorted(path.parent for path in SWEEP.glob(pattern))
 
 
+@pytest.fixture
+def job(trained: Path, in_folder: Path) -> Path:
+    """The finished job of a sweep of one. Its checkpoints are links: to be replaced, not written."""
+    shutil.copytree(trained / SWEEP, SWEEP, copy_function=_copy)
+    (job,) = jobs("*/inputs.json")
+    return job
+
+
+def _copy(source: str, target: str) -> None:
+    (os.link if source.endswith((".ckpt", ".safetensors")) else shutil.copy2)(source, target)
+
+
+@pytest.fixture
+def given(tiny: list[str]) -> list[str]:
+    """The command that it was finished by."""
+    return [*EXPERIMENT, *tiny, "loss=normface"]
+
+
+@pytest.mark.slow
 def test_a_killed_sweep_goes_on_and_every_job_is_one_run_of_its_group(
     run: Callable[..., int], small: list[str], capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -61,9 +84,9 @@ def test_a_killed_sweep_goes_on_and_every_job_is_one_run_of_its_group(
     names = {job: {log.stem for log in job.glob("wandb/offline-run-*/*.wandb")} for job in (finished, resumed)}
     assert [len(runs) for runs in names.values()] == [1, 1]  # gone on with under the same name
     assert not names[finished] & names[resumed]
-    for job in names:  # the group: all other paths in there go on behind it
+    for job in names:  # the group is the study: all other paths in there go on behind it
         logs = b"".join(log.read_bytes() for log in job.glob("wandb/offline-run-*/*.wandb"))
-        assert re.search(re.escape(str(SWEEP).encode()) + rb"[^/]", logs)
+        assert re.search(re.escape(str(SWEEP.parent).encode()) + rb"[^/]", logs)
 
 
 def test_a_failed_job_is_listed_and_done_again_and_loses_no_other(
@@ -91,31 +114,27 @@ def test_a_failed_job_is_listed_and_done_again_and_loses_no_other(
 
 @pytest.mark.parametrize("damaged", [(), ("last",), ("last", "best")])
 def test_a_job_killed_at_any_moment_goes_on(
-    run: Callable[..., int], tiny: list[str], damaged: tuple[str, ...]
+    run: Callable[..., int], job: Path, given: list[str], damaged: tuple[str, ...]
 ) -> None:
-    given = [*EXPERIMENT, *tiny, "loss=normface"]
-    assert run("train", *given) == 0
-    (job,) = jobs("*/inputs.json")
     metrics = (job / "metrics.json").read_text()
     (job / "inputs.json").write_text("{" if not damaged else "")
     for name in damaged:
         file = job / f"checkpoints/{name}.ckpt"
-        file.write_bytes(file.read_bytes()[:1000])
+        replace_file(file, file.read_bytes()[:1000])
     assert run("train", *given) == 0
     assert json.loads((job / "metrics.json").read_text()) == pytest.approx(json.loads(metrics), abs=1e-6)
 
 
 def test_a_copy_of_the_data_is_not_trained_again_and_other_data_beside_it(
     run: Callable[..., int],
-    tiny: list[str],
+    job: Path,
+    given: list[str],
     people: Path,
     in_folder: Path,
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    given = [*EXPERIMENT, *tiny, "loss=normface"]
-    assert run("train", *given) == 0
-    (first,) = jobs("*/inputs.json")
+    first = job
     copied = Path(shutil.copytree(people, in_folder / "copy" / people.name, copy_function=shutil.copyfile))
     given.append(f"dataset.root={copied}")
     assert run("train", *given) == 0
@@ -140,11 +159,8 @@ def test_a_copy_of_the_data_is_not_trained_again_and_other_data_beside_it(
 
 @pytest.mark.parametrize("half", ["inputs.json", "metrics.json"])
 def test_half_a_file_makes_a_job_unfinished_and_blocks_nothing(
-    run: Callable[..., int], tiny: list[str], half: str, capfd: pytest.CaptureFixture[str]
+    run: Callable[..., int], job: Path, given: list[str], half: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    given = [*EXPERIMENT, *tiny, "loss=normface"]
-    assert run("train", *given) == 0
-    (job,) = jobs("*/inputs.json")
     contents = {name: (job / name).read_text() for name in ("inputs.json", "metrics.json")}
     (job / half).write_text(contents[half][:40])
     (SWEEP / "other").mkdir()
@@ -157,15 +173,14 @@ def test_half_a_file_makes_a_job_unfinished_and_blocks_nothing(
 
 
 def test_a_job_finished_before_data_was_told_apart_by_content_is_recognised(
-    run: Callable[..., int], tiny: list[str], people: Path, capfd: pytest.CaptureFixture[str]
+    run: Callable[..., int], job: Path, given: list[str], people: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    given = [*EXPERIMENT, *tiny, "loss=normface"]
-    assert run("train", *given) == 0
-    (job,) = jobs("*/inputs.json")
     inputs = json.loads((job / "inputs.json").read_text())
     digest = hashlib.sha256(json.dumps(inputs["config"], sort_keys=True).encode()).hexdigest()[:8]
     old = job.rename(SWEEP / f"normface-lr0.001-{digest}")
-    (old / "inputs.json").write_text(json.dumps({**inputs, "data": dated_fingerprint(folder(str(people)))}))
+    moved = {**inputs["config"], "learner": {**inputs["config"]["learner"], "_target_": "facerec.learner.Learner"}}
+    dated = dated_fingerprint(folder(str(people)))
+    (old / "inputs.json").write_text(json.dumps({**inputs, "config": moved, "data": dated}))
     assert run("train", *given) == 0
     assert jobs("*/inputs.json") == [old]
     assert "finished before" in capfd.readouterr().out
@@ -186,23 +201,22 @@ def _finished(name: str, value: float, data: str) -> None:
 
 
 def test_the_best_job_is_written_with_its_reason(in_folder: Path) -> None:
-    cfg = DictConfig({"dataset": {"_target_": "facerec.data.orl"}, "data": {"cache_dir": "cache"}})
-    assert write_best(SWEEP, cfg) == {}
-    with pytest.raises(ConfigError, match=r"resnet18 has no best\.json; run its sweep first: .* study=faces"):
+    images = orl()
+    ours = data_fingerprint(images, Path("cache"))
+    inputs = {"config": {"dataset": {"_target_": "facerec.data.orl"}}, "data": ours}
+    assert write_best(SWEEP, inputs, images) == {}
+    with pytest.raises(ConfigError, match=r"resnet18 has no best\.json; run its sweep first: .*=faces/resnet18"):
         best_run(SWEEP)
-    ours = data_fingerprint(orl(), Path("cache"))
     for job in (("a", 0.5, ours), ("b", 0.75, ours), ("c", 0.25, ours), ("d", 0.9, "celeba")):
         _finished(*job)
     (SWEEP / "unfinished").mkdir()
     (SWEEP / "damaged").mkdir()
     (SWEEP / "damaged/inputs.json").write_text('{"config"')
-    assert list(write_best(SWEEP, cfg)) == ["b", "a", "c"]
+    assert list(write_best(SWEEP, inputs, images)) == ["b", "a", "c"]
     best = json.loads((SWEEP / "best.json").read_text())
     assert best["job"] == "b"
     assert best["reason"] == "highest val/MAP@R of 3 finished jobs: 0.7500, next 0.5000 (a)"
     assert best_run(SWEEP) == SWEEP / "b"
-    cfg.dataset = {"_target_": "facerec.data.folder", "root": "none"}
-    assert write_best(SWEEP, cfg) == {}
 
 
 def _config(*overrides: str) -> DictConfig:
@@ -215,25 +229,39 @@ def _embedder() -> Embedder:
 
 
 def test_jobs_share_a_folder_only_if_they_are_the_same_job(in_folder: Path, people: Path) -> None:
-    name = job_name(_root_=_config())
+    name = resolve_job_name(_root_=_config())
     assert name.startswith("arcface-lr0.001-")
     for same in ("study=other", "logger=csv", "data.cache_dir=elsewhere", "callbacks.progress.refresh_rate=0"):
-        assert job_name(_root_=_config(same)) == name
+        assert resolve_job_name(_root_=_config(same)) == name
     for other in ("seed=1", "loss.m=0.1", "trainer.max_epochs=3", "dataset.seen_share=0.1", "backbone=resnet34"):
-        assert job_name(_root_=_config(other)) != name
+        assert resolve_job_name(_root_=_config(other)) != name
     save("start", _embedder(), statistics={}, origin={})
-    started = job_name(_root_=_config("init_from=start"))
+    started = resolve_job_name(_root_=_config("init_from=start"))
     save("start", _embedder(), statistics={}, origin={})
-    assert len({name, started, job_name(_root_=_config("init_from=start"))}) == 3
+    assert len({name, started, resolve_job_name(_root_=_config("init_from=start"))}) == 3
     for unopened in ("init_from=nowhere", "dataset=folder", "dataset.val_identities=99"):  # for the job to say
-        assert job_name(_root_=_config(unopened)) == job_name(_root_=_config(unopened)) != name
+        assert resolve_job_name(_root_=_config(unopened)) == resolve_job_name(_root_=_config(unopened)) != name
 
 
-@pytest.mark.parametrize(("override", "sharded"), [("seed=0", False), ("loss.shard_classes=true", True)])
-def test_jobs_keep_the_names_from_when_the_head_had_its_own_group(override: str, sharded: bool) -> None:
-    config = decisive(_config(override))
-    assert config["head"] == {"shard": sharded}
-    assert config["loss"].keys() == {"_target_", "m", "scale", "margin_warmup"}
+def test_where_a_class_lies_decides_nothing() -> None:
+    config = _config()
+    moved = copy.deepcopy(config)
+    OmegaConf.set_struct(moved, False)
+    moved.learner._target_ = "facerec.learner.Learner"
+    moved.scheduler._target_ = "facerec.schedules.warm_restarts"
+    del moved.loss.shard_classes
+    moved.head = {"shard": False}
+    assert deciding_config(moved) == deciding_config(config)
+    moved.head.shard = True
+    assert deciding_config(moved) == deciding_config(_config("loss.shard_classes=true")) != deciding_config(config)
+
+
+def test_callbacks_that_change_the_training_decide() -> None:
+    stopping = {"_target_": "pytorch_lightning.callbacks.EarlyStopping", "monitor": "train/loss"}
+    config = _config()
+    OmegaConf.update(config, "callbacks.early_stopping", stopping, force_add=True)
+    assert deciding_config(config)["callbacks"] == {"early_stopping": {**stopping, "_target_": "EarlyStopping"}}
+    assert "callbacks" not in deciding_config(_config())
 
 
 @pytest.mark.parametrize(
@@ -247,6 +275,7 @@ def test_launchers_are_composed(launcher: str) -> None:
     assert OmegaConf.to_container(chosen, resolve=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["processes", "submitit_local"])
 def test_jobs_of_a_launcher_are_those_of_a_serial_sweep(
     in_folder: Path, tiny: list[str], launcher: str, capfd: pytest.CaptureFixture[str]

@@ -1,7 +1,8 @@
-"""Debian's Chromium, driven by Playwright. Tests import `browser`, which is a fixture."""
+"""Debian's Chromium, driven by Playwright; conftest.py has the fixture `browser`."""
 
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwright
 
 CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH: apt-get install chromium")
 SERVICE, EVIL = "faces.example.org", "evil.example.com"  # both are this machine
@@ -22,25 +23,26 @@ FLAGS = [
 expect.set_options(timeout=30_000)  # other work may keep the machine busy
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A running browser, until the end of the block."""
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
 
 
 def complaints(page: Page, *expected: str) -> list[str]:
-    """A list that fills with errors of the page's scripts and content policy, but for what is expected."""
-    said = list[str]()
+    """A list that fills with errors of the page's scripts and content policy, except for the expected ones."""
+    errors = list[str]()
 
     def note(text: str) -> None:
-        if not any(one in text for one in expected):
-            said.append(text)
+        if not any(part in text for part in expected):
+            errors.append(text)
 
     page.on("console", lambda message: note(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: note(str(error)))
-    return said
+    return errors
 
 
 def jpeg(name: str, content: bytes) -> FilePayload:
@@ -48,7 +50,7 @@ def jpeg(name: str, content: bytes) -> FilePayload:
 
 
 def drop(page: Page, *files: Path) -> None:
-    """Drag files in from outside, and let go over the page."""
+    """Drag files in from outside and drop them on the page."""
     page.wait_for_load_state()
     devtools = page.context.new_cdp_session(page)
     data: dict[str, Any] = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
@@ -57,7 +59,7 @@ def drop(page: Page, *files: Path) -> None:
 
 
 def try_out(page: Page, operation: str, photos: Sequence[FilePayload], status: int, **fields: str) -> None:
-    """Ask on the page of the API, with what it fills in by itself, and `fields`."""
+    """Send a request from Swagger UI, with its own defaults and `fields`."""
     method, path = operation.split()
     block = page.locator(f".opblock-{method.lower()}").filter(has=page.locator(f'[data-path="{path}"]'))
     block.locator(".opblock-summary-control").click()
@@ -71,7 +73,7 @@ def try_out(page: Page, operation: str, photos: Sequence[FilePayload], status: i
 
 
 def use_everything(page: Page, party: bytes, ann: Sequence[bytes], folder: Path) -> None:
-    """Press every button of an admin's page once, from an empty gallery to an empty one.
+    """Press every button of an admin's pages once; the gallery is empty before and after.
 
     Args:
         page: at an address of the service; signed in where it has keys.
@@ -86,48 +88,50 @@ def use_everything(page: Page, party: bytes, ann: Sequence[bytes], folder: Path)
     page.goto("/people")
     page.locator("#add-name").fill("Ann")
     page.get_by_label("Photos of this person").set_input_files(
-        [jpeg(f"ann{number}.jpg", one) for number, one in enumerate(ann)]
+        [jpeg(f"ann{number}.jpg", content) for number, content in enumerate(ann)]
     )
     page.get_by_role("button", name="Enrol").click()
-    expect(status).to_contain_text("Ann is enrolled with 2 samples more.")
+    expect(status).to_contain_text("Ann is enrolled with 2 new samples.")
 
     page.goto("/")
-    for _ in range(2):  # the same photo once more is no change to the browser
+    for _ in range(2):  # to the browser, choosing the same photo again is no change
         with page.expect_file_chooser() as choosing:
             page.locator("label.button").click()
         choosing.value.set_files([jpeg("chosen.jpg", party)])
         expect(status).to_contain_text("3 faces found, 1 known, 2 unknown.")
         page.evaluate("document.getElementById('status').textContent = ''")
     drop(page, folder / "party.jpg", folder / "letter.txt", folder / "album")
-    expect(status).to_contain_text("3 faces found, 1 known, 2 unknown. 2 files are no photo.")
+    expect(status).to_contain_text("3 faces found, 1 known, 2 unknown. 2 files are not photos.")
     card = page.get_by_label("Photo party.jpg")
-    for name, place in (("Bea", 0), ("Cleo", 0)):
-        card.get_by_role("button", name="Name face").nth(place).click()
+    for name in ("Bea", "Cleo"):
+        card.get_by_role("button", name="Name face").first.click()
         page.get_by_label("Name", exact=True).fill(name)
         dialog.get_by_role("button", name="Enrol").click()
         expect(status).to_contain_text(f"{name} is enrolled")
     expect(status).to_contain_text("9 known, 0 unknown")
     page.get_by_role("slider").press("End")
-    expect(page.get_by_role("slider")).to_have_attribute("aria-valuetext", "1 stranger in 10,000 searches")
+    expect(page.get_by_role("slider")).to_have_attribute("aria-valuetext", "1 false match in 10,000 searches")
     expect(status).to_contain_text("faces found")
 
     page.get_by_role("link", name="API").click()
     try_out(page, "POST /api/v1/identify", [jpeg("docs.jpg", party)], 200)
-    try_out(page, "POST /api/v1/samples", [jpeg("docs.jpg", ann[1])], 201, name="Ann")  # who has it already
+    try_out(
+        page, "POST /api/v1/samples", [jpeg("docs.jpg", ann[1])], 201, name="Ann"
+    )  # who is enrolled with it already
 
     page.goto("/people")
     page.get_by_role("button", name="Rename Bea").click()
     page.get_by_label("New name").fill("Beate")
     dialog.get_by_role("button", name="Rename").click()
-    expect(status).to_contain_text("Bea is called Beate now.")
+    expect(status).to_contain_text("Bea is now called Beate.")
     page.get_by_role("button", name="Merge Beate").click()
-    page.get_by_label("Into").select_option(label="Cleo")
+    page.get_by_label("Merge into").select_option(label="Cleo")
     dialog.get_by_role("button", name="Merge").click()
-    expect(status).to_contain_text("Beate is Cleo now, with 2 samples.")
+    expect(status).to_contain_text("Beate was merged into Cleo, who now has 2 samples.")
     page.get_by_role("button", name="Erase Ann").click()
     dialog.get_by_role("button", name="Cancel").click()
     for name in ("Ann", "Cleo"):
         page.get_by_role("button", name=f"Erase {name}").click()
-        dialog.get_by_role("button", name="Erase for good").click()
-        expect(status).to_contain_text(f"{name} is erased, with 2 samples.")
+        dialog.get_by_role("button", name="Erase permanently").click()
+        expect(status).to_contain_text(f"{name} was erased, with 2 samples.")
     expect(page.get_by_text("Nobody is enrolled yet.")).to_be_visible()

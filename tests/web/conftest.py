@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import shutil
@@ -12,21 +13,21 @@ from typing import Any
 
 import httpx
 import pytest
-import torch
-from torchvision.io import encode_jpeg
-from torchvision.utils import make_grid
+from PIL import Image
+from playwright.sync_api import Browser
 
 from facerec.data import orl
 from facerec.web.keys import add_key
 from tests.gallery.conftest import short_folder
 from tests.web import fisherfaces
+from tests.web.chromium import chromium
 
-# of people whom the model did not learn
+# ORL people whom the model was not trained on
 ANN, BOB, CLEO = 31, 32, 33
 
 
 class Running:
-    """The job, in a process of its own, as a user starts it."""
+    """`python -m facerec.serve` in its own process, as a user starts it."""
 
     def __init__(self, folder: Path, contract: Path, *overrides: str, log: Path) -> None:
         with socket.socket() as free:
@@ -34,11 +35,11 @@ class Running:
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.folder, self.log = folder, log
-        given = [f"model={contract}", f"gallery.url={folder}", f"port={self.port}", *overrides]
+        arguments = [f"model={contract}", f"gallery.url={folder}", f"port={self.port}", *overrides]
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
         with log.open("ab") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "facerec.serve", *given],
+                [sys.executable, "-m", "facerec.serve", *arguments],
                 env=environment,
                 cwd=folder.parent,
                 stdout=out,
@@ -52,12 +53,12 @@ class Running:
             assert time.monotonic() < end, log.read_text()
             time.sleep(0.1)
 
-    def stop(self, how: int = signal.SIGTERM) -> int:
+    def stop(self, number: int = signal.SIGTERM) -> int:
         self.client.close()
-        if how == signal.SIGINT:  # a terminal sends Ctrl-C to everything that was started in it
-            os.killpg(self.process.pid, how)
+        if number == signal.SIGINT:  # a terminal sends Ctrl-C to the whole process group
+            os.killpg(self.process.pid, number)
         else:
-            self.process.send_signal(how)
+            self.process.send_signal(number)
         return self.process.wait(60)
 
     def _answers(self) -> bool:
@@ -77,64 +78,82 @@ def contract(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def start(contract: Path, tmp_path: Path) -> Iterator[Start]:
-    """Starts services on one new gallery; those that still run are stopped."""
-    folder, running = short_folder(), []
+    """Starts services on one new gallery; at the end those still running are stopped."""
+    folder, services = short_folder(), []
 
     def make(*overrides: str) -> Running:
-        running.append(Running(folder / "g", contract, *overrides, log=tmp_path / "serve.log"))
-        return running[-1]
+        services.append(Running(folder / "g", contract, *overrides, log=tmp_path / "serve.log"))
+        return services[-1]
 
     yield make
-    for one in running:
-        if one.process.poll() is None:
-            one.stop()
+    for service in services:
+        if service.process.poll() is None:
+            service.stop()
     shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
 def served(contract: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """One for all tests that do not mind."""
-    folder = short_folder()
-    one = Running(
-        folder / "g", contract, "limits.rate=100000/minute", log=tmp_path_factory.mktemp("serve") / "serve.log"
-    )
-    yield one
-    assert one.stop() == 0, one.log.read_text()
+    """One service for all tests that need no settings of their own."""
+    folder, log = short_folder(), tmp_path_factory.mktemp("serve") / "serve.log"
+    service = Running(folder / "g", contract, "limits.rate=100000/minute", log=log)
+    yield service
+    assert service.stop() == 0, log.read_text()
     shutil.rmtree(folder)
 
 
 @pytest.fixture
 def service(served: Running) -> Running:
-    """The same, with nobody enrolled."""
+    """The shared service, with nobody enrolled."""
     for person in served.client.get("/api/v1/persons").json():
         served.client.delete(f"/api/v1/persons/{person['id']}").raise_for_status()
     return served
 
 
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
 def photo(person: int, number: int) -> bytes:
-    """A JPEG of an ORL person."""
-    return bytes(encode_jpeg(fisherfaces.doubled(_file(person, number)), 95).numpy())
+    """A JPEG of an ORL person, twice as large as the original."""
+    return _jpeg(_open(person, number))
 
 
-def group(*who: tuple[int, int]) -> bytes:
-    """A JPEG of several."""
-    pictures = [fisherfaces.doubled(_file(*one)) for one in who]
-    return bytes(encode_jpeg(make_grid(pictures, nrow=3, padding=24, pad_value=128).to(torch.uint8), 95).numpy())
+def group(*people: tuple[int, int]) -> bytes:
+    """One JPEG of several people, three in a row."""
+    photos = [_open(*person) for person in people]
+    (width, height), margin = photos[0].size, 24
+    rows = -(-len(photos) // 3)
+    whole = Image.new("L", (3 * (width + margin) + margin, rows * (height + margin) + margin), 128)
+    for index, image in enumerate(photos):
+        row, column = divmod(index, 3)
+        whole.paste(image, (column * (width + margin) + margin, row * (height + margin) + margin))
+    return _jpeg(whole)
 
 
-def _file(person: int, number: int) -> Path:
-    return next(file for file in orl().files if file.parent.name == f"s{person}" and int(file.stem) == number)
+def _open(person: int, number: int) -> Image.Image:
+    files = orl().files
+    file = next(file for file in files if file.parent.name == f"s{person}" and int(file.stem) == number)
+    return fisherfaces.doubled(file)
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=95)
+    return stream.getvalue()
 
 
 @pytest.fixture
 def keys(tmp_path: Path) -> tuple[Path, dict[str, str]]:
-    """A file of keys, and the keys by role."""
+    """A key file, and its keys by role."""
     file = tmp_path / "keys.txt"
     return file, {role: add_key(file, f"the-{role}", role) for role in ("read", "admin")}
 
 
 def enroll(client: httpx.Client, name: str, *photos: bytes, **fields: Any) -> httpx.Response:
-    files = [("photos", (f"{number}.jpg", one, "image/jpeg")) for number, one in enumerate(photos, 1)]
+    files = [("photos", (f"{number}.jpg", content, "image/jpeg")) for number, content in enumerate(photos, 1)]
     return client.post("/api/v1/samples", data={"name": name, **fields}, files=files)
 
 
@@ -143,7 +162,7 @@ def identify(client: httpx.Client, content: bytes, **fields: Any) -> httpx.Respo
 
 
 def check_problem(answer: httpx.Response, status: int) -> str:
-    """It is a problem detail; returns what it says."""
+    """Check that it is a problem detail; returns its sentence."""
     assert answer.status_code == status, answer.text
     assert answer.headers["Content-Type"] == "application/problem+json"
     problem = json.loads(answer.content)

@@ -1,4 +1,4 @@
-"""A recogniser that is made in a second: Fisherfaces of ORL people, as the contract of an ONNX model."""
+"""A model made in a second: Fisherfaces of ORL people, as the contract of an ONNX model."""
 
 import json
 from pathlib import Path
@@ -12,33 +12,35 @@ from hydra.utils import instantiate
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from torch import Tensor
 
-from facerec.crops import align, read_photo
+from facerec.crops import align
 from facerec.data import orl
 from facerec.faces import Detector
 from facerec.job import CONFIG_DIR
 from facerec.models import open_model
 
 DIM = 24
-CELL = 8  # pixels that are averaged
+CELL = 8  # pixels averaged on a side
 
 
-def doubled(file: Path) -> Tensor:
-    """An ORL photo at twice its size, `uint8 [3, 224, 184]`."""
-    return F.interpolate(read_photo(file)[None].float(), scale_factor=2, mode="bilinear").round().to(torch.uint8)[0]
+def doubled(file: Path) -> Image.Image:
+    """An ORL photo at twice its size, 184 by 224 pixels."""
+    with Image.open(file) as image:
+        return image.resize((2 * image.width, 2 * image.height), Image.Resampling.BILINEAR)
 
 
 def detector() -> Detector:
-    """The default one."""
-    made: Detector = instantiate(OmegaConf.load(CONFIG_DIR / "detector" / "retinaface.yaml"))
-    return made
+    """The default detector."""
+    default: Detector = instantiate(OmegaConf.load(CONFIG_DIR / "detector" / "retinaface.yaml"))
+    return default
 
 
 def make(folder: Path, people: int = 24, photos: int = 4) -> Path:
-    """Write the model, measured on half of the people; returns its contract."""
+    """Write the model and its thresholds, measured on a quarter of the people; returns the contract."""
     files, names = _files(people, photos)
     crops = _crops(files)
     grey = F.avg_pool2d(crops.float().mean(1, keepdim=True), CELL).flatten(1).numpy() / 255
@@ -48,8 +50,8 @@ def make(folder: Path, people: int = 24, photos: int = 4) -> Path:
     lda.fit(pca.transform(grey[learn]), names[learn])
     count = min(DIM, int(learn.sum()))
     matrix = np.zeros((grey.shape[1], DIM), np.float32)
-    found = pca.components_.T @ lda.scalings_[:, :count]
-    matrix[:, : found.shape[1]] = found
+    projection = pca.components_.T @ lda.scalings_[:, :count]
+    matrix[:, : projection.shape[1]] = projection
     _write(folder, matrix, -(pca.mean_ @ matrix))
     contract = folder / "model.yaml"
     terms = {"weights": "net.onnx", "embedding_dim": DIM, "colour": "RGB", "mean": 0.0, "std": 255.0}
@@ -65,13 +67,13 @@ def _files(people: int, photos: int) -> tuple[list[Path], NDArray[np.int64]]:
 
 
 def _crops(files: list[Path]) -> Tensor:
-    pictures = [doubled(file) for file in files]
-    found = detector().find(pictures)
-    parts = [
-        align(picture, torch.from_numpy(faces[0].landmarks)[None])
-        for picture, faces in zip(pictures, found, strict=True)
+    photos = [torch.from_numpy(np.array(doubled(file).convert("RGB"))).permute(2, 0, 1) for file in files]
+    faces = detector().find(photos)
+    crops = [
+        align(photo, torch.from_numpy(in_photo[0].landmarks)[None])
+        for photo, in_photo in zip(photos, faces, strict=True)
     ]
-    return torch.cat(parts)
+    return torch.cat(crops)
 
 
 def _measure(similarity: NDArray[np.float32], names: NDArray[np.int64]) -> dict[str, object]:
@@ -97,8 +99,8 @@ def _write(folder: Path, matrix: NDArray[np.float32], bias: NDArray[np.float32])
         numpy_helper.from_array(matrix, "matrix"),
         numpy_helper.from_array(bias.astype(np.float32), "bias"),
     ]
-    given = [helper.make_tensor_value_info("crops", TensorProto.FLOAT, ["N", 3, 112, 112])]
-    made = [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["N", DIM])]
-    graph = helper.make_graph(nodes, "fisherfaces", given, made, constants)
+    inputs = [helper.make_tensor_value_info("crops", TensorProto.FLOAT, ["N", 3, 112, 112])]
+    outputs = [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["N", DIM])]
+    graph = helper.make_graph(nodes, "fisherfaces", inputs, outputs, constants)
     network = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     onnx.save(network, str(folder / "net.onnx"))

@@ -1,4 +1,4 @@
-"""nginx as docs/web.md writes it."""
+"""nginx, configured as in docs/web.md."""
 
 import re
 import shutil
@@ -21,7 +21,7 @@ NAME = "faces.example.org"
 
 @contextmanager
 def nginx(service: Running, folder: Path) -> Iterator[int]:
-    """Runs it in front of a service, with its files in `folder`; gives the port of 127.0.0.1, for https."""
+    """Run it in front of a service, with its files in `folder`; yields its https port on 127.0.0.1."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
@@ -45,10 +45,10 @@ def nginx(service: Running, folder: Path) -> Iterator[int]:
 
 
 def _server_block(port: int, service: Running, folder: Path) -> str:
-    """The one of the page, with a port, a certificate and an address that exist here."""
+    """The server block of the page, with the port, certificate and address of this test."""
     page = (Path(__file__).parents[2] / "docs" / "web.md").read_text()
-    [found] = re.findall(r"^    server \{\n.*?^    \}\n", page, re.DOTALL | re.MULTILINE)
-    block = textwrap.dedent(found)
+    [example] = re.findall(r"^    server \{\n.*?^    \}\n", page, re.DOTALL | re.MULTILINE)
+    block = textwrap.dedent(example)
     for old, new in {
         "listen 443 ssl;": f"listen 127.0.0.1:{port} ssl;",
         "ssl_certificate …; ssl_certificate_key …;": (

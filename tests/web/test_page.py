@@ -1,4 +1,4 @@
-"""The page as people use it, in Debian's Chromium; screenshots lie in outputs/web."""
+"""The page in Debian's Chromium; screenshots go to outputs/web."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,10 +8,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Dialog, Page, expect
 
-from tests.web.chromium import browser, complaints, jpeg, needs_chromium
+from tests.web.chromium import complaints, jpeg, needs_chromium
 from tests.web.conftest import ANN, BOB, CLEO, Running, enroll, group, photo
 
-__all__ = ["browser"]  # a fixture
 pytestmark = needs_chromium
 SHOTS = Path(__file__).parents[2] / "outputs" / "web"
 SIZES = {"desktop": (1200, 900), "phone": (390, 844)}
@@ -19,19 +18,19 @@ SIZES = {"desktop": (1200, 900), "phone": (390, 844)}
 
 @pytest.fixture(params=["desktop", "phone"])
 def page(browser: Browser, service: Running, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A window; anything the console complains of, such as the content policy, fails the test."""
+    """A window; any error on its console, such as of the content policy, fails the test."""
     width, height = SIZES[request.param]
     scheme: Literal["dark", "light"] = "dark" if request.param == "phone" else "light"
     context = browser.new_context(
         base_url=service.url, viewport={"width": width, "height": height}, color_scheme=scheme
     )
-    opened = context.new_page()
-    said = complaints(opened, " 409 ", " 415 ")  # a photo that is none, or somebody else's, is asked for on purpose
-    opened.on("request", lambda asked: said.append(asked.url) if _foreign(asked.url, service) else None)
+    window = context.new_page()
+    errors = complaints(window, " 409 ", " 415 ")  # some tests cause these on purpose
+    window.on("request", lambda sent: errors.append(sent.url) if _foreign(sent.url, service) else None)
     SHOTS.mkdir(parents=True, exist_ok=True)
-    yield opened
+    yield window
     context.close()
-    assert said == []
+    assert errors == []
 
 
 def _foreign(url: str, service: Running) -> bool:
@@ -39,13 +38,13 @@ def _foreign(url: str, service: Running) -> bool:
 
 
 def shoot(page: Page, name: str) -> None:
-    """Keep a picture, and have axe look; nothing may lie beyond the right edge."""
+    """Take a screenshot and run axe; nothing may lie beyond the right edge."""
     width = page.viewport_size["width"] if page.viewport_size else 0
     page.screenshot(path=SHOTS / f"{name}-{'phone' if width < 500 else 'desktop'}.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     violations = Axe().run(page).response["violations"]
-    serious = [one for one in violations if one["impact"] in ("serious", "critical")]
-    assert serious == [], [(one["id"], [node["html"] for node in one["nodes"]]) for one in serious]
+    serious = [violation for violation in violations if violation["impact"] in ("serious", "critical")]
+    assert serious == [], [(fault["id"], [node["html"] for node in fault["nodes"]]) for fault in serious]
 
 
 def test_the_whole_story(page: Page) -> None:
@@ -56,7 +55,7 @@ def test_the_whole_story(page: Page) -> None:
     two = [jpeg(f"ann{n}.jpg", photo(ANN, n)) for n in (1, 2)]
     page.get_by_label("Photos of this person").set_input_files(two)
     page.get_by_role("button", name="Enrol").click()
-    expect(page.locator("#status")).to_contain_text("Ann is enrolled with 2 samples more.")
+    expect(page.locator("#status")).to_contain_text("Ann is enrolled with 2 new samples.")
     shoot(page, "1-people")
 
     page.goto("/")
@@ -80,12 +79,12 @@ def test_the_whole_story(page: Page) -> None:
     expect(dialog).to_contain_text("This removes")
     expect(dialog).to_contain_text("2 samples")
     shoot(page, "6-erasing")
-    dialog.get_by_role("button", name="Erase for good").click()
-    expect(page.locator("#status")).to_contain_text("Ann is erased, with 2 samples.")
+    dialog.get_by_role("button", name="Erase permanently").click()
+    expect(page.locator("#status")).to_contain_text("Ann was erased, with 2 samples.")
     page.get_by_role("button", name="Rename Bea").click()
     page.get_by_label("New name").fill("Beate")
     page.get_by_role("dialog").get_by_role("button", name="Rename").click()
-    expect(page.locator("#status")).to_contain_text("Bea is called Beate now.")
+    expect(page.locator("#status")).to_contain_text("Bea is now called Beate.")
 
     page.goto("/")
     page.get_by_label("Choose photos").set_input_files([picture])
@@ -93,21 +92,23 @@ def test_the_whole_story(page: Page) -> None:
     expect(page.locator(".faces strong").filter(has_text="Ann")).to_have_count(0)
 
 
-def test_a_face_that_is_not_like_the_person_is_asked_about(page: Page, service: Running) -> None:
+def test_a_face_unlike_the_person_needs_confirmation(page: Page, service: Running) -> None:
     enroll(service.client, "Ann", photo(ANN, 1)).raise_for_status()
-    asked: list[str] = []
+    questions: list[str] = []
 
     def answer(box: Dialog) -> None:
-        asked.append(box.message)
-        box.dismiss() if len(asked) == 1 else box.accept()
+        questions.append(box.message)
+        box.dismiss() if len(questions) == 1 else box.accept()
 
     page.on("dialog", answer)
     page.goto("/people")
     page.locator("#add-name").fill("Ann")
     page.get_by_label("Photos of this person").set_input_files([jpeg("bob.jpg", photo(BOB, 1))])
     page.get_by_role("button", name="Enrol").click()
-    expect(page.locator("#status")).to_contain_text("the face in bob.jpg does not look like the Ann you have")
-    assert [one["samples"] for one in service.client.get("/api/v1/persons").json()] == [1]
+    expect(page.locator("#status")).to_contain_text(
+        "the face in bob.jpg does not look like the photos enrolled as Ann"
+    )
+    assert [person["samples"] for person in service.client.get("/api/v1/persons").json()] == [1]
 
     page.goto("/")
     page.get_by_label("Choose photos").set_input_files([jpeg("bob.jpg", photo(BOB, 1))])
@@ -115,24 +116,24 @@ def test_a_face_that_is_not_like_the_person_is_asked_about(page: Page, service: 
     page.get_by_label("Name", exact=True).fill("Ann")
     page.keyboard.press("Enter")
     expect(page.locator("#status")).to_contain_text("Ann is enrolled")
-    assert [one["samples"] for one in service.client.get("/api/v1/persons").json()] == [2]
-    question = "Wait: the face in bob.jpg does not look like the Ann you have. Enrol it all the same?"
-    assert asked == [question, question]
+    assert [person["samples"] for person in service.client.get("/api/v1/persons").json()] == [2]
+    question = "Warning: the face in bob.jpg does not look like the photos enrolled as Ann. Enrol it anyway?"
+    assert questions == [question, question]
 
 
 def test_keyboard_many_photos_threshold_paste_and_camera(page: Page) -> None:
     page.goto("/")
     page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     slider = page.get_by_role("slider")
     slider.focus()
     page.keyboard.press("End")
-    expect(slider).to_have_attribute("aria-valuetext", "1 stranger in 10,000 searches")
+    expect(slider).to_have_attribute("aria-valuetext", "1 false match in 10,000 searches")
     many = [jpeg(f"{n}.jpg", photo(ANN, n)) for n in range(1, 6)]
     many.append(jpeg("broken.jpg", b"no picture"))
     page.get_by_label("Choose photos").set_input_files(many)
-    expect(page.get_by_text("6 of 6 photos read")).to_be_visible()
-    expect(page.get_by_role("alert").filter(has_text="no picture that can be read")).to_be_visible()
+    expect(page.get_by_text("6 of 6 photos processed")).to_be_visible()
+    expect(page.get_by_label("Photo broken.jpg").get_by_role("alert")).to_be_visible()
     expect(page.locator("#status")).to_contain_text("5 faces found")
     page.evaluate(
         """async () => {
@@ -145,7 +146,7 @@ def test_keyboard_many_photos_threshold_paste_and_camera(page: Page) -> None:
     expect(page.get_by_role("heading", name="pasted.jpg")).to_be_visible()
     page.get_by_role("button", name="Use the camera").click()
     expect(page.locator("video")).not_to_have_js_property("videoWidth", 0)
-    page.get_by_role("button", name="Take it").click()
+    page.get_by_role("button", name="Take photo").click()
     expect(page.get_by_role("heading", name="camera.jpg")).to_be_visible()
 
 

@@ -1,9 +1,10 @@
-"""More than the service can take, and a kill."""
+"""Overload, and a kill."""
 
 import threading
 import time
 
 import httpx
+import pytest
 
 from facerec.gallery import Gallery
 from tests.web.conftest import ANN, Running, Start, check_problem, enroll, identify, photo
@@ -11,15 +12,16 @@ from tests.web.conftest import ANN, Running, Start, check_problem, enroll, ident
 PATIENCE = 240  # seconds: other work may keep the machine busy
 
 
-def test_a_full_queue_says_when_to_come_again(start: Start) -> None:
-    one = start("limits.waiting=1", "faces.batch_size=1")
+@pytest.mark.slow
+def test_a_full_queue_says_when_to_retry(start: Start) -> None:
+    service = start("limits.waiting=1", "faces.batch_size=1")
     answers: list[httpx.Response] = []
 
     def both() -> bool:
         return {200, 503} <= {answer.status_code for answer in list(answers)}
 
     def ask() -> None:
-        with httpx.Client(base_url=one.url, timeout=PATIENCE) as client:
+        with httpx.Client(base_url=service.url, timeout=PATIENCE) as client:
             while not both() and time.monotonic() < end:
                 answers.append(identify(client, photo(ANN, 1)))
 
@@ -33,15 +35,15 @@ def test_a_full_queue_says_when_to_come_again(start: Start) -> None:
     full = next(answer for answer in answers if answer.status_code == 503)
     check_problem(full, 503)
     assert full.headers["Retry-After"] == "1"
-    _kill_in_the_middle(one)
+    _kill_in_the_middle(service)
 
 
-def _kill_in_the_middle(one: Running) -> None:
-    """What was acknowledged is there after a kill between, or in, the next enrolments."""
+def _kill_in_the_middle(service: Running) -> None:
+    """What was acknowledged survives a kill between, or during, later enrolments."""
     acknowledged: list[str] = []
 
     def fill() -> None:
-        with httpx.Client(base_url=one.url, timeout=PATIENCE) as client:
+        with httpx.Client(base_url=service.url, timeout=PATIENCE) as client:
             for number in range(100):
                 try:
                     if enroll(client, f"p{number}", photo(31 + number % 10, 1 + number // 10)).is_success:
@@ -53,12 +55,12 @@ def _kill_in_the_middle(one: Running) -> None:
     filling.start()
     while len(acknowledged) < 5 and filling.is_alive():
         time.sleep(0.01)
-    one.process.kill()
+    service.process.kill()
     filling.join()
-    one.process.wait()
+    service.process.wait()
     assert len(acknowledged) >= 5
-    with Gallery.open(one.folder) as gallery:
-        found = {person.name: person.samples for person in gallery.persons()}
-    assert set(acknowledged) <= found.keys()
-    assert set(found.values()) == {1}
-    assert len(found) <= len(acknowledged) + 1  # the one that was under way
+    with Gallery.open(service.folder) as gallery:
+        samples = {person.name: person.samples for person in gallery.persons()}
+    assert set(acknowledged) <= samples.keys()
+    assert set(samples.values()) == {1}
+    assert len(samples) <= len(acknowledged) + 1  # the one in progress

@@ -1,4 +1,4 @@
-"""Photos that a browser can't show, and names that are not as harmless as they look, in Chromium."""
+"""Photos that a browser can't show, and hostile names, in Chromium."""
 
 import io
 
@@ -7,12 +7,11 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, FilePayload, expect
 
-from tests.web.chromium import browser, complaints, jpeg, needs_chromium
+from tests.web.chromium import complaints, jpeg, needs_chromium
 from tests.web.conftest import ANN, BOB, Running, enroll, group, identify, photo
 
-__all__ = ["browser"]  # a fixture
 pytestmark = needs_chromium
-TURNED = 6  # EXIF: lies on its side
+ROTATED = 6  # EXIF orientation: on its side
 HOSTILE = [
     "<b onclick=hack()>Ann</b>",
     "Ann [/b]",
@@ -23,13 +22,13 @@ HOSTILE = [
 
 
 def _saved(kind: str, scale: int = 1) -> bytes:
-    """Ann on her side, with a note to turn her."""
+    """A photo of Ann, stored rotated, with an EXIF orientation."""
     pillow_heif.register_heif_opener()
     stream, exif = io.BytesIO(), Image.Exif()
-    given = Image.open(io.BytesIO(photo(ANN, 1)))
-    picture = given.resize((given.width * scale, given.height * scale))
-    if kind != "HEIF":  # whose writer does not know turns
-        exif[0x0112] = TURNED
+    original = Image.open(io.BytesIO(photo(ANN, 1)))
+    picture = original.resize((original.width * scale, original.height * scale))
+    if kind != "HEIF":  # whose writer does not support it
+        exif[0x0112] = ROTATED
         picture = picture.transpose(Image.Transpose.ROTATE_90)
     picture.save(stream, kind, exif=exif)
     return stream.getvalue()
@@ -38,7 +37,7 @@ def _saved(kind: str, scale: int = 1) -> bytes:
 @pytest.mark.parametrize("kind", ["TIFF", "HEIF", "PNG"])
 def test_faces_are_shown_and_named_in_any_photo(browser: Browser, service: Running, kind: str) -> None:
     page = browser.new_context(base_url=service.url).new_page()
-    said = complaints(page)
+    errors = complaints(page)
     page.goto("/")
     page.get_by_label("Choose photos").set_input_files(
         FilePayload(name=f"ann.{kind.lower()}", mimeType="", buffer=_saved(kind))
@@ -50,13 +49,11 @@ def test_faces_are_shown_and_named_in_any_photo(browser: Browser, service: Runni
     greys = page.locator("#naming-face").evaluate(
         "face => [...face.getContext('2d').getImageData(0, 0, 112, 112).data].filter((_, at) => at % 4 === 0)"
     )
-    assert max(greys) - min(greys) > 100  # a face, and no empty square
+    assert max(greys) - min(greys) > 100  # a face, not an empty square
     page.get_by_label("Name", exact=True).fill("Ann")
     page.get_by_role("dialog").get_by_role("button", name="Enrol").click()
-    expect(page.locator("#status")).to_contain_text(
-        "Ann is enrolled, and the photo was read again. 1 face found, 1 known"
-    )
-    assert said == []
+    expect(page.locator("#status")).to_contain_text("Ann is enrolled. 1 face found, 1 known")
+    assert errors == []
     page.context.close()
 
 
@@ -64,17 +61,17 @@ def test_a_preview_is_a_jpeg_upright(service: Running) -> None:
     content = _saved("TIFF", scale=10)
     answer = service.client.post("/api/v1/preview", files={"photo": ("ann.tiff", content)})
     assert answer.headers["Content-Type"] == "image/jpeg"
-    made = Image.open(io.BytesIO(answer.content))
-    assert made.format == "JPEG"
+    preview = Image.open(io.BytesIO(answer.content))
+    assert preview.format == "JPEG"
     seen = identify(service.client, content).json()
-    assert made.height == 2048
-    assert made.width == pytest.approx(2048 * seen["width"] / seen["height"], abs=1)
+    assert preview.height == 2048
+    assert preview.width == pytest.approx(2048 * seen["width"] / seen["height"], abs=1)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_name_is_text_and_nothing_else(browser: Browser, service: Running, name: str) -> None:
     page = browser.new_context(base_url=service.url).new_page()
-    said = complaints(page, " 409 ", " 422 ")  # also of the content policy, if anything became a script
+    errors = complaints(page, " 409 ", " 422 ")  # also of the content policy, if anything became a script
     enroll(service.client, name, photo(ANN, 1)).raise_for_status()
     ann = service.client.get("/api/v1/persons").json()[0]["id"]
     service.client.patch(f"/api/v1/persons/{ann}", json={"name": name, "note": name}).raise_for_status()
@@ -96,13 +93,13 @@ def test_a_name_is_text_and_nothing_else(browser: Browser, service: Running, nam
     page.locator("#add-name").fill("Bob")
     page.get_by_label("Photos of this person").set_input_files([jpeg("a.jpg", photo(ANN, 1))])
     page.get_by_role("button", name="Enrol").click()
-    expect(page.locator("#status")).to_contain_text(f"enrolled as {name} (from 1.jpg)")
+    expect(page.locator("#status")).to_contain_text(f"enrolled as {name}")
     page.locator("button.rename").click()
-    expect(page.locator("#asking-title")).to_have_text(f"Rename {name}")
+    expect(page.locator("#dialog-title")).to_have_text(f"Rename {name}")
     page.get_by_role("button", name="Cancel").click()
     page.locator("button.erase").click()
-    expect(page.locator("#asking-text")).to_contain_text(f"the name {name} and the note")
-    page.get_by_role("dialog").get_by_role("button", name="Erase for good").click()
-    expect(page.locator("#status")).to_contain_text(f"{name} is erased")
-    assert said == []
+    expect(page.locator("#dialog-text")).to_contain_text(f"the name {name} and the note")
+    page.get_by_role("dialog").get_by_role("button", name="Erase permanently").click()
+    expect(page.locator("#status")).to_contain_text(f"{name} was erased")
+    assert errors == []
     page.context.close()

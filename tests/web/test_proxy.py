@@ -1,17 +1,18 @@
-"""Behind nginx as docs/web.md writes it, on a PostgreSQL server with a replica."""
+"""Behind nginx, configured as in docs/web.md, on a PostgreSQL server with a replica."""
 
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.gallery.conftest import TcpServer, make_server
 from tests.web.conftest import ANN, CLEO, Start, check_problem, enroll, identify, photo
 from tests.web.nginx import NAME, needs_nginx, nginx
 
 __all__ = ["make_server"]  # a fixture
-pytestmark = needs_nginx
+pytestmark = [pytest.mark.slow, needs_nginx]
 
 
 def test_behind_nginx_on_a_server_with_a_replica(
@@ -25,7 +26,7 @@ def test_behind_nginx_on_a_server_with_a_replica(
     primary.start()
     replica.copy_of(primary)
     replica.start()
-    file, of = keys
+    file, key_of = keys
     service = start(
         f"key_file={file}",
         f"hosts=[{NAME},127.0.0.1]",
@@ -41,7 +42,7 @@ def test_behind_nginx_on_a_server_with_a_replica(
     ):
         check_problem(identify(client, photo(ANN, 1)), 401)
         page = {"Origin": f"https://{NAME}", "Sec-Fetch-Site": "same-origin"}
-        entered = client.post("/sign-in", data={"key": of["admin"]}, headers=page)
+        entered = client.post("/sign-in", data={"key": key_of["admin"]}, headers=page)
         assert entered.status_code == 303
         assert "Secure" in entered.headers["Set-Cookie"]
         assert enroll(client, "Ann", photo(ANN, 1), photo(ANN, 2)).status_code == 201

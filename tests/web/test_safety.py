@@ -1,41 +1,76 @@
-"""Who may come in, as whom, and how often."""
+"""Keys, roles, sessions, rates, and requests of other sites."""
 
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
+import uvicorn
 
 from facerec.errors import ConfigError
 from facerec.gallery import Gallery
+from facerec.models import open_model
+from facerec.web.app import build
+from facerec.web.authentication import Authenticator
 from facerec.web.keys import Key, find_key, read_keys
-from tests.web.conftest import ANN, Running, Start, check_problem, photo
+from facerec.web.limits import Limits
+from facerec.web.service import Service, Settings
+from tests.web import fisherfaces
+from tests.web.conftest import ANN, Running, check_problem, photo
+
+SETTINGS = Settings(20, 0.8, 8, "largest", 60, 20, False, 0.01, "search")
+LIMITS = Limits(20_000_000, 50_000_000, 20, 60, 120, 128, 64, "40/minute")
 
 
-def test_keys_roles_sign_in_rate_and_audit(start: Start, keys: tuple[Path, dict[str, str]]) -> None:
-    file, of = keys
-    one = start(f"key_file={file}", "limits.rate=40/minute")
-    reader, admin = ({"Authorization": f"Bearer {of[role]}"} for role in ("read", "admin"))
-    client = one.client
+@pytest.fixture
+def keyed(contract: Path, service: Running, keys: tuple[Path, dict[str, str]]) -> Iterator[httpx.Client]:
+    """A client of another service on the shared gallery, with keys, in a thread of this process."""
+    model = open_model(contract, "cpu")
+    with Gallery.open(service.folder, model) as gallery:
+        second = Service(gallery, fisherfaces.detector(), model.embed, SETTINGS, LIMITS, 1)
+        app = build(second, Authenticator(read_keys(keys[0]), LIMITS.rate), None)
+        server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None))
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            yield client
+        server.should_exit = True
+        thread.join()
+        second.close()
+
+
+def test_keys_roles_sign_in_rate_and_audit(
+    keyed: httpx.Client, service: Running, keys: tuple[Path, dict[str, str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    (file, key_of), client = keys, keyed
+    reader, admin = ({"Authorization": f"Bearer {key_of[role]}"} for role in ("read", "admin"))
     for path in ("/api/v1/persons", "/api/v1/metrics"):
         check_problem(client.get(path), 401)
     check_problem(client.get("/api/v1/persons", headers={"Authorization": "Bearer wrong"}), 401)
     assert client.get("/api/v1/persons", headers=reader).status_code == 200
     files = {"photos": ("a.jpg", photo(ANN, 1), "image/jpeg")}
     check_problem(client.post("/api/v1/samples", headers=reader, data={"name": "Ann"}, files=files), 403)
-    made = client.post("/api/v1/samples", headers=admin, data={"name": "Ann"}, files=files)
-    person = made.json()["person"]["id"]
+    enrolled = client.post("/api/v1/samples", headers=admin, data={"name": "Ann"}, files=files)
+    person = enrolled.json()["person"]["id"]
     check_problem(client.delete(f"/api/v1/persons/{person}", headers=reader), 403)
     assert client.delete(f"/api/v1/persons/{person}", headers=admin).status_code == 200
 
-    # a browser signs in, and gets no more than its key
+    # a browser's session may do what its key may
     assert client.get("/people", headers={"Accept": "text/html"}).headers["Location"] == "/sign-in"
     assert client.post("/sign-in", data={"key": "wrong"}).status_code == 401
-    entered = client.post("/sign-in", data={"key": of["read"]})
+    entered = client.post("/sign-in", data={"key": key_of["read"]})
     cookie = entered.headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
-    assert of["read"] not in cookie
+    assert key_of["read"] not in cookie
     assert "Add a person" not in client.get("/people").text
     check_problem(client.delete(f"/api/v1/persons/{person}"), 403)
     client.post("/sign-out")
@@ -45,28 +80,27 @@ def test_keys_roles_sign_in_rate_and_audit(start: Start, keys: tuple[Path, dict[
     refused = next(answer for answer in answers if answer.status_code != 200)
     check_problem(refused, 429)
     assert int(refused.headers["Retry-After"]) >= 1
-    assert client.get("/api/v1/persons", headers=reader).status_code == 200  # another key has its own
-    with Gallery.open(one.folder) as gallery:
+    assert client.get("/api/v1/persons", headers=reader).status_code == 200  # each key has its own rate
+    with Gallery.open(service.folder) as gallery:
         events = [(event.action, event.actor) for event in gallery.events()]
     assert ("enroll", "key the-admin") in events
     assert ("erase", "key the-admin") in events
-    secrets = of["admin"], of["read"]
-    assert not any(secret in file.read_text() or secret in one.log.read_text() for secret in secrets)
+    assert not any(secret in file.read_text() or secret in caplog.text for secret in key_of.values())
 
 
 def test_keys_are_hashed_and_found(keys: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
-    file, of = keys
+    file, key_of = keys
     assert file.stat().st_mode & 0o077 == 0
     read = read_keys(file)
-    assert find_key(read, of["admin"]) == Key("the-admin", "admin", read[1].digest)
+    assert find_key(read, key_of["admin"]) == Key("the-admin", "admin", read[1].digest)
     assert find_key(read, "") is None
     for content in ("", "ann admin xyz", "ann boss " + "00" * 32, "ann admin 00"):
         (tmp_path / "bad").write_text(content)
         with pytest.raises(ConfigError, match="key_file: "):
             read_keys(tmp_path / "bad")
     command = [sys.executable, "-m", "facerec.web.keys", str(file), "third", "read"]
-    made = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    third = find_key(read_keys(file), made)
+    secret = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    third = find_key(read_keys(file), secret)
     assert third is not None
     assert third.name == "third"
 

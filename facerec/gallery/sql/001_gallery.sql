@@ -1,10 +1,10 @@
--- One gallery a database. `{dim}` is the length of the model's vectors, `{bits}` that of a code.
+-- One gallery for each database. `{dim}` is the length of the model's vectors, `{bits}` that of a code.
 --
--- Shaped so that Citus can spread it (see citus.sql): gallery and event stay on the coordinator, person is a
+-- Citus can distribute it (see citus.sql): gallery and event stay on the coordinator, person is a
 -- reference table, sample and centroid are distributed by person_id and co-located. So every key of theirs
 -- begins with person_id, nothing updates it, and there are no triggers and no sequences.
 
-CREATE TABLE gallery (                        -- one row: whose vectors these are
+CREATE TABLE gallery (                        -- one row: the model of the vectors
     id       smallint PRIMARY KEY DEFAULT 1 CHECK (id = 1),
     model    text NOT NULL,                   -- fingerprint
     dim      integer NOT NULL,
@@ -24,18 +24,18 @@ CREATE TABLE sample (
     vector     vector({dim}) NOT NULL,        -- of unit length
     source     text NOT NULL,                 -- name of the photo, never the photo
     box        real[],                        -- x0, y0, x1, y1 in pixels of the photo
-    score      real,                          -- the finder's
+    score      real,                          -- the detector's
     created    timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (person_id, crop)
 );
 CREATE INDEX sample_crop ON sample (crop);
 
-CREATE TABLE centroid (                       -- the mean direction of a person's samples, in short: see search.py
+CREATE TABLE centroid (                       -- the binary code of a person's mean: see binary_codes.py
     person_id  uuid PRIMARY KEY REFERENCES person (id),
     code       bit({bits}) NOT NULL
 );
 
-CREATE TABLE event (                          -- who did what: neither names nor vectors
+CREATE TABLE event (                          -- the audit: neither names nor vectors
     id         uuid PRIMARY KEY,
     at         timestamptz NOT NULL DEFAULT now(),
     actor      text NOT NULL,
@@ -44,11 +44,11 @@ CREATE TABLE event (                          -- who did what: neither names nor
     samples    integer NOT NULL DEFAULT 0
 );
 
--- a vector is read where its row lies, and is not worth trying to compress
+-- a vector is stored in its row, and can't be compressed
 ALTER TABLE sample ALTER COLUMN vector SET STORAGE PLAIN;
 ALTER TABLE centroid ALTER COLUMN code SET STORAGE PLAIN;
 
--- the planner's statistics would keep copies of names and vectors that erasing could not reach
+-- the planner's statistics would hold copies of names and vectors, which erasing could not reach
 ALTER TABLE person ALTER COLUMN name SET STATISTICS 0;
 ALTER TABLE person ALTER COLUMN note SET STATISTICS 0;
 ALTER TABLE sample ALTER COLUMN vector SET STATISTICS 0;

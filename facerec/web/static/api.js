@@ -1,4 +1,4 @@
-// Speaks to the API; an error carries the sentence of its problem detail.
+// Calls the API; errors carry the detail and type of the problem.
 export async function call(method, path, body) {
   const options = { method, headers: {} };
   if (body instanceof FormData) options.body = body;
@@ -11,13 +11,13 @@ export async function call(method, path, body) {
     try {
       response = await fetch(`/api/v1/${path}`, options);
     } catch {
-      throw new Error("The service can't be reached.");
+      throw new Error("The service can't be reached. Is it still running?");
     }
     if (response.ok) return response.headers.get("Content-Type").startsWith("image/") ? response.blob() : response.json();
     if (response.status === 401) location.assign("/sign-in");
     const wait = Number(response.headers.get("Retry-After"));
     if ([429, 503].includes(response.status) && wait && attempt < 5) {
-      await new Promise((done) => setTimeout(done, Math.min(wait, 10) * 1000));
+      await new Promise((resolve) => setTimeout(resolve, Math.min(wait, 10) * 1000));
       continue;
     }
     const problem = await response.json().catch(() => ({ detail: response.statusText }));
@@ -25,26 +25,26 @@ export async function call(method, path, body) {
   }
 }
 
-// Enrol; people are asked about a face that is not like the person of that name.
+// Enrols; asks for confirmation if a face does not look like the person of that name.
 export async function enrol(form) {
   form.set("ask", "true");
   try {
     return await call("POST", "samples", form);
   } catch (error) {
-    if (error.type !== "urn:facerec:unlike" || !confirm(`Wait: ${error.message}. Enrol it all the same?`)) throw error;
+    if (error.type !== "urn:facerec:unlike" || !confirm(`Warning: ${error.message}. Enrol it anyway?`)) throw error;
     form.delete("ask");
     return call("POST", "samples", form);
   }
 }
 
 export function element(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
+  const node = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
-    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
-    else made.setAttribute(key, value);
+    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    else node.setAttribute(key, value);
   }
-  made.append(...children);
-  return made;
+  node.append(...children);
+  return node;
 }
 
 export const find = (id) => document.getElementById(id);

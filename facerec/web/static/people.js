@@ -1,16 +1,16 @@
 import { call, element, enrol, find } from "./api.js";
 
-let doing = null;
-const counted = (count) => `${count} ${count === 1 ? "sample" : "samples"}`;
+let confirmed = null; // what the dialog does when it is confirmed
+const samplesText = (count, kind = "") => `${count} ${kind}${count === 1 ? "sample" : "samples"}`;
 
-// What was done is said again after the page is new.
-const told = sessionStorage.getItem("told");
-if (told) {
-  find("status").textContent = told;
-  sessionStorage.removeItem("told");
+// The page is reloaded after a change; the message is shown once it is back.
+const message = sessionStorage.getItem("message");
+if (message) {
+  find("status").textContent = message;
+  sessionStorage.removeItem("message");
 }
 function finish(text) {
-  sessionStorage.setItem("told", text);
+  sessionStorage.setItem("message", text);
   location.reload();
 }
 
@@ -20,10 +20,10 @@ find("add")?.addEventListener("submit", async (event) => {
   button.disabled = true;
   find("status").textContent = "Enrolling …";
   try {
-    const done = await enrol(new FormData(event.target));
-    const refused = done.photos.filter((one) => one.problem).map((one) => `${one.photo} was not taken: ${one.problem}.`);
-    const alike = done.photos.filter((one) => one.looks_like).map((one) => `${one.photo} looks like ${one.looks_like}.`);
-    finish([`${done.person.name} is enrolled with ${counted(done.new)} more.`, ...refused, ...alike].join(" "));
+    const enrolled = await enrol(new FormData(event.target));
+    const refused = enrolled.photos.filter((photo) => photo.problem).map((photo) => `${photo.photo} was not used: ${photo.problem}.`);
+    const alike = enrolled.photos.filter((photo) => photo.looks_like).map((photo) => `${photo.photo} also looks like ${photo.looks_like}.`);
+    finish([`${enrolled.person.name} is enrolled with ${samplesText(enrolled.new, "new ")}.`, ...refused, ...alike].join(" "));
   } catch (error) {
     find("status").textContent = error.message;
     button.disabled = false;
@@ -31,29 +31,29 @@ find("add")?.addEventListener("submit", async (event) => {
 });
 
 function ask(title, action, { text = [], rename = null, into = null, danger = false }, work) {
-  find("asking-title").textContent = title;
-  find("asking-text").replaceChildren(...text);
-  find("asking-name-part").hidden = rename === null;
-  find("asking-into-part").hidden = into === null;
-  find("asking-name").value = rename || "";
-  find("asking-name").required = rename !== null;
-  for (const option of find("asking-into").options) option.hidden = option.disabled = option.value === into;
-  find("asking-into").value = [...find("asking-into").options].find((one) => !one.disabled)?.value || "";
-  find("asking-do").textContent = action;
-  find("asking-do").className = danger ? "danger" : "";
-  find("asking-error").textContent = "";
-  doing = work;
-  find("asking").showModal();
+  find("dialog-title").textContent = title;
+  find("dialog-text").replaceChildren(...text);
+  find("dialog-name-part").hidden = rename === null;
+  find("dialog-into-part").hidden = into === null;
+  find("dialog-name").value = rename || "";
+  find("dialog-name").required = rename !== null;
+  for (const option of find("dialog-into").options) option.hidden = option.disabled = option.value === into;
+  find("dialog-into").value = [...find("dialog-into").options].find((option) => !option.disabled)?.value || "";
+  find("dialog-action").textContent = action;
+  find("dialog-action").className = danger ? "danger" : "";
+  find("dialog-error").textContent = "";
+  confirmed = work;
+  find("dialog").showModal();
 }
-find("asking-cancel").addEventListener("click", () => find("asking").close());
-find("asking-form").addEventListener("submit", async (event) => {
+find("dialog-cancel").addEventListener("click", () => find("dialog").close());
+find("dialog-form").addEventListener("submit", async (event) => {
   event.preventDefault();
-  find("asking-do").disabled = true;
+  find("dialog-action").disabled = true;
   try {
-    await doing();
+    await confirmed();
   } catch (error) {
-    find("asking-error").textContent = error.message;
-    find("asking-do").disabled = false;
+    find("dialog-error").textContent = error.message;
+    find("dialog-action").disabled = false;
   }
 });
 
@@ -61,21 +61,21 @@ for (const card of document.querySelectorAll(".person")) {
   const { id, name, samples } = card.dataset;
   card.querySelector(".rename")?.addEventListener("click", () =>
     ask(`Rename ${name}`, "Rename", { rename: name }, async () => {
-      const person = await call("PATCH", `persons/${id}`, { name: find("asking-name").value });
-      finish(`${name} is called ${person.name} now.`);
+      const person = await call("PATCH", `persons/${id}`, { name: find("dialog-name").value });
+      finish(`${name} is now called ${person.name}.`);
     }));
   card.querySelector(".merge")?.addEventListener("click", () =>
-    ask(`Merge ${name}`, "Merge", { into: id, text: [element("p", {}, `All ${counted(Number(samples))} of ${name} go to another person, and the name ${name} is forgotten. This can't be undone.`)] }, async () => {
-      const person = await call("POST", `persons/${id}/merge`, { into: find("asking-into").value });
-      finish(`${name} is ${person.name} now, with ${counted(person.samples)}.`);
+    ask(`Merge ${name}`, "Merge", { into: id, text: [element("p", {}, `All ${samplesText(Number(samples))} of ${name} move to the other person, and ${name} is deleted. This can't be undone.`)] }, async () => {
+      const person = await call("POST", `persons/${id}/merge`, { into: find("dialog-into").value });
+      finish(`${name} was merged into ${person.name}, who now has ${samplesText(person.samples)}.`);
     }));
   card.querySelector(".erase")?.addEventListener("click", () =>
-    ask(`Erase ${name}?`, "Erase for good", { danger: true, text: [
+    ask(`Erase ${name}?`, "Erase permanently", { danger: true, text: [
       element("p", {}, "This removes:"),
-      element("ul", {}, element("li", {}, `the name ${name} and the note`), element("li", {}, `${counted(Number(samples))}: vectors, file names, places in the photos, and kept pictures of the face if there are any`), element("li", {}, "their traces in the files of the database and its log of changes")),
-      element("p", {}, "It can't be undone. Exports, backups and replicas made elsewhere are not reached. The audit log keeps that somebody was erased, without the name."),
+      element("ul", {}, element("li", {}, `the name ${name} and the note`), element("li", {}, `${samplesText(Number(samples))}: embeddings, file names, positions in the photos, and stored face crops`), element("li", {}, "traces of all this in the database's files and write-ahead log")),
+      element("p", {}, "This can't be undone. It does not reach exports, backups or replicas kept elsewhere. The audit log records that somebody was erased, without the name."),
     ] }, async () => {
       const erased = await call("DELETE", `persons/${id}`);
-      finish(`${name} is erased, with ${counted(erased.samples)}.${erased.log_deleted ? "" : " The database server reuses its log of changes, so traces stay there until it is written over."}`);
+      finish(`${name} was erased, with ${samplesText(erased.samples)}.${erased.log_deleted ? "" : " Traces remain in the database server's write-ahead log until it is overwritten."}`);
     }));
 }

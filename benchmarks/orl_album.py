@@ -1,7 +1,7 @@
-"""Lay out an album of ORL people: `python experiments/orl_album.py ALBUM`.
+"""Lay out an album of ORL people: `python benchmarks/orl_album.py ALBUM`.
 
 Of the ten people kept for the test, whom no model was trained on, five are enrolled from five photos each
-(`ALBUM/enroll/PERSON/*.png`); the other five are strangers. `ALBUM/photos` are five group photos of all ten.
+(`ALBUM/enroll/PERSON/*.png`); the other five are not enrolled. `ALBUM/photos` are five group photos of all ten.
 """
 
 import sys
@@ -11,10 +11,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.io import write_png
 from torchvision.utils import make_grid
 
-from facerec.crops import read_photo
+from facerec.crops import encode_png, read_photo
 from facerec.data import orl
 
 PEOPLE, PHOTOS, BACKGROUND = 5, 5, 128  # people enrolled, photos of each
@@ -38,7 +37,7 @@ def main(album: Path) -> None:
         folder = album / "enroll" / str(name)
         folder.mkdir(parents=True, exist_ok=True)
         for number, photo in enumerate(photos[name][:PHOTOS], 1):
-            write_png(photo, str(folder / f"{number}.png"))
+            (folder / f"{number}.png").write_bytes(encode_png(photo))
     (album / "photos").mkdir(exist_ok=True)
     shuffle = np.random.default_rng(0).permutation
     for number in range(PHOTOS):
@@ -46,7 +45,7 @@ def main(album: Path) -> None:
         picture = make_grid(
             [photos[name][PHOTOS + number] for name in group], nrow=5, padding=24, pad_value=BACKGROUND
         )
-        write_png(picture, str(album / "photos" / f"group{number + 1}.png"))
+        (album / "photos" / f"group{number + 1}.png").write_bytes(encode_png(picture))
 
 
 if __name__ == "__main__":

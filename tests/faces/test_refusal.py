@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from facerec.errors import ConfigError
-from facerec.faces import Face, choose, refuse
+from facerec.faces import Face, Which, refusal_reasons
 
 
 def _face(x: float, y: float, side: float, score: float) -> Face:
@@ -19,23 +19,24 @@ FACES = [SURE, SMALL, LARGE, CENTRAL, DOUBTFUL]
     ("which", "kept"),
     [("all", [SURE, LARGE, CENTRAL]), ("largest", [LARGE]), ("most_central", [CENTRAL]), ("score", [SURE])],
 )
-def test_which_faces_count(which: str, kept: list[Face]) -> None:
-    assert choose(FACES, which, 20, 0.8, (200, 300)) == kept  # type: ignore[arg-type]
-    assert choose([], which, 20, 0.8, (200, 300)) == []  # type: ignore[arg-type]
-    assert choose([SMALL, DOUBTFUL], which, 20, 0.8, (200, 300)) == []  # type: ignore[arg-type]
+def test_accepted_faces(which: Which, kept: list[Face]) -> None:
+    reasons = refusal_reasons(FACES, which, 20, 0.8, (200, 300))
+    assert [face for face, reason in zip(FACES, reasons, strict=True) if not reason] == kept
+    assert refusal_reasons([], which, 20, 0.8, (200, 300)) == []
+    assert refusal_reasons([SMALL, DOUBTFUL], which, 20, 0.8, (200, 300)) == ["face too small", "score too low"]
 
 
-def test_of_equals_the_first() -> None:
+@pytest.mark.parametrize("which", ["largest", "most_central", "score"])
+def test_of_equal_faces_the_first_is_accepted(which: Which) -> None:
     twins = [_face(100, 100, 50, 0.9), _face(100, 100, 50, 0.9)]
-    for which in ("largest", "most_central", "score"):
-        assert choose(twins, which, 20, 0.8, (200, 200))[0] is twins[0]
+    assert refusal_reasons(twins, which, 20, 0.8, (200, 200)) == ["", f"not {which}"]
 
 
-def test_reasons_are_told() -> None:
-    reasons = refuse(FACES, "largest", 20, 0.8, (200, 300))
+def test_reasons() -> None:
+    reasons = refusal_reasons(FACES, "largest", 20, 0.8, (200, 300))
     assert reasons == ["not largest", "face too small", "", "not largest", "score too low"]
 
 
 def test_unknown_choice_names_its_key() -> None:
     with pytest.raises(ConfigError, match=r"faces\.which"):
-        choose(FACES, "best", 20, 0.8, (200, 300))  # type: ignore[arg-type]
+        refusal_reasons(FACES, "best", 20, 0.8, (200, 300))  # type: ignore[arg-type]

@@ -1,6 +1,6 @@
-"""The same face from both doors: crops by CelebA's landmarks against crops of `prepare` from the uncropped photos.
+"""How well two crops of a face agree: by CelebA's own landmarks, and by `prepare` from the uncropped photo.
 
-python benchmarks/doors.py CELEBA PREPARED [MODEL …]
+python benchmarks/crop_agreement.py CELEBA PREPARED [MODEL …]
 PREPARED is what `python -m facerec.prepare photos=celeba_wild out=PREPARED faces.which=largest` wrote.
 """
 
@@ -22,22 +22,22 @@ BETWEEN_EYES = float((ARCFACE_TEMPLATE[1] - ARCFACE_TEMPLATE[0]).norm())
 
 
 def registered(fixed: NDArray[np.uint8], moving: NDArray[np.uint8]) -> NDArray[np.float32] | None:
-    """The affine map `[2, 3]` from pixels of one crop to the same points in the other, or None if not found."""
+    """The affine map `[2, 3]` from points of one crop to the same points of the other, or None if there is none."""
     grey = [cv2.cvtColor(crop.transpose(1, 2, 0), cv2.COLOR_RGB2GRAY) for crop in (fixed, moving)]
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 200, 1e-6)
     mask = np.zeros_like(grey[0])
     mask[12:100, 12:100] = 1
     try:
-        likeness, found = cv2.findTransformECC(
+        correlation, transform = cv2.findTransformECC(
             *grey, np.eye(2, 3, dtype=np.float32), cv2.MOTION_AFFINE, criteria, mask, 5
         )
     except cv2.error:
         return None
-    return found if likeness > 0.95 else None
+    return transform if correlation > 0.95 else None
 
 
 def moved(matrix: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Points `[K, 2]` through a `[2, 3]` map."""
+    """Points `[K, 2]`, mapped by `[2, 3]`."""
     return points @ matrix[:, :2].T + matrix[:, 2]
 
 
@@ -49,7 +49,7 @@ def describe(name: str, values: list[float]) -> None:
 
 
 def precision_at_1(queries: torch.Tensor, gallery: torch.Tensor, people: NDArray[np.str_]) -> float:
-    """How often the nearest of the others is the same person; row i is the same photo in both."""
+    """How often the nearest other photo is of the same person; row i is the same photo in both."""
     similarity = queries @ gallery.T
     similarity.fill_diagonal_(-2)
     return float((people[similarity.argmax(1).numpy()] == people).mean())
@@ -62,33 +62,33 @@ def read_official(celeba: Path) -> dict[str, NDArray[np.float32]]:
 
 
 def read_rows(prepared: Path, official: dict[str, NDArray[np.float32]]) -> list[dict[str, Any]]:
-    """The rows of the manifest that have a crop and a place in CelebA's list."""
+    """The rows of the manifest that have a crop, and whose photo is in CelebA's list."""
     rows = pq.read_table(prepared / "manifest").to_pylist()
     return [row for row in rows if row["crop"] and Path(row["source"]).name in official]
 
 
-def matrix(points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The map `[2, 3]` from a picture with these landmarks to its crop."""
+def crop_transform(points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The map `[2, 3]` from an image with these landmarks to its crop."""
     return similarity_transform(torch.from_numpy(points)[None])[0].numpy()
 
 
 def registered_landmarks(celeba: Path, prepared: Path) -> dict[str, NDArray[np.float32]]:
-    """File name → CelebA's landmarks carried over to the uncropped photo, by registering the crops' pixels."""
+    """File name → CelebA's landmarks in the uncropped photo, by registering the two crops."""
     official = read_official(celeba)
-    carried = {}
+    landmarks = {}
     for row in read_rows(prepared, official):
         name = Path(row["source"]).name
-        one = crop_file(celeba / "img_align_celeba" / name, official[name]).numpy()
-        found = registered(one, read_photo(prepared / "crops" / row["crop"]).numpy())
-        if found is not None:
-            in_crop = moved(found, moved(matrix(official[name]), official[name]))
-            there = matrix(np.array(row["landmarks"], np.float32).reshape(5, 2))
-            carried[name] = moved(cv2.invertAffineTransform(there), in_crop)
-    return carried
+        aligned = crop_file(celeba / "img_align_celeba" / name, official[name]).numpy()
+        transform = registered(aligned, read_photo(prepared / "crops" / row["crop"]).numpy())
+        if transform is not None:
+            in_crop = moved(transform, moved(crop_transform(official[name]), official[name]))
+            to_crop = crop_transform(np.array(row["landmarks"], np.float32).reshape(5, 2))
+            landmarks[name] = moved(cv2.invertAffineTransform(to_crop), in_crop)
+    return landmarks
 
 
 def main(celeba: Path, prepared: Path, models: list[str]) -> None:
-    """Print how far apart the two crops of a photo are, and what that does to each model."""
+    """Print how far apart the two crops of a photo are, and how much that matters to each model."""
     official = read_official(celeba)
     rows = read_rows(prepared, official)
     names = [Path(row["source"]).name for row in rows]
@@ -96,15 +96,15 @@ def main(celeba: Path, prepared: Path, models: list[str]) -> None:
     wild = torch.stack([read_photo(prepared / "crops" / row["crop"]) for row in rows])
     template = ARCFACE_TEMPLATE.numpy()
     apart, landmarks = [], []
-    for row, name, one, other in zip(rows, names, aligned.numpy(), wild.numpy(), strict=True):
-        found = registered(one, other)
-        if found is None:
+    for row, name, first, second in zip(rows, names, aligned.numpy(), wild.numpy(), strict=True):
+        transform = registered(first, second)
+        if transform is None:
             print("not registered:", row["source"])
             continue
-        apart.append(float(np.linalg.norm(moved(found, template) - template, axis=1).mean()))
-        there = np.array(row["landmarks"], np.float32).reshape(5, 2)
-        mine, theirs = (moved(matrix(points), points) for points in (there, official[name]))
-        landmarks.append(float(np.linalg.norm(moved(found, theirs) - mine, axis=1).mean()))
+        apart.append(float(np.linalg.norm(moved(transform, template) - template, axis=1).mean()))
+        detected = np.array(row["landmarks"], np.float32).reshape(5, 2)
+        ours, theirs = (moved(crop_transform(points), points) for points in (detected, official[name]))
+        landmarks.append(float(np.linalg.norm(moved(transform, theirs) - ours, axis=1).mean()))
     describe("template points", apart)
     describe("landmarks", landmarks)
     people = np.array([row["person"] for row in rows])

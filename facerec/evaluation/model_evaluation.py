@@ -1,4 +1,4 @@
-"""The whole evaluation of one model on one data set."""
+"""Evaluate one model, with its members and their concatenation, on one data set."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from facerec.data.splits import choose_identities
 from facerec.errors import ModelError
 from facerec.evaluation.hardest import HardPair, hardest_pairs
 from facerec.evaluation.lfw import Lfw, measure_lfw
-from facerec.evaluation.measure import Measured, Sample, compare, measure, slice_figures
-from facerec.evaluation.results import decisions_as_plain, plain, systems_as_plain
+from facerec.evaluation.measure import EvaluationSet, Measured, compare, measure, slice_figures
+from facerec.evaluation.results import decisions_as_plain, figures_as_plain, systems_as_plain
 from facerec.evaluation.slices import by_attribute, by_images_per_identity
 from facerec.evaluation.systems import make_systems
 from facerec.metrics import pair_histograms
@@ -29,13 +29,13 @@ from facerec.weighting import MemberPairs
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What was measured, and what its pictures are drawn from.
+    """What was measured, and what the charts are drawn from.
 
     Attributes:
         results: the content of `metrics.json`.
         measured: each system; the model itself is last.
-        similarities: of the same genuine and impostor pairs under the first two members; None for one member.
-        hardest: of genuine and of impostor pairs, rows of `images`.
+        similarities: of genuine and of impostor pairs, `float64 [P, K]`, a column a member; None for one member.
+        hardest: genuine pairs, then impostor pairs, by rows of `images`.
         images: the data set.
         crops: of its images.
     """
@@ -63,18 +63,18 @@ def evaluate_model(
     cache: Path,
     batch_size: int,
 ) -> Evaluated:
-    """Measure the model on the identities of `split`; those of "val" calibrate it.
+    """Measure the model on the identities of `split`; probabilities are calibrated on those of "val".
 
     Args:
-        model: of an ensemble, its members and their plain concatenation are measured beside it.
+        model: if it is an ensemble, its members and their plain concatenation are measured beside it.
         images: the data set.
         crops: of its images.
         split: "test" or "train".
         attributes: file for slices, see `by_attribute`.
-        lfw: pictures and pairs of LFW.
+        lfw: images and pair lists of LFW.
         fars: false accept rates of pairs to find thresholds for.
         fpirs: false positive identification rates of searches to measure at.
-        resamples: draws behind each interval.
+        resamples: bootstrap draws behind each interval.
         seed: of the draws.
         cache: folder of embeddings.
         batch_size: crops on the device at once.
@@ -87,45 +87,47 @@ def evaluate_model(
     rows, labels = images.rows(split), torch.from_numpy(images.labels())
 
     embedded = embed_splits(model, images, crops, split=split, cache=cache, batch_size=batch_size)
-    for found in embedded.values():
-        for name, embeddings in found.items():
+    for members in embedded.values():
+        for name, embeddings in members.items():
             if not embeddings.isfinite().all():
                 raise ModelError(f"member {name}: embeddings are not finite; train it again or check its contract")
     calibration = make_systems(embedded["val"], weights)
     by_member = embedded[split]
-    systems, ours = make_systems(by_member, weights), labels[rows]
-    sample = Sample(ours, torch.from_numpy(_enrolled(images.identities[rows])))
+    systems = make_systems(by_member, weights)
+    evaluated = EvaluationSet(labels[rows], torch.from_numpy(_enrolled(images.identities[rows])))
     draws = {"resamples": resamples, "seed": seed}
     measured = {}
     for name, embeddings in systems.items():
         pairs = pair_histograms(calibration[name], labels[images.rows("val")])
-        measured[name] = measure(embeddings, sample, pairs, fars=fars, fpirs=fpirs, **draws)
+        measured[name] = measure(embeddings, evaluated, pairs, fars=fars, fpirs=fpirs, **draws)
     last = next(reversed(systems))
-    slices = by_images_per_identity(ours.numpy())
+    slices = by_images_per_identity(evaluated.labels.numpy())
     if attributes:
         slices |= by_attribute(attributes, [images.files[row].name for row in rows])
-    of_slices = slice_figures(measured[last], ours, slices, **draws)
+    by_slice = slice_figures(measured[last], evaluated.labels, slices, **draws)
     results = {
         "version": __version__,
         "dataset": images.name,
         "split": split,
         "images": len(rows),
-        "identities": len(ours.unique()),
+        "identities": len(evaluated.labels.unique()),
         **draws,
         "systems": systems_as_plain(measured),
-        "differences": _differences(measured, list(by_member), ours, draws),
-        "slices": {name: {key: plain(of) for key, of in found.items()} for name, found in of_slices.items()},
+        "differences": _differences(measured, list(by_member), evaluated.labels, draws),
+        "slices": {name: figures_as_plain(figures) for name, figures in by_slice.items()},
         "lfw": measure_lfw(lfw, model) if lfw else None,
         **decisions_as_plain(measured[last], fars),
     }
     similarities = None
     if len(by_member) > 1:
-        similarities = MemberPairs(list(by_member.values()), ours, list(by_member)).similarities(2000, seed)
-    hardest = hardest_pairs(systems[last], ours)
-    in_table = tuple(
-        [pair._replace(left=int(rows[pair.left]), right=int(rows[pair.right])) for pair in kind] for kind in hardest
+        similarities = MemberPairs(list(by_member.values()), evaluated.labels, list(by_member)).similarities(
+            2000, seed
+        )
+    genuine, impostor = (
+        [pair._replace(left=int(rows[pair.left]), right=int(rows[pair.right])) for pair in pairs]
+        for pairs in hardest_pairs(systems[last], evaluated.labels)
     )
-    return Evaluated(results, measured, similarities, (in_table[0], in_table[1]), images, crops)
+    return Evaluated(results, measured, similarities, (genuine, impostor), images, crops)
 
 
 def embed_splits(
@@ -138,18 +140,20 @@ def embed_splits(
     batch_size: int,
     shard: Shard = WHOLE,
 ) -> dict[str, dict[str, Tensor]]:
-    """What each member says of the identities of "val" and of `split`; arguments as of `evaluate_model`.
+    """Embed the images of "val" and of `split` with each member; see `evaluate_model` for the other arguments.
 
     Args:
         shard: which of the blocks of 4096 images to embed, see `embed_rows`.
     """
     keys = {name: f"{model.fingerprint}/{name}" for name in model.members}
     settings: dict[str, Any] = {"cache": cache, "batch_size": batch_size, "shard": shard}
-    return {one: embed_members(model.members, keys, crops, images.rows(one), **settings) for one in ("val", split)}
+    return {
+        name: embed_members(model.members, keys, crops, images.rows(name), **settings) for name in ("val", split)
+    }
 
 
 def _enrolled(identities: NDArray[np.str_]) -> NDArray[np.bool_]:
-    """`bool [N]`: images of the half of the identities that is enrolled; all others are strangers."""
+    """`bool [N]`: images of the enrolled half of the identities; all others are non-mated probes."""
     half = choose_identities(identities, len(np.unique(identities)) // 2)
     enrolled: NDArray[np.bool_] = np.isin(identities, half)
     return enrolled
@@ -158,12 +162,12 @@ def _enrolled(identities: NDArray[np.str_]) -> NDArray[np.bool_]:
 def _differences(
     measured: Mapping[str, Measured], members: list[str], labels: Tensor, draws: Mapping[str, int]
 ) -> dict[str, dict[str, dict[str, float | None]]]:
-    """The ensemble less its best member, and less plain concatenation."""
+    """Figures of the ensemble minus those of its best member, and minus those of plain concatenation."""
     if "ensemble" not in measured:
         return {}
     best = max(members, key=lambda name: measured[name].figures["MAP@R"].value)
-    against = {f"ensemble over best member ({best})": best, "ensemble over concatenation": "concatenation"}
-    found = {
-        title: compare(measured["ensemble"], measured[other], labels, **draws) for title, other in against.items()
+    baselines = {f"ensemble over best member ({best})": best, "ensemble over concatenation": "concatenation"}
+    return {
+        title: figures_as_plain(compare(measured["ensemble"], measured[baseline], labels, **draws))
+        for title, baseline in baselines.items()
     }
-    return {title: {name: plain(of) for name, of in figures.items()} for title, figures in found.items()}

@@ -1,4 +1,4 @@
-"""Which of the faces in a photo count."""
+"""Why a face in a photo is refused: too small, too doubtful, or not the one that was asked for."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -11,10 +11,10 @@ from facerec.faces.face import Face
 Which = Literal["all", "largest", "most_central", "score"]
 
 
-def refuse(
+def refusal_reasons(
     faces: Sequence[Face], which: Which, min_size: float, min_score: float, photo_size: tuple[int, int]
 ) -> list[str]:
-    """Why each face is left out, in the order of `faces`; an empty text for those that count.
+    """Why each face is refused, in the order of `faces`; "" for those that are accepted.
 
     Args:
         faces: as a detector returns them.
@@ -38,14 +38,6 @@ def refuse(
         best = max(kept, key=lambda row: _merit(faces[row], which, photo_size))
         reasons = [reason or ("" if row == best else f"not {which}") for row, reason in enumerate(reasons)]
     return reasons
-
-
-def choose(
-    faces: Sequence[Face], which: Which, min_size: float, min_score: float, photo_size: tuple[int, int]
-) -> list[Face]:
-    """The faces that count, in the order of `faces`; arguments and errors as for `refuse`."""
-    reasons = refuse(faces, which, min_size, min_score, photo_size)
-    return [face for face, reason in zip(faces, reasons, strict=True) if not reason]
 
 
 def _merit(face: Face, which: Which, photo_size: tuple[int, int]) -> float:

@@ -1,4 +1,4 @@
-"""Search is tested with a detector whose truth is known: it sees white squares, as large as it can see."""
+"""Tiling, tested with a detector of white squares, whose places are known."""
 
 import numpy as np
 import pytest
@@ -9,31 +9,31 @@ from skimage.measure import label, regionprops
 from torch import Tensor
 
 from facerec.errors import ConfigError
-from facerec.faces.views import Detections, Search
+from facerec.faces.tiling import Detections, TiledDetection
 
 CPU = torch.device("cpu")
 
 
-def _squares(views: Tensor) -> list[Detections]:
-    """Bright blobs of 8 pixels or more, of about equal sides; blobs cut by the view reach one pixel over it."""
-    found = []
-    for view in views:
-        height, width = view.shape[1:]
+def _squares(tiles: Tensor) -> list[Detections]:
+    """Bright blobs of 8 pixels or more; those cut off by the tile reach one pixel beyond it."""
+    detections = []
+    for tile in tiles:
+        height, width = tile.shape[1:]
         boxes = []
-        for blob in regionprops(label((view[0] > 127).numpy())):
+        for blob in regionprops(label((tile[0] > 127).numpy())):
             y0, x0, y1, x1 = blob.bbox
             y0, x0, y1, x1 = y0 - 2 * (y0 == 0), x0 - 2 * (x0 == 0), y1 + 2 * (y1 == height), x1 + 2 * (x1 == width)
             if min(y1 - y0, x1 - x0) >= 8:
                 boxes.append([x0, y0, x1 - 1, y1 - 1])
         corners = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)
         points = corners[:, [0, 1, 2, 1, 0, 3, 2, 3, 0, 1]].reshape(-1, 5, 2)
-        found.append(Detections(corners, points, 0.5 + (corners[:, 2] - corners[:, 0]) / 10000))
-    return found
+        detections.append(Detections(corners, points, 0.5 + (corners[:, 2] - corners[:, 0]) / 10000))
+    return detections
 
 
-def _search(**options: object) -> Search:
-    given = {"side": 128, "smallest": 16, "seen": 8, "square": False, "overlap": 32, "max_iou": 0.3}
-    return Search(**(given | {"batch_size": 4, "turns": False, "sure": 0.5} | options))  # type: ignore[arg-type]
+def _tiled(**options: object) -> TiledDetection:
+    defaults = {"side": 128, "smallest": 16, "min_face": 8, "overlap": 32, "max_iou": 0.3, "batch_size": 4}
+    return TiledDetection(**(defaults | {"turns": False, "upright_score": 0.5} | options))  # type: ignore[arg-type]
 
 
 @given(
@@ -41,11 +41,10 @@ def _search(**options: object) -> Search:
     width=st.integers(20, 700),
     place=st.tuples(st.floats(0, 1), st.floats(0, 1)),
     share=st.floats(0, 1),
-    square=st.booleans(),
 )
 @settings(max_examples=120, deadline=None)
 def test_a_face_of_any_size_is_found_once_where_it_is(
-    height: int, width: int, place: tuple[float, float], share: float, square: bool
+    height: int, width: int, place: tuple[float, float], share: float
 ) -> None:
     largest = min(height, width) - 4
     side = round(min(20, largest) + share * max(0, largest - 20))
@@ -54,9 +53,9 @@ def test_a_face_of_any_size_is_found_once_where_it_is(
     top, left = (2 + round(p * (length - side - 4)) for p, length in zip(place, (height, width), strict=True))
     photo = torch.zeros(3, height, width, dtype=torch.uint8)
     photo[:, top : top + side, left : left + side] = 255
-    faces = _search(square=square)([photo], _squares, CPU)[0]
+    faces = _tiled()([photo], _squares, CPU)[0]
     assert len(faces) == 1
-    scale = max(1.0, max(height, width) / 128)  # a pixel of the smallest view, at most
+    scale = max(1.0, max(height, width) / 128)  # a pixel of the smallest tile, at most
     np.testing.assert_allclose(faces[0].box, [left, top, left + side - 1, top + side - 1], atol=scale + 1)
 
 
@@ -70,9 +69,9 @@ def test_what_else_is_in_the_batch_changes_nothing() -> None:
             top, left = (int(random.integers(0, max(1, length - side))) for length in photo.shape[1:])
             photo[:, top : top + side, left : left + side] = 255
         photos.append(photo)
-    together = _search()(photos, _squares, CPU)
+    together = _tiled()(photos, _squares, CPU)
     for photo, faces in zip(photos, together, strict=True):
-        alone = _search(batch_size=1)([photo], _squares, CPU)[0]
+        alone = _tiled(batch_size=1)([photo], _squares, CPU)[0]
         assert [face.box.tolist() for face in alone] == [face.box.tolist() for face in faces]
         scores = [face.score for face in faces]
         assert scores == sorted(scores, reverse=True)
@@ -83,15 +82,16 @@ def test_turned_photos_give_faces_in_their_own_pixels(quarter: int) -> None:
     upright = torch.zeros(3, 90, 120, dtype=torch.uint8)
     upright[:, 10:40, 50:80] = 255
 
-    def sees_upright_alone(views: Tensor) -> list[Detections]:
-        kept = [found if view[0, :45].any() else Detections(*(part[:0] for part in found))
-                for view, found in zip(views, _squares(views), strict=True)]  # fmt: skip
-        return [found if view.shape[2] > view.shape[1] else Detections(*(part[:0] for part in found))
-                for view, found in zip(views, kept, strict=True)]  # fmt: skip
+    def detects_upright_alone(tiles: Tensor) -> list[Detections]:
+        upright = [bool(tile[0, :45].any()) and tile.shape[2] > tile.shape[1] for tile in tiles]
+        return [
+            faces if kept else Detections(*(rows[:0] for rows in faces))
+            for kept, faces in zip(upright, _squares(tiles), strict=True)
+        ]
 
     photo = torch.rot90(upright, -quarter, (1, 2))
-    assert _search()([photo], sees_upright_alone, CPU) == [[]]
-    face = _search(turns=True)([photo], sees_upright_alone, CPU)[0][0]
+    assert _tiled()([photo], detects_upright_alone, CPU) == [[]]
+    face = _tiled(turns=True)([photo], detects_upright_alone, CPU)[0][0]
     rows, columns = np.nonzero(photo[0].numpy())
     assert face.box.tolist() == [columns.min(), rows.min(), columns.max(), rows.max()]
     marked = torch.zeros(90, 120)
@@ -102,14 +102,14 @@ def test_turned_photos_give_faces_in_their_own_pixels(quarter: int) -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 3000), (3000, 1), (5, 7)])
 def test_no_photo_is_too_odd(shape: tuple[int, int]) -> None:
-    assert _search(turns=True)([torch.zeros(3, *shape, dtype=torch.uint8)], _squares, CPU) == [[]]
+    assert _tiled(turns=True)([torch.zeros(3, *shape, dtype=torch.uint8)], _squares, CPU) == [[]]
 
 
 def test_no_photos() -> None:
-    assert _search(turns=True)([], _squares, CPU) == []
+    assert _tiled(turns=True)([], _squares, CPU) == []
 
 
 @pytest.mark.parametrize("key", ["smallest", "batch_size"])
 def test_senseless_options_name_their_key(key: str) -> None:
     with pytest.raises(ConfigError, match=rf"detector\.{key}"):
-        _search(**{key: 0})
+        _tiled(**{key: 0})

@@ -1,13 +1,13 @@
-"""A peer's embedder for the ONNX door: dlib's face recognition network, out of an npm package.
+"""Write dlib's face recognition network, out of an npm package, as an external ONNX model.
 
-    npm install --prefix outputs/peer --ignore-scripts @vladmandic/face-api
-    MODELS=outputs/peer/node_modules/@vladmandic/face-api/model
-    python experiments/peer_dlib.py $MODELS/face_recognition_model-weights_manifest.json outputs/dlib
+    npm install --prefix outputs/npm --ignore-scripts @vladmandic/face-api
+    MODELS=outputs/npm/node_modules/@vladmandic/face-api/model
+    python benchmarks/dlib_model.py $MODELS/face_recognition_model-weights_manifest.json outputs/dlib
 
-Writes `OUT/dlib.onnx` and the contract `OUT/peer.yaml`. The network is the ResNet with 29 convolutions of
+Writes `OUT/dlib.onnx` and the contract `OUT/dlib.yaml`. The network is the ResNet with 29 convolutions of
 `dlib_face_recognition_resnet_model_v1`, which its author Davis King put in the public domain
-(github.com/davisking/dlib-models), with weights in 8 bits as face-api.js carries them (MIT). A crop is cut anew
-to dlib's chip of 150 pixels.
+(github.com/davisking/dlib-models), with weights in 8 bits as face-api.js carries them (MIT). It crops the crop
+again, to the 150 pixels that dlib expects.
 """
 
 import json
@@ -110,7 +110,7 @@ class Graph:
 
 
 def make_network(weights: Weights) -> onnx.ModelProto:
-    """Crops `float32 [N, 3, 112, 112]`, RGB in 0..255 → `[N, 128]`, not of unit length: the door sees to that."""
+    """Crops `float32 [N, 3, 112, 112]`, RGB in 0..255 → `[N, 128]`, not scaled to unit length."""
     graph = Graph()
     across, down = chip_columns()
     x = graph.add("MatMul", np.ascontiguousarray(down.T), graph.add("MatMul", "crops", across))
@@ -133,8 +133,8 @@ def main(manifest: Path, out: Path) -> None:
     """Write network and contract."""
     out.mkdir(parents=True, exist_ok=True)
     onnx.save(make_network(read_weights(manifest)), str(out / "dlib.onnx"))
-    terms = {"weights": "dlib.onnx", "embedding_dim": DIM, "colour": "RGB", "mean": 0, "std": 1}
-    (out / "peer.yaml").write_text(yaml.safe_dump(terms, sort_keys=False))
+    contract = {"weights": "dlib.onnx", "embedding_dim": DIM, "colour": "RGB", "mean": 0, "std": 1}
+    (out / "dlib.yaml").write_text(yaml.safe_dump(contract, sort_keys=False))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,90 @@
+"""The report of a small model: random projections of ORL crops, measured as any model is."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from facerec.data import open_crops, orl
+from facerec.evaluation import Evaluated, evaluate_model
+from facerec.models import CropEmbedder, Model, Statistics
+from facerec.models.base import Crops, in_batches
+from facerec.report import state_thresholds
+from facerec.report.evaluation import show_evaluation, write_evaluation
+
+
+class _Projection:
+    embedding_dim = 32
+
+    def __init__(self, seed: int) -> None:
+        self.matrix = torch.randn(3 * 112 * 112, 32, generator=torch.Generator().manual_seed(seed))
+
+    def embed(self, crops: Crops, batch_size: int = 256) -> Tensor:
+        def project(batch: Tensor) -> Tensor:
+            return torch.nn.functional.normalize((batch.flatten(1).float() - 110) @ self.matrix)
+
+        return in_batches(project, crops, self.embedding_dim, batch_size)
+
+
+class _TwoProjections(Model):
+    path = Path("somewhere/model")
+    dim, fingerprint, statistics = 64, "ab" * 32, Statistics()
+    members: Mapping[str, CropEmbedder] = MappingProxyType({"left": _Projection(1), "right": _Projection(2)})
+    weights = torch.tensor([0.6, 0.4])
+
+    def store(self, statistics: Statistics) -> None:
+        raise NotImplementedError
+
+    def embed(self, crops: Crops) -> Tensor:
+        raise NotImplementedError
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
+    cache, images = tmp_path_factory.mktemp("cache"), orl()
+    settings: dict[str, Any] = {"resamples": 50, "seed": 0, "cache": cache, "batch_size": 64}
+    settings |= {"fars": (1e-2, 1e-3, 1e-4), "fpirs": (1e-1, 1e-2)}
+    crops = open_crops(images, cache, 0)
+    evaluated = evaluate_model(
+        _TwoProjections(), images, crops, split="test", attributes=None, lfw=None, **settings
+    )
+    moments = {"mean": [0.3, 0.2], "covariance": [[0.01, 0], [0, 0.01]]}
+    pairs = {split: {"genuine": moments, "impostor": moments} for split in ("train", "val")}
+    made_of = {"members": ["left", "right"], "weights": [0.6, 0.4], "weighting": "fisher", "split": "train"}
+    evaluated.results.update(
+        model="somewhere/model",
+        fingerprint=_TwoProjections.fingerprint,
+        trained_on="orl",
+        shared_identities=0,
+        ensemble={**made_of, "pairs": pairs},
+    )
+    return evaluated
+
+
+def test_the_page_speaks_the_language_of_the_field(evaluated: Evaluated, tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    write_evaluation(file, evaluated, {"left": tmp_path, "right": tmp_path})
+    state_thresholds(file, "The model uses <these> thresholds.")
+    page = file.read_text()
+    for title in ("ROC curve", "Reliability diagram", "Similarity distributions", "Similarities under two members"):
+        assert f"<h3>{title}</h3>" in page
+    assert "Are probabilities what they say?" in page
+    assert "Hardest genuine pairs" in page
+    assert "10 people of data set orl\n(test), none of whom the model was trained on." in page
+    assert '<p id="thresholds">The model uses &lt;these&gt; thresholds.</p>' in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+
+
+def test_the_terminal_shows_each_system_and_the_gain_of_the_ensemble(
+    evaluated: Evaluated, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_evaluation(evaluated.results, Path("somewhere"), "The model has no thresholds.")
+    shown = capsys.readouterr().out
+    assert "10 people of orl (test), never seen in training" in shown
+    assert all(f"│ {name} " in shown for name in ("left", "right", "concatenation", "ensemble"))
+    assert "ensemble over concatenation: " in shown
+    assert "report: somewhere/report.html" in shown
