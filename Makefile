@@ -1,11 +1,11 @@
-# make study: set up, sweep three depths on the embedded faces, assemble, evaluate; what is finished is not done again
-# make album: people in, names out: enrol an album (status 3: less some photos), find who is in its photos, draw them
+# make study: set up, sweep three depths on the ORL faces, assemble, evaluate; what is finished is not done again
+# make album: enrol an album (some photos may be refused: status 3), identify the people in its photos, draw their names
 # make bench: side-by-side timings against peers, into benchmarks/README.md; best with nothing else running
 # make serve: a page in front of a gallery, http://127.0.0.1:8000/
 # make test:  set up, check style and types, run the tests
 PYTHON ?= python3
 BIN := .venv/bin
-# another evaluated model may do: make album MODEL=outputs/celeba/ensemble/model
+# any evaluated model will do: make album MODEL=outputs/celeba/ensemble/model
 MODEL ?= outputs/orl/ensemble/model
 # folders with enroll/PERSON/*.jpg and photos/*.jpg; where none are at hand, one is made of the ORL faces
 ALBUMS ?= $(or $(patsubst %/enroll,%,$(wildcard $(or $(FACEREC_DATA),../shared/data)/albums/*/enroll)),outputs/album/orl)
@@ -48,7 +48,7 @@ test: setup
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadgroup --no-loadscope-reorder
 
-# the table in benchmarks/README.md; each script tells its options. The peers of photo.py ask for older versions of what
+# the table in benchmarks/README.md; each script lists its options. The peers of photo.py ask for older versions of what
 # we have, so they come without. ResNet-50 with the face stem would take 20 GB a contender with 128 images
 bench: study
 	PATH="$$PATH:$(CURDIR)/$(BIN)" uv pip install --python $(BIN)/python --quiet --no-deps \

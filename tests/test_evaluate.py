@@ -131,7 +131,7 @@ def test_what_it_refuses(
         (["model=nowhere"], "nowhere"),
         (["lfw.pairs=[empty.txt]", f"lfw.root={people}"], "empty.txt, line 1"),
         (["attributes=none.txt"], "none.txt can't be read"),
-        (["device=gpu7"], "device: 'gpu7' is no device of this machine"),
+        (["device=gpu7"], "device: 'gpu7' is not a device of this machine"),
         (["+sede=1"], "sede: no such key"),
     ):
         assert run("evaluate", "study=faces", *overrides, *QUICK) == 1

@@ -50,6 +50,8 @@ def test_paths_reach_a_job_literally(path: str) -> None:
     cfg = _composed("enroll", f"photos={path}", f"gallery.url={path}", "model=x")
 
     assert (cfg.photos, cfg.gallery.url) == (path, path)
+    detector = _composed("prepare", "photos=x", "detector=face_alignment", f"detector.weights={path}").detector
+    assert detector.weights == path
 
 
 def test_paths_may_be_lists_interpolations_quoted_or_null(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -231,7 +231,7 @@ def test_two_runs_do_not_share_a_journal(prepare: Prepare, photos: Path, tmp_pat
 
 
 def test_no_pictures_is_an_error(prepare: Prepare, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="photos: there are no pictures at"):
+    with pytest.raises(ConfigError, match="photos: there are no photos at"):
         prepare(tmp_path, tmp_path / "out")
 
 

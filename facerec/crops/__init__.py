@@ -1,24 +1,19 @@
 """Crops: their size and template, reading photos, aligning faces to the template."""
 
 from facerec.crops.align import ARCFACE_TEMPLATE, align, similarity_transform, warp
-from facerec.crops.contract import CROP_SIZE, CropContract
 from facerec.crops.crop_file import crop_file
-from facerec.crops.listing import list_photos, pick_photos
-from facerec.crops.photo import FORMATS, is_photo, read_photo
+from facerec.crops.listing import list_photos
+from facerec.crops.photo import is_photo, read_photo
 from facerec.crops.png import encode_png
 from facerec.crops.sharpness import sharpness
 
 __all__ = [
     "ARCFACE_TEMPLATE",
-    "CROP_SIZE",
-    "FORMATS",
-    "CropContract",
     "align",
     "crop_file",
     "encode_png",
     "is_photo",
     "list_photos",
-    "pick_photos",
     "read_photo",
     "sharpness",
     "similarity_transform",

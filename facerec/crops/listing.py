@@ -22,7 +22,7 @@ def list_photos(root: Path) -> list[Path]:
         return [root]
     photos = pick_photos(root.rglob("*"), root)
     if not photos:
-        raise ConfigError(f"photos: there are no pictures at {root} ({FORMATS})")
+        raise ConfigError(f"photos: there are no photos at {root} ({FORMATS})")
     return photos
 
 
@@ -46,7 +46,7 @@ def pick_photos(files: Iterable[Path], root: Path) -> list[Path]:
     if others or clutter:
         kinds = ", ".join(f"{kind} {count}" for kind, count in others.most_common(5))
         log.info(
-            "%s: passed over %d files that are no pictures%s and %d that are hidden or left by other software",
+            "%s: passed over %d files that are not photos%s and %d that are hidden or left by other software",
             str(root).encode(errors="replace").decode(),
             others.total(),
             f" ({kinds})" if others else "",

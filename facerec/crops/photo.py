@@ -45,7 +45,7 @@ def read_photo(path: Path | bytes, max_pixels: int = MAX_PIXELS) -> Tensor:
         max_pixels: limit of its pixels; the default is 134 million.
 
     Raises:
-        DataError: the file is missing, empty, truncated or no picture, has too many pixels, or values of an unknown
+        DataError: the file is missing, empty, truncated or not a photo, has too many pixels, or values of an unknown
             range. The message is one line with the file's name.
     """
     name = "photo" if isinstance(path, bytes) else str(path)
@@ -67,7 +67,7 @@ def read_photo(path: Path | bytes, max_pixels: int = MAX_PIXELS) -> Tensor:
 
 
 def is_photo(file: Path) -> bool:
-    """Whether a file is a picture by its name or by its content, of a format that `read_photo` reads."""
+    """Whether a file is a photo by its name or by its content, of a format that `read_photo` reads."""
     if file.suffix.lower() in _suffixes():
         return True
     try:
@@ -91,7 +91,7 @@ def _decode(data: bytes, name: str, max_pixels: int) -> Tensor:
         width, height = picture.size
         if width * height > max_pixels:
             raise PhotoSizeError(
-                f"{name}: {width}x{height} pixels are more than {max_pixels:,}; make the picture smaller"
+                f"{name}: {width}x{height} pixels are more than {max_pixels:,}; make the photo smaller"
             )
         return torch.from_numpy(_upright_rgb(picture, name)).permute(2, 0, 1)
 
@@ -123,7 +123,7 @@ def _open(stream: IO[bytes], name: str) -> Image.Image:
         ):
             raise DataError(f"{name}: only the preview of a camera's raw file could be read; export it as JPEG")
         return picture
-    raise DataError(f"{name}: this is no picture that can be read ({FORMATS})")
+    raise DataError(f"{name}: this is not a photo that can be read ({FORMATS})")
 
 
 def _is_heif(start: bytes) -> bool:

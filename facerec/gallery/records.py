@@ -18,7 +18,7 @@ class Sample(NamedTuple):
         crop: SHA-256 of the crop's bytes, or empty if there is no crop.
         box: x0, y0, x1, y1 in pixels of the photo.
         score: the detector's, 0..1.
-        kept: the crop as PNG if the gallery shall keep it.
+        kept: the crop as PNG if the gallery is to keep it.
     """
 
     vector: NDArray[np.floating]

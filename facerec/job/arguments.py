@@ -9,9 +9,9 @@ from facerec.job.keys import CONFIG_DIR
 
 _NAMES = {"person", "name", "to", "note"}
 _PATHS = {
-    *("attributes", "cache_dir", "data.cache_dir", "dataset.root", "file", "gallery.read_url", "gallery.url"),
-    *("hydra.run.dir", "hydra.sweep.dir", "init_from", "key_file", "lfw.root", "model", "out", "paths.cache"),
-    *("paths.data", "paths.outputs", "photos", "resume", "study"),
+    *("attributes", "cache_dir", "data.cache_dir", "dataset.root", "detector.weights", "file", "gallery.read_url"),
+    *("gallery.url", "hydra.run.dir", "hydra.sweep.dir", "init_from", "key_file", "lfw.root", "model", "out"),
+    *("paths.cache", "paths.data", "paths.outputs", "photos", "resume", "study"),
 }
 _RENAMED = {  # key → its new name, and what is to be known of it
     "ckpt_path": ("resume", "give the folder of the run, resume=RUN, without hydra.run.dir"),

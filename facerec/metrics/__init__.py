@@ -8,7 +8,6 @@ from facerec.metrics.identification import (
     IdentificationPoint,
     Probes,
     identification_points,
-    open_set,
     open_set_probes,
 )
 from facerec.metrics.modules import RetrievalMetrics, SeenAccuracy
@@ -51,7 +50,6 @@ __all__ = [
     "identification_points",
     "mean_interval",
     "nearest_prototype",
-    "open_set",
     "open_set_probes",
     "operating_points",
     "pair_histograms",

@@ -90,13 +90,6 @@ def identification_points(probes: Probes, rates: Sequence[float] = (0.1, 0.01)) 
     return [_point(probes, rate) for rate in rates]
 
 
-def open_set(
-    embeddings: Tensor, labels: Tensor, known: Tensor, rates: Sequence[float] = (0.1, 0.01)
-) -> list[IdentificationPoint]:
-    """`identification_points` of `open_set_probes`, which see."""
-    return identification_points(open_set_probes(embeddings, labels, known), rates)
-
-
 def _point(probes: Probes, rate: float) -> IdentificationPoint:
     if not 0 <= rate <= 1:
         raise ValueError(f"a false positive identification rate is within 0..1, not {rate}")

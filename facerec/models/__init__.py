@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
-    from facerec.models.base import CropEmbedder, CropModel
+    from facerec.models.base import CropEmbedder
     from facerec.models.cached_embeddings import embed_members, embed_rows, embeddings_key
     from facerec.models.embedder import Embedder
     from facerec.models.ensemble import Ensemble
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CropEmbedder",
-    "CropModel",
     "Embedder",
     "Ensemble",
     "Model",
@@ -35,7 +34,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "base": ["CropEmbedder", "CropModel"],
+    "base": ["CropEmbedder"],
     "cached_embeddings": ["embed_members", "embed_rows", "embeddings_key"],
     "embedder": ["Embedder"],
     "ensemble": ["Ensemble"],

@@ -41,7 +41,9 @@ def read_contract(path: Path) -> dict[str, Any]:
     terms = terms if isinstance(terms, dict) else {}
     for key, kind in (_KEYS | {key: kind for key, kind in _OPTIONAL.items() if key in terms}).items():
         if not isinstance(terms.get(key), kind) or isinstance(terms[key], bool):
-            raise ModelError(f"{path}: {key} is missing or of the wrong type; docs/gallery.md shows a contract")
+            raise ModelError(
+                f"{path}: {key} is missing or of the wrong type; give the .onnx file as model= to see a contract"
+            )
     if terms["colour"] not in ("RGB", "BGR"):
         raise ModelError(f"{path}: colour must be RGB or BGR, not {terms['colour']}")
     return {key: terms[key] for key in (*_KEYS, *_OPTIONAL) if key in terms}

@@ -56,7 +56,7 @@ class Ledger:
                 self._lines.append(f"refused {printable(folder)}, {len(photos)} photos: {error}; rename the folder")
         for folder in sorted(root.iterdir() if root.is_dir() else []):
             if folder.is_dir() and folder not in folders and not is_clutter(folder.name):
-                self._lines.append(f"skipped {printable(folder)}: there are no pictures in it")
+                self._lines.append(f"skipped {printable(folder)}: there are no photos in it")
 
     def enroll(self, file: Path, enrolled: Enrolled) -> None:
         """Count a photo whose sample is stored."""

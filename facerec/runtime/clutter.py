@@ -16,7 +16,7 @@ _PATTERNS = (
 
 
 def is_clutter(name: str) -> bool:
-    """Whether a file or folder of this name is hidden or left by other software, and no work of its owner."""
+    """Whether a file or folder of this name is hidden or left by other software, not made by its owner."""
     return name.startswith(".") or any(fnmatchcase(name.lower(), pattern) for pattern in _PATTERNS)
 
 

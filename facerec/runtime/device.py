@@ -16,4 +16,4 @@ def find_device(name: str, key: str = "device") -> torch.device:
     try:
         return torch.empty(0, device=name).device
     except Exception as error:  # torch raises what its backend does: RuntimeError, AssertionError, …
-        raise ConfigError(f"{key}: {name!r} is no device of this machine; try auto") from error
+        raise ConfigError(f"{key}: {name!r} is not a device of this machine; try auto") from error

@@ -28,7 +28,8 @@ def find_members(study: Path, members: list[str] | None, names: Sequence[str]) -
             {file.parent for name in (BEST, "multirun.yaml") for file in study.glob(f"*/{name}")}
         )
         if not sweeps:
-            raise ConfigError(f"study: {study} has no finished sweep; run it: python -m facerec.study")
+            command = f"python -m facerec.study experiment={study.name}"
+            raise ConfigError(f"study: {study} has no finished sweep; run {command}")
         return {sweep.name: best_run(sweep) / "model" for sweep in sweeps}
     if not members:
         raise ConfigError("members: give one model folder or more, or null for the best of the study's sweeps")

@@ -5,15 +5,13 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
-    from facerec.training.crop_grid import CropGrid
     from facerec.training.learner import Learner
     from facerec.training.run import run_training
     from facerec.training.schedules import constant, cosine, warm_restarts
 
-__all__ = ["CropGrid", "Learner", "constant", "cosine", "run_training", "warm_restarts"]
+__all__ = ["Learner", "constant", "cosine", "run_training", "warm_restarts"]
 
 _MODULES = {
-    "crop_grid": ["CropGrid"],
     "learner": ["Learner"],
     "run": ["run_training"],
     "schedules": ["constant", "cosine", "warm_restarts"],

@@ -9,7 +9,7 @@ from pydantic import WithJsonSchema
 
 from facerec.gallery import Answer, Match, Person, acting_as
 from facerec.recognition import PhotoFaces
-from facerec.web.problems import Problem, ProblemDetail
+from facerec.web.problems import Problem
 from facerec.web.schemas import (
     EnrolledOut,
     ErasedOut,
@@ -218,6 +218,3 @@ def _photo(photo: PhotoFaces, answers: list[Answer]) -> PhotoOut:
 def _match(match: Match) -> MatchOut:
     fields = match._asdict()
     return MatchOut(id=fields.pop("person"), **fields)
-
-
-__all__ = ["ProblemDetail", "router"]

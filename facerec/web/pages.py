@@ -31,7 +31,7 @@ def install(app: FastAPI) -> None:
         rates = sorted({*_RATES, far}, reverse=True)
         levels = [(rate, describe_rate(rate, per)) for rate in rates]
         chosen = rates.index(far)
-        return _render(request, "photos.html", levels=levels, chosen=chosen, per=per, limits=service.limits)
+        return _render(request, "photos.html", levels=levels, chosen=chosen, per=per)
 
     @app.get("/people", include_in_schema=False, response_class=HTMLResponse)
     async def people(request: Request) -> str:

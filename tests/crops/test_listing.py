@@ -72,7 +72,7 @@ def test_photos_are_found_by_content_and_clutter_is_not(
     with caplog.at_level(logging.INFO):
         assert listed(album) == sorted(PHOTOS)
     [line] = [record.message for record in caplog.records if "passed over" in record.message]
-    assert "files that are no pictures" in line
+    assert "files that are not photos" in line
     assert "that are hidden or left by other software" in line
     if listed is _below:
         assert f"passed over {len(OTHERS) + 1} files" in line

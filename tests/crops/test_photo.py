@@ -171,7 +171,7 @@ def test_exif_that_can_not_be_read_turns_nothing() -> None:
 def test_no_limit_but_ours() -> None:
     """Pillow warns from 89 million pixels on, and has another word for 179 million."""
     for height in (6000, 2**14):
-        with warnings.catch_warnings(action="error"), pytest.raises(DataError, match="make the picture smaller"):
+        with warnings.catch_warnings(action="error"), pytest.raises(DataError, match="make the photo smaller"):
             read_photo(_bytes(Image.new("1", (2**14, height)), "PNG"), max_pixels=1000)
 
 
@@ -206,7 +206,7 @@ def _bomb() -> bytes:
         (_bytes(_photo(), "JPEG")[:2000], "photo: "),
         (_bytes(_photo(), "PNG")[:2000], "photo: "),
         (_bytes(_photo(), "WEBP")[:1000], "photo: "),
-        (_bomb(), "make the picture smaller"),
+        (_bomb(), "make the photo smaller"),
         (b"\0\0\0\x20ftypisom\0\0\0\0isommp42", "no picture"),
         (_bytes(_photo(), "TIFF", tiffinfo={254: 1}), "only the preview of a camera's raw file"),
     ],

@@ -65,7 +65,7 @@ def test_every_photo_has_its_crops_or_a_reason(files: list[Path]) -> None:
             landmarks = torch.from_numpy(np.array([face.landmarks for face in photo.faces]))
             assert torch.equal(photo.crops, align(photo.photo, landmarks))
         else:
-            assert photo.problem.startswith("this is no picture that can be read")
+            assert photo.problem.startswith("this is not a photo that can be read")
             assert (photo.faces, photo.reasons, len(photo.crops), photo.photo.numel()) == ([], [], 0, 0)
 
 

@@ -97,7 +97,7 @@ def test_enrol_and_identify(
 ) -> None:
     with caplog.at_level(logging.INFO), pytest.raises(RefusedError, match="1 of 4 photos were refused"):
         job("enroll", f"photos={album / 'enroll'}")
-    assert "passed over 0 files that are no pictures and 3 that are hidden or left by other software" in caplog.text
+    assert "passed over 0 files that are not photos and 3 that are hidden or left by other software" in caplog.text
     summary = capsys.readouterr().out
     assert "4 photos, 1 refused; 2 persons, 3 samples now" in summary
     assert summary.count("broken.jpg") == 1
@@ -116,7 +116,7 @@ def test_enrol_and_identify(
         "enroll/Bob/broken.jpg": None,
         "strangers/x.png": None,
     }
-    assert found["enroll/Bob/broken.jpg"]["problem"].startswith("this is no picture that can be read")
+    assert found["enroll/Bob/broken.jpg"]["problem"].startswith("this is not a photo that can be read")
     assert found["enroll/Bob/1.png"]["matches"][0]["similarity"] == pytest.approx(1, abs=1e-3)
     assert "unknown (nearest" in said.err
     drawn = read_photo(tmp_path / "drawn" / "strangers" / "x.png.png")
@@ -153,7 +153,7 @@ def test_a_strict_review_gives_reasons(job: Job, album: Path, capsys: pytest.Cap
 def test_what_is_wrong_with_the_command_is_said(job: Job, album: Path, tmp_path: Path) -> None:
     wrong: list[tuple[str, list[str], str]] = [
         ("enroll", [f"photos={album / 'strangers'}"], r"person: whose photo is .*x\.png"),
-        ("enroll", [f"photos={tmp_path / 'none'}"], "photos: there are no pictures"),
+        ("enroll", [f"photos={tmp_path / 'none'}"], "photos: there are no photos"),
         ("enroll", [f"photos={album}", 'person="Ann\u2028Eve"'], r"person: a person's name .* a line break"),
         ("gallery", ["action=import", f"file={tmp_path / 'none'}"], "file: there is no file"),
         ("enroll", [f"photos={album}", "review=lax"], "review: must be largest or strict, not lax"),
@@ -257,7 +257,7 @@ def test_a_bad_name_or_file_does_not_end_the_album(
     for name in ("Jos\ufffd", "Eve\ufffdMallory", "\ufffdevE"):
         assert f"refused {root / name}, 2 photos: a person's name" in said
     assert f"refused {root / 'stray.png'}: lies in no person's folder" in said
-    assert f"skipped {root / 'Cleo'}: there are no pictures in it" in said
+    assert f"skipped {root / 'Cleo'}: there are no photos in it" in said
     assert ".thumbnails" not in said
     assert f"refused {root / 'Dan' / '1.jpg'}: the file is empty" in said
     assert re.search(r"Dan +│ 0 +│ 0 +│ 1 ", said)

@@ -1,12 +1,22 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from torch import Tensor
 
 from facerec.errors import DataError
-from facerec.metrics import identification_points, mean_interval, open_set, open_set_probes, unseen_per_probe
+from facerec.metrics import identification_points, mean_interval, open_set_probes, unseen_per_probe
+from facerec.metrics.identification import IdentificationPoint
+
+
+def _open_set(
+    embeddings: Tensor, labels: Tensor, known: Tensor, rates: Sequence[float] = (0.1, 0.01)
+) -> list[IdentificationPoint]:
+    return identification_points(open_set_probes(embeddings, labels, known), rates)
 
 
 def _by_hand(
@@ -49,7 +59,7 @@ def test_equals_counting_by_hand(labels: list[int], seed: int, rate: float) -> N
     assert probes.non_mated_rows.tolist() == list(non_mated)
     np.testing.assert_allclose(probes.non_mated_similarity, list(non_mated.values()), atol=1e-12)
 
-    (point,) = open_set(*asked, rates=[rate])
+    (point,) = _open_set(*asked, rates=[rate])
     nearness = probes.non_mated_similarity.numpy()
     assert point.target_fpir == rate
     assert point.fpir == np.mean(nearness >= point.threshold) <= rate
@@ -63,14 +73,14 @@ def test_equals_counting_by_hand(labels: list[int], seed: int, rate: float) -> N
 def test_equals_at_the_threshold_are_turned_away_together(dtype: torch.dtype) -> None:
     vectors = torch.tensor([[1, 0], [1, 0], [0.6, 0.8], [0.6, 0.8], [-1, 0], [0, 1]], dtype=dtype)
     labels, known = torch.tensor([0, 0, 1, 1, 2, 3]), torch.tensor([True, True, False, False, False, False])
-    points = open_set(vectors, labels, known, [1, 0.75, 0.5, 0.25, 0])
+    points = _open_set(vectors, labels, known, [1, 0.75, 0.5, 0.25, 0])
     assert [point.fpir for point in points] == [1, 0.75, 0.5, 0, 0]
     assert [point.dir for point in points] == [1, 1, 1, 1, 1]
     # rounding may carry a cosine beyond -1, and there too everybody is let in
-    points = open_set(vectors[[0, 1, 4]] * (1 + 1e-6), torch.tensor([0, 0, 1]), torch.arange(3) < 2, [1])
+    points = _open_set(vectors[[0, 1, 4]] * (1 + 1e-6), torch.tensor([0, 0, 1]), torch.arange(3) < 2, [1])
     assert (points[0].fpir, points[0].threshold) == (1, -1)
     # a stranger who looks just like somebody enrolled: only nobody is safe
-    points = open_set(vectors[[0, 1, 0]], torch.tensor([0, 0, 1]), torch.tensor([True, True, False]), [0.5])
+    points = _open_set(vectors[[0, 1, 0]], torch.tensor([0, 0, 1]), torch.tensor([True, True, False]), [0.5])
     assert (points[0].fpir, points[0].dir) == (0, 0)
     assert 1 < points[0].threshold < 1.000001
 
@@ -97,12 +107,12 @@ def test_without_a_threshold_it_is_closed_set_accuracy_and_probes_give_intervals
 def test_faults_are_named() -> None:
     vectors, labels = torch.eye(4), torch.tensor([0, 0, 1, 1])
     with pytest.raises(DataError, match="1 identities are known in part, such as label 1"):
-        open_set(vectors, labels, torch.tensor([True, True, True, False]))
+        _open_set(vectors, labels, torch.tensor([True, True, True, False]))
     with pytest.raises(DataError, match="no non-mated probe"):
-        open_set(vectors, labels, torch.ones(4).bool())
+        _open_set(vectors, labels, torch.ones(4).bool())
     with pytest.raises(DataError, match="there is no probe"):
-        open_set(vectors, labels, torch.zeros(4).bool())
+        _open_set(vectors, labels, torch.zeros(4).bool())
     with pytest.raises(DataError, match="4 of 4 embeddings are not finite"):
-        open_set(vectors / 0, labels, labels == 0)
+        _open_set(vectors / 0, labels, labels == 0)
     with pytest.raises(ValueError, match="rate is within"):
-        open_set(vectors, labels, labels == 0, [1.5])
+        _open_set(vectors, labels, labels == 0, [1.5])
