@@ -45,8 +45,8 @@ def read_photo(path: Path | bytes, max_pixels: int = MAX_PIXELS) -> Tensor:
         max_pixels: limit of its pixels; the default is 134 million.
 
     Raises:
-        DataError: the file is missing, empty, truncated or not a photo, has too many pixels, or values of an unknown
-            range. The message is one line with the file's name.
+        DataError: the file is missing, empty, truncated or not a photo, or has too many pixels or values of an
+            unknown range. The message is one line with the file's name.
     """
     name = "photo" if isinstance(path, bytes) else str(path)
     try:

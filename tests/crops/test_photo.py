@@ -200,14 +200,14 @@ def _bomb() -> bytes:
     ("data", "reason"),
     [
         (b"", "empty"),
-        (b"this is a text file", "no picture"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no picture"),
+        (b"this is a text file", "not a photo that can be read"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a photo that can be read"),
         (b"\xff\xd8\xff", "photo: "),
         (_bytes(_photo(), "JPEG")[:2000], "photo: "),
         (_bytes(_photo(), "PNG")[:2000], "photo: "),
         (_bytes(_photo(), "WEBP")[:1000], "photo: "),
         (_bomb(), "make the photo smaller"),
-        (b"\0\0\0\x20ftypisom\0\0\0\0isommp42", "no picture"),
+        (b"\0\0\0\x20ftypisom\0\0\0\0isommp42", "not a photo that can be read"),
         (_bytes(_photo(), "TIFF", tiffinfo={254: 1}), "only the preview of a camera's raw file"),
     ],
 )
