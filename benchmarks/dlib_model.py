@@ -41,7 +41,7 @@ BLOCKS = [
 
 def read_weights(manifest: Path) -> Weights:
     """Name → `float32`, from the manifest of TensorFlow.js and the files beside it, de-quantised."""
-    found = {}
+    weights = {}
     for group in json.loads(manifest.read_text()):
         content, place = b"".join((manifest.parent / path).read_bytes() for path in group["paths"]), 0
         for entry in group["weights"]:
@@ -50,10 +50,10 @@ def read_weights(manifest: Path) -> Weights:
             values = np.frombuffer(content, kind, int(np.prod(entry["shape"])), place)
             place += values.nbytes
             plain = values * packed["scale"] + packed["min"] if packed else values
-            found[entry["name"]] = plain.astype(np.float32).reshape(entry["shape"])
+            weights[entry["name"]] = plain.astype(np.float32).reshape(entry["shape"])
         if place != len(content):
             raise SystemExit(f"{manifest}: speaks of {place} bytes, its files hold {len(content)}")
-    return found
+    return weights
 
 
 def chip_columns() -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -42,11 +42,11 @@ def main() -> None:
     if given["compile"] == "True":
         compiled = torch.compile(channels_last)
         contenders["compiled"] = lambda: run("compiled", compiled)
-    found = seconds(contenders, given["rounds"])
+    timings = seconds(contenders, given["rounds"])
     figures: dict[str, float] = {}
-    for name, value in found.items():
+    for name, value in timings.items():
         figures[f"{name}, crops/s"] = len(crops) / value
-        figures[f"{name} x"] = found["eager float32"] / value
+        figures[f"{name} x"] = timings["eager float32"] / value
         figures[f"{name}, lowest cosine"] = float(cosine_similarity(results[name], results["eager float32"]).min())
     record(f"embedding, {folder}, {len(crops)} crops", figures, "2 x, cosine 0.999")
 

@@ -49,7 +49,7 @@ def main() -> None:
         dataset = CropDataset(crops, labels, np.arange(given["images"]))
         ours = DataLoader(dataset, given["batch"], shuffle=True, collate_fn=as_is)
         theirs = DataLoader(ImageFolder(str(root / "photos"), transform), given["batch"], shuffle=True)
-        found = seconds(
+        timings = seconds(
             {
                 "facerec": lambda: [augment(batch.crops) for batch in ours],
                 "without augmentation": lambda: list(ours),
@@ -57,8 +57,8 @@ def main() -> None:
             },
             given["rounds"],
         )
-    rate = {f"{key}, images/s": given["images"] / value for key, value in found.items()}
-    ratio = found["ImageFolder + transforms.v2"] / found["facerec"]
+    rate = {f"{key}, images/s": given["images"] / value for key, value in timings.items()}
+    ratio = timings["ImageFolder + transforms.v2"] / timings["facerec"]
     record("loading + augmentation, one core", {**rate, "x": ratio}, "5 x; 3 x what a GPU's training step eats")
 
 

@@ -39,16 +39,16 @@ def statistics(samples: int, members: int, sampled: int, rounds: int) -> None:
         for _ in range(sampled // 500_000):
             left, right = torch.randint(0, samples, (2, 500_000))
             right = torch.where(torch.rand(500_000) < 0.5, right, left // 20 * 20 + right % 20)
-            similar = torch.stack([(one[left] * one[right]).sum(1) for one in embeddings], 1)
+            similar = torch.stack([(member[left] * member[right]).sum(1) for member in embeddings], 1)
             same, different = labels[left] == labels[right], left != right
             kinds[True].append(similar[same & different])
             kinds[False].append(similar[~same])
         for parts in kinds.values():
             torch.cov(torch.cat(parts).T)
 
-    found = seconds({"facerec, all pairs": exact, f"{sampled} sampled pairs": sample}, rounds, warm=False)
-    ratio = found[f"{sampled} sampled pairs"] / found["facerec, all pairs"]
-    figures = {f"{name}, s": value for name, value in found.items()}
+    timings = seconds({"facerec, all pairs": exact, f"{sampled} sampled pairs": sample}, rounds, warm=False)
+    ratio = timings[f"{sampled} sampled pairs"] / timings["facerec, all pairs"]
+    figures = {f"{name}, s": value for name, value in timings.items()}
     record(f"pair statistics, {samples} x {members} x 128", {**figures, "x": ratio}, "exact, 10 x")
 
 
@@ -68,14 +68,14 @@ def verification(samples: int, rounds: int) -> None:
         last = np.flatnonzero(far <= 1e-3)[-1]
         points["scikit-learn"] = (float(far[last]), float(tar[last]))
 
-    found = seconds({"facerec": ours, "scikit-learn": theirs}, rounds, warm=False)
+    timings = seconds({"facerec": ours, "scikit-learn": theirs}, rounds, warm=False)
     tracemalloc.start()
     theirs()
     memory = tracemalloc.get_traced_memory()[1] / 2**20
     tracemalloc.stop()
     far, tar = (abs(points["facerec"][k] - points["scikit-learn"][k]) for k in range(2))
-    figures = {f"{name}, s": value for name, value in found.items()}
-    figures |= {"x": found["scikit-learn"] / found["facerec"], "scikit-learn MiB (numpy alone)": memory}
+    figures = {f"{name}, s": value for name, value in timings.items()}
+    figures |= {"x": timings["scikit-learn"] / timings["facerec"], "scikit-learn MiB (numpy alone)": memory}
     figures |= {"difference of FAR": far, "difference of TAR": tar}
     record(f"TAR at FAR, all pairs of {samples}", figures, "10 x at a hundredth of the memory, equal counts")
 

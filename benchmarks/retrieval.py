@@ -36,21 +36,21 @@ def main() -> None:
         results["facerec"] = list(retrieval_metrics(there, labels.to(given["device"])))
 
     def peer() -> None:
-        found = calculator.get_accuracy(vectors, labels)
-        results["peer"] = [found[name] for name in names]
+        accuracy = calculator.get_accuracy(vectors, labels)
+        results["peer"] = [accuracy[name] for name in names]
 
     before = getrusage(RUSAGE_SELF).ru_maxrss
     ours()
     growth = (getrusage(RUSAGE_SELF).ru_maxrss - before) / 1024
     contenders = {"facerec": ours, **({"peer": peer} if given["peer"] == "True" else {})}
-    found = seconds(contenders, given["rounds"], warm=given["samples"] < 50_000)
+    timings = seconds(contenders, given["rounds"], warm=given["samples"] < 50_000)
     title = f"MAP@R + P@1 + R-precision, {given['samples']} x {given['dim']}, {given['device']}"
-    figures = {f"{name}, s": value for name, value in found.items()}
+    figures = {f"{name}, s": value for name, value in timings.items()}
     figures["facerec, peak MiB beside the embeddings"] = growth
-    if "peer" in found:
-        figures["x"] = found["peer"] / found["facerec"]
+    if "peer" in timings:
+        figures["x"] = timings["peer"] / timings["facerec"]
         pairs = zip(results["facerec"], results["peer"], strict=True)
-        figures["greatest difference"] = max(abs(one - other) for one, other in pairs)
+        figures["greatest difference"] = max(abs(ours - theirs) for ours, theirs in pairs)
     record(title, figures, "3 x, equal values, 1 GiB")
 
 

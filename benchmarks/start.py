@@ -17,9 +17,9 @@ def main() -> None:
         name: lambda given=given: subprocess.run([sys.executable, *given], check=True, stdout=subprocess.DEVNULL)
         for name, given in commands.items()
     }
-    found = seconds(run, options(rounds=5)["rounds"])
-    figures = {f"{name}, s": value for name, value in found.items()}
-    figures |= {f"{name} x": found[name] / found["import torch"] for name in ("train --help", "import facerec")}
+    timings = seconds(run, options(rounds=5)["rounds"])
+    figures = {f"{name}, s": value for name, value in timings.items()}
+    figures |= {f"{name} x": timings[name] / timings["import torch"] for name in ("train --help", "import facerec")}
     record("start", figures, "1.3 x and 1.05 x import torch at most")
 
 

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 def show_persons(gallery: Gallery) -> None:
     """Everybody enrolled."""
     rows = [
-        [person.name, str(person.samples), f"{person.created:%F %R}", person.note] for person in gallery.persons()
+        [person.name, str(person.samples), f"{person.created:%Y-%m-%d %H:%M}", person.note]
+        for person in gallery.persons()
     ]
     _table(f"Persons in {gallery.place}", ["name", "samples", "since", "note"], rows)
 
@@ -26,7 +27,7 @@ def show_person(gallery: Gallery, name: str) -> None:
             sample.crop[:12],
             _box(sample.box),
             "" if sample.score is None else f"{sample.score:.2f}",
-            f"{sample.created:%F %R}",
+            f"{sample.created:%Y-%m-%d %H:%M}",
         ]
         for sample in samples
     ]
@@ -40,7 +41,7 @@ def show_stats(gallery: Gallery, last: int) -> None:
     print(f"{gallery.place}: {size.persons} persons, {size.samples} samples of {gallery.model.dim} numbers")
     print(f"model {gallery.model.fingerprint}")
     rows = [
-        [f"{event.at:%F %T}", event.actor, event.action, str(event.person or ""), str(event.samples)]
+        [f"{event.at:%Y-%m-%d %H:%M:%S}", event.actor, event.action, str(event.person or ""), str(event.samples)]
         for event in gallery.events(last)
     ]
     _table("Last events", ["when", "who", "what", "person", "samples"], rows)

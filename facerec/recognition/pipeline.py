@@ -105,7 +105,7 @@ def _embed(photos: Sequence[CroppedPhoto], embed: EmbedCrops) -> list[PhotoFaces
 
 
 def _with_vectors(photo: CroppedPhoto, vectors: Tensor) -> PhotoFaces:
-    usable = vectors.isfinite().all(dim=1) & vectors.any(dim=1)  # a foreign network may give NaN, or zero
+    usable = vectors.isfinite().all(dim=1) & vectors.any(dim=1)  # an external network may give NaN, or zero
     with_vector = [face for face, good in zip(photo.accepted, usable, strict=True) if good]
     without_vector = [face for face, good in zip(photo.accepted, usable, strict=True) if not good]
     for face in without_vector:

@@ -22,7 +22,7 @@ def open_session(network: Path | str | bytes) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3  # errors: of foreign networks it tells a hundred things nobody can change
+    options.log_severity_level = 3  # errors: about external networks it warns of a hundred things nobody can change
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     network = str(network) if isinstance(network, Path) else network
     return onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
