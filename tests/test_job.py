@@ -1,4 +1,5 @@
 import re
+import shlex
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -8,6 +9,7 @@ from hydra.errors import ConfigCompositionException, MissingConfigException, Ove
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import InterpolationKeyError, InterpolationToMissingValueError, MissingMandatoryValue
 
 from facerec.errors import ConfigError
 from facerec.job.arguments import arguments, literal
@@ -76,6 +78,7 @@ def test_a_sweep_over_paths_stays_a_sweep() -> None:
         ("optimizer.lr=1e-3)", "'optimizer.lr=\"1e-3)\"'"),
         ("backbone.stem=a b(", "'backbone.stem=\"a b(\"'"),
         ("faces of my friends", "KEY=VALUE"),
+        ("data.root=[a=1, b]", shlex.quote("data.root=['a=1','b']")),
     ],
 )
 def test_what_hydra_cannot_read_is_one_line_with_a_spelling_that_it_can(argument: str, spelling: str) -> None:
@@ -182,3 +185,15 @@ def test_the_configuration_is_printed_as_a_tree_by_the_first_process(
     monkeypatch.setenv("LOCAL_RANK", "1")
     print_tree(cfg)
     assert capsys.readouterr().err == ""
+
+
+def test_a_value_that_is_missing_or_does_not_fit_is_one_line() -> None:
+    with pytest.raises(MissingMandatoryValue) as missing:
+        _ = _composed("enroll").photos
+    assert message(missing.value) == "photos: must be given, as in photos=…"
+    with pytest.raises(InterpolationToMissingValueError) as needed:
+        _ = OmegaConf.create({"out": "${study}/log", "study": "???"}).out
+    assert message(needed.value) == "study: must be given, as in study=…"
+    with pytest.raises(InterpolationKeyError) as unknown:
+        _ = OmegaConf.create({"out": "${stude}/log"}).out
+    assert message(unknown.value) == "out: Interpolation key 'stude' not found"

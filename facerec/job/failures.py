@@ -58,6 +58,10 @@ def message(error: BaseException) -> str:
         key, equals, value = error.override.partition("=")
         if not equals:
             return f"{error.override}: an argument must be KEY=VALUE; --help lists the keys"
+        if value.startswith("[") and value.endswith("]"):
+            texts = [QuotedString(text.strip(), Quote.single).with_quotes() for text in value[1:-1].split(",")]
+            spelling = shlex.quote(f"{key}=[{','.join(texts)}]")
+            return f"{error.override}: the list can't be read; quote the texts in it: {spelling}"
         spelling = shlex.quote(f"{key}={QuotedString(value, Quote.double).with_quotes()}")
         return f"{error.override}: the value can't be read; if it is a text, quote it: {spelling}"
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
@@ -73,6 +77,10 @@ def message(error: BaseException) -> str:
             # one that came before or after the job is about the folder that Hydra makes for it
             key = "hydra.sweep.dir" if {"-m", "--multirun"} & set(sys.argv) else "hydra.run.dir"
             return describe(cause, {key: "/"})
+    if isinstance(error, OmegaConfBaseException):
+        reason = str(error).partition("\n")[0]  # then come its key and type, a line each
+        _, is_missing, key = reason.rpartition("Missing mandatory value: ")
+        return f"{key}: must be given, as in {key}=…" if is_missing else f"{error.full_key}: {reason}"
     return str(error)
 
 
