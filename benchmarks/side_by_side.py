@@ -30,13 +30,13 @@ def seconds(contenders: Mapping[str, Callable[[], Any]], rounds: int, warm: bool
     """Name → median seconds of a call; one round calls each once, in turn, after one call to warm up."""
     for call in contenders.values() if warm else ():
         call()
-    found: dict[str, list[float]] = {name: [] for name in contenders}
+    timings: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, call in contenders.items():
             start = time.perf_counter()
             call()
-            found[name].append(time.perf_counter() - start)
-    return {name: statistics.median(times) for name, times in found.items()}
+            timings[name].append(time.perf_counter() - start)
+    return {name: statistics.median(times) for name, times in timings.items()}
 
 
 def seconds_apart(makers: Mapping[str, Callable[[], Callable[[], Any]]], rounds: int) -> dict[str, float]:
@@ -57,7 +57,7 @@ def _ask(line: Connection) -> None:
 
 def _serve(line: Connection, make: Callable[[], Callable[[], Any]]) -> None:
     call = make()
-    with suppress(EOFError):  # nobody asks any more
+    with suppress(EOFError):  # the other side has hung up
         while True:
             line.recv()
             call()
