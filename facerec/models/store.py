@@ -21,6 +21,7 @@ from facerec.models.embedder import Embedder
 from facerec.models.ensemble import Ensemble, check_weights
 from facerec.runtime.files import replace_file, replace_folder
 
+_DISPOSABLE = {".DS_Store", "Thumbs.db", "desktop.ini"}  # systems make them; they go with the model replaced
 ONNX = "model.onnx"  # a copy of the network for CPUs: see `onnx_copy`
 _CONTRACT, _WEIGHTS, _STATISTICS = "model.yaml", "weights.safetensors", "statistics.json"
 
@@ -210,7 +211,7 @@ def _other_files(folder: Path) -> list[str]:
         names = {file.name for file in folder.iterdir() if not file.match(".*.new")} if folder.exists() else set()
     except OSError as error:
         raise _unwritable(folder, error) from error
-    return sorted(names - {_CONTRACT, _STATISTICS, _WEIGHTS, ONNX})
+    return sorted(names - {_CONTRACT, _STATISTICS, _WEIGHTS, ONNX} - _DISPOSABLE)
 
 
 def _unwritable(folder: Path, error: OSError) -> ModelError:

@@ -311,6 +311,13 @@ def test_a_model_is_replaced(folder: Path) -> None:
     assert [entry.name for entry in folder.parent.iterdir()] == ["model"]
 
 
+def test_what_other_software_leaves_in_a_folder_does_not_keep_a_model_out(folder: Path) -> None:
+    for name in (".DS_Store", "Thumbs.db", "desktop.ini"):
+        (folder / name).touch()
+    save(folder, make(seed=1))
+    assert torch.equal(model.load(folder).embed(CROPS), make(seed=1).embed(CROPS))
+
+
 def test_a_folder_that_holds_anything_else_is_left_alone(folder: Path) -> None:
     (folder / "notes.txt").write_text("mine")
     (before := folder.parent / "empty").mkdir()
