@@ -150,12 +150,12 @@ def _embedding(cfg: DictConfig, model: "Model", images: "FaceImages") -> dict[st
 def _write(out: Path, model: "Model", evaluated: "Evaluated") -> None:
     from facerec.evaluation import as_csv
     from facerec.report.evaluation import write_evaluation
-    from facerec.runtime.files import replace_file
+    from facerec.runtime.files import replace_file, replace_json
     from facerec.study.members import member_runs
 
     results = evaluated.results
     results["ensemble"] = model.statistics.ensemble
-    replace_file(out / "metrics.json", (json.dumps(results, indent=1, allow_nan=False) + "\n").encode())
+    replace_json(out / "metrics.json", results, allow_nan=False)
     replace_file(out / "metrics.csv", as_csv(results).encode(errors="replace"))
     write_evaluation(out / "report.html", evaluated, member_runs(model))
 

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from facerec.errors import ConfigError
 from facerec.job import going_on, run_job
-from facerec.runtime.files import replace_file
+from facerec.runtime.files import replace_file, replace_json
 from facerec.study.freshness import own_names
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _same_settings(file: Path, settings: dict[str, Any]) -> None:
             before = json.loads(file.read_text())
         except (FileNotFoundError, ValueError):  # half a file is from a kill before there was a crop
             before = settings
-            replace_file(file, (json.dumps(settings, indent=1) + "\n").encode())
+            replace_json(file, settings)
     if "finder" in before:  # as it was called before
         options = before.pop("finder")
         before["detector"] = {"network" if key == "detector" else key: value for key, value in options.items()}

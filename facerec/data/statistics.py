@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from facerec.runtime.files import replace_file
+from facerec.runtime.files import replace_json
 
 _CHUNK = 512
 
@@ -55,5 +55,5 @@ def cached_channel_statistics(crops: NDArray[np.uint8], rows: NDArray[np.int64],
         values = json.loads(path.read_text())
         return ChannelStatistics(tuple(values["mean"]), tuple(values["std"]), values["images"])
     statistics = channel_statistics(crops, rows)
-    replace_file(path, json.dumps(asdict(statistics), indent=1).encode())
+    replace_json(path, asdict(statistics))
     return statistics

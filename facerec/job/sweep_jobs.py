@@ -1,6 +1,5 @@
 """What a sweep does around its jobs: failed ones stop no others, and the best is written down at the end."""
 
-import json
 import logging
 import math
 import sys
@@ -16,7 +15,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from facerec.errors import FacerecError
-from facerec.runtime.files import replace_file
+from facerec.runtime.files import replace_json
 from facerec.study.best import read_json, show_jobs, write_best
 from facerec.study.job_names import job_inputs, job_name
 
@@ -63,8 +62,8 @@ class SweepSummary(Callback):
             log.error("%s", error, exc_info=None if expected else error)
             # or Hydra would end the multirun without its summary
             job_return.status, job_return.return_value = JobStatus.COMPLETED, math.nan
-        outcome = json.dumps({"multirun": self.multirun, "problem": problem})
-        replace_file(Path(config.hydra.runtime.output_dir) / _OUTCOME, outcome.encode())
+        outcome = {"multirun": self.multirun, "problem": problem}
+        replace_json(Path(config.hydra.runtime.output_dir) / _OUTCOME, outcome)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Look at what the jobs left."""

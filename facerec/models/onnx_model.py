@@ -24,7 +24,7 @@ from facerec.models.model import Model
 from facerec.models.onnx_contract import open_network, read_contract
 from facerec.models.onnx_network import BATCH, OnnxNetwork
 from facerec.models.statistics import Statistics
-from facerec.runtime.files import replace_file
+from facerec.runtime.files import replace_json
 
 _CROP = [3, CROP_SIZE, CROP_SIZE]
 
@@ -75,7 +75,7 @@ class OnnxModel(Model):
     def store(self, statistics: Statistics) -> None:
         """Replace the statistics beside the contract, completely or not at all."""
         try:
-            replace_file(self._statistics, (json.dumps(statistics.to_json(), indent=1) + "\n").encode())
+            replace_json(self._statistics, statistics.to_json())
         except OSError as error:
             raise ModelError(f"{self._statistics}: can't be written ({error}); free space there") from error
 

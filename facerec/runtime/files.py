@@ -1,9 +1,11 @@
 """Files and folders that are there whole or not at all, whenever the process or the machine stops."""
 
+import json
 import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from facerec.runtime.os_errors import naming
@@ -23,6 +25,17 @@ def replace_file(path: Path, content: bytes) -> None:
         half.replace(path)
     finally:
         half.unlink(missing_ok=True)
+
+
+def replace_json(path: Path, value: Any, *, allow_nan: bool = True) -> None:
+    """Put `value` as JSON in the place of the file `path`, see `replace_file`.
+
+    Raises:
+        OSError: as `replace_file`.
+        TypeError: `value` holds something that JSON has no form for.
+        ValueError: it holds NaN or an infinity, and `allow_nan` is false.
+    """
+    replace_file(path, (json.dumps(value, indent=1, allow_nan=allow_nan) + "\n").encode())
 
 
 def replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:

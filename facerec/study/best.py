@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from facerec.errors import ConfigError
-from facerec.runtime.files import replace_file
+from facerec.runtime.files import replace_json
 from facerec.study.freshness import INPUTS, read_inputs
 from facerec.study.job_names import on_same_data
 
@@ -59,8 +59,7 @@ def write_best(folder: Path, inputs: Mapping[str, Any], images: "FaceImages") ->
         reason = f"highest {OBJECTIVE} of {len(values)} finished jobs: {values[best]:.4f}"
         if others:
             reason += f", next {values[others[0]]:.4f} ({others[0]})"
-        content = json.dumps({"job": best, "reason": reason, OBJECTIVE: values}, indent=1) + "\n"
-        replace_file(folder / BEST, content.encode())
+        replace_json(folder / BEST, {"job": best, "reason": reason, OBJECTIVE: values})
         log.info("%s: %s; %s", folder / BEST, best, reason)
     return values
 

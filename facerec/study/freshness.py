@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from facerec.runtime.files import replace_file
+from facerec.runtime.files import replace_json
 
 log = logging.getLogger(__name__)
 
@@ -53,12 +53,12 @@ def begin(folder: Path, inputs: Mapping[str, Any]) -> None:
     """Make the folder and write down what goes into the step, which counts as unfinished from now on."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / INPUTS).unlink(missing_ok=True)
-    _write(folder / _STARTED, inputs)
+    replace_json(folder / _STARTED, inputs)
 
 
 def finish(folder: Path, inputs: Mapping[str, Any]) -> None:
     """Write down what went into the finished step."""
-    _write(folder / INPUTS, inputs)
+    replace_json(folder / INPUTS, inputs)
     (folder / _STARTED).unlink(missing_ok=True)
 
 
@@ -73,7 +73,3 @@ def _read(file: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) else None
-
-
-def _write(file: Path, inputs: Mapping[str, Any]) -> None:
-    replace_file(file, (json.dumps(inputs, indent=1) + "\n").encode())

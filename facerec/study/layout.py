@@ -36,12 +36,17 @@ def evaluation_dir(*, _root_: DictConfig) -> str:
     study, model = study_dir(_root_), Path(str(_root_.model))
     if model == study / ENSEMBLE / "model":
         return str(study / EVALUATION)
-    model = (model / "model" if (model / "model").is_dir() else model).resolve()
+    model = model_dir(model).resolve()
     if model.name == "model" and model.is_dir():
         folder = model.parent / EVALUATION
     else:
         folder = study.with_name(EVALUATION) / (model.stem if model.is_file() else model.name)
     return str(folder / _dataset_name(_root_))
+
+
+def model_dir(path: Path) -> Path:
+    """The model folder of a training run; any other path is that of a model already."""
+    return path / "model" if (path / "model").is_dir() else path
 
 
 def member_names(recipes: Iterable[str]) -> list[str]:

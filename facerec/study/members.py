@@ -10,6 +10,7 @@ from facerec.data import FaceImages
 from facerec.errors import ConfigError, ModelError
 from facerec.models import Model
 from facerec.study.best import BEST, best_run
+from facerec.study.layout import model_dir
 
 
 def find_members(study: Path, members: list[str] | None, names: Sequence[str]) -> dict[str, Path]:
@@ -33,8 +34,7 @@ def find_members(study: Path, members: list[str] | None, names: Sequence[str]) -
         return {sweep.name: best_run(sweep) / "model" for sweep in sweeps}
     if not members:
         raise ConfigError("members: give one model folder or more, or null for the best of the study's sweeps")
-    folders = [Path(member) for member in members]
-    folders = [folder / "model" if (folder / "model").is_dir() else folder for folder in folders]
+    folders = [model_dir(Path(member)) for member in members]
     if missing := [folder for folder in folders if not folder.exists()]:
         raise ConfigError(f"members: there is nothing at {missing[0]}")
     names = [folder.parent.name if folder.name == "model" else folder.name for folder in folders]

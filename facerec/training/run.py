@@ -1,6 +1,5 @@
 """One training run: from a configuration to a trained, measured and saved embedder."""
 
-import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from facerec.errors import ConfigError, ModelError
 from facerec.runtime.allocator import keep_freed_memory
-from facerec.runtime.files import replace_file
+from facerec.runtime.files import replace_file, replace_json
 
 if TYPE_CHECKING:
     from pytorch_lightning import Callback, Trainer
@@ -227,7 +226,7 @@ def _finish(cfg: DictConfig, run: Path, learner: "Learner", data: "FaceData", me
     origin = _origin(cfg, run, learner, data)
     made_of = describe_dataset(OmegaConf.to_container(cfg.dataset, resolve=True), data.images)  # type: ignore[arg-type]
     model.save(run / "model", learner.embedder, statistics=statistics, origin=origin, trained_on=made_of)
-    replace_file(run / "metrics.json", json.dumps(metrics, indent=1).encode())
+    replace_json(run / "metrics.json", metrics)
 
 
 def _rounded(values: tuple[float, ...]) -> str:
