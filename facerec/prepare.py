@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_SHEET = 144  # crops on the contact sheet at most
+_SHEET, _COLUMNS = 144, 12  # crops on the contact sheet, at most, and in a row
 
 
 def prepare(cfg: DictConfig) -> None:
@@ -57,6 +57,7 @@ def _settings(cfg: DictConfig, root: Path) -> dict[str, Any]:
     """The settings that determine the crops; written beside them."""
     from dataclasses import asdict
 
+    from facerec.crops import ALIGNER_VERSION
     from facerec.crops.contract import CropContract
 
     decisive = {key: OmegaConf.to_container(cfg[key], resolve=True) for key in ("detector", "faces")}
@@ -65,6 +66,7 @@ def _settings(cfg: DictConfig, root: Path) -> dict[str, Any]:
         "shards": int(cfg.shard.partition("/")[2]),
         **decisive,
         "crop": asdict(CropContract()),
+        "aligner": ALIGNER_VERSION,
     }
 
 
@@ -90,14 +92,16 @@ def _same_settings(file: Path, settings: dict[str, Any]) -> None:
 
 def _contact_sheet(crops: list[Path], file: Path) -> None:
     """Up to 144 of the crops, evenly spaced, in one picture."""
-    import torch
-    from torchvision.utils import make_grid
+    import numpy as np
 
     from facerec.crops import encode_png, read_photo
 
     picked = crops[:: -(-len(crops) // _SHEET)] if crops else []
     if picked:
-        replace_file(file, encode_png(make_grid(torch.stack([read_photo(crop) for crop in picked]), nrow=12)))
+        empty = -len(picked) % _COLUMNS
+        tiles = np.pad([read_photo(crop) for crop in picked], ((0, empty), (1, 1), (1, 1), (0, 0)))
+        rows = [np.concatenate(row, axis=1) for row in np.split(tiles, len(tiles) // _COLUMNS)]
+        replace_file(file, encode_png(np.concatenate(rows)))
 
 
 def _summarise(rows: Iterable["Row"], out: Path) -> None:

@@ -1,6 +1,7 @@
 """Crops: their size and template, reading photos, aligning faces to the template."""
 
-from facerec.crops.align import ARCFACE_TEMPLATE, align, similarity_transform, warp
+from facerec.crops.align import ALIGNER_VERSION, ARCFACE_TEMPLATE, align, similarity_transform, warp
+from facerec.crops.contract import Crops, Photo
 from facerec.crops.crop_file import crop_file
 from facerec.crops.listing import list_photos
 from facerec.crops.photo import is_photo, read_photo
@@ -8,7 +9,10 @@ from facerec.crops.png import encode_png
 from facerec.crops.sharpness import sharpness
 
 __all__ = [
+    "ALIGNER_VERSION",
     "ARCFACE_TEMPLATE",
+    "Crops",
+    "Photo",
     "align",
     "crop_file",
     "encode_png",

@@ -2,7 +2,16 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 CROP_SIZE = 112
+
+Photo = NDArray[np.uint8]
+"""`uint8 [H, W, 3]`, RGB, 0..255."""
+
+Crops = NDArray[np.uint8]
+"""`uint8 [N, 3, 112, 112]`, RGB, 0..255."""
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,15 @@
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torchvision.transforms.v2 import functional as V
 
-from facerec.crops.align import similarity_transform, warp
+from facerec.crops.align import align
 from facerec.crops.contract import CROP_SIZE
 from facerec.crops.photo import read_photo
 from facerec.crops.resize import resize
 
 
-def crop_file(file: Path, landmarks: NDArray[np.float32] | None) -> Tensor:
+def crop_file(file: Path, landmarks: NDArray[np.float32] | None) -> NDArray[np.uint8]:
     """Read an image and crop it.
 
     Args:
@@ -29,6 +26,13 @@ def crop_file(file: Path, landmarks: NDArray[np.float32] | None) -> Tensor:
     """
     image = read_photo(file)
     if landmarks is not None:
-        return warp(image, similarity_transform(torch.from_numpy(landmarks)[None])[0])
-    side = min(image.shape[1:])
-    return resize(V.center_crop(image, [side, side]), [CROP_SIZE, CROP_SIZE])
+        return align(image, landmarks[None]).squeeze(0)
+    side, (top, left) = min(image.shape[:2]), centre_square(*image.shape[:2])
+    square = image[top : top + side, left : left + side]
+    return resize(square, (CROP_SIZE, CROP_SIZE)).transpose(2, 0, 1)
+
+
+def centre_square(height: int, width: int) -> tuple[int, int]:
+    """Top and left edge of the largest square in the middle of an image of this size."""
+    side = min(height, width)
+    return round((height - side) / 2), round((width - side) / 2)

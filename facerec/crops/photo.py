@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from PIL.TiffImagePlugin import TiffImageFile
-from torch import Tensor
 
+from facerec.crops.contract import Photo
 from facerec.errors import DataError, PhotoSizeError
 
 log = logging.getLogger(__name__)
@@ -33,8 +32,8 @@ _PNG_METADATA = {b"tEXt", b"zTXt", b"iTXt", b"iCCP"}
 _NEW_SUBFILE_TYPE = 254  # a TIFF tag; bit 0: this is the small version of another image
 
 
-def read_photo(path: Path | bytes, max_pixels: int = MAX_PIXELS) -> Tensor:
-    """Read a photo, upright (EXIF), as `uint8 [3, H, W]`, RGB, 0..255, on the CPU.
+def read_photo(path: Path | bytes, max_pixels: int = MAX_PIXELS) -> Photo:
+    """Read a photo, upright (EXIF), as `uint8 [H, W, 3]`, RGB, 0..255.
 
     Of an animation, the first frame. Transparency becomes white, 16 bits become 8; floats may be 0..1, and floats
     and 32-bit integers 0..255 or 0..65535 where they fill an eighth of the range. The format follows from the
@@ -86,14 +85,14 @@ def _suffixes() -> set[str]:
     return _HEIF_SUFFIXES | {suffix for suffix, kind in known if kind in _FORMATS}
 
 
-def _decode(data: bytes, name: str, max_pixels: int) -> Tensor:
+def _decode(data: bytes, name: str, max_pixels: int) -> Photo:
     with _open(io.BytesIO(data), name) as picture:  # reads the header alone
         width, height = picture.size
         if width * height > max_pixels:
             raise PhotoSizeError(
                 f"{name}: {width}x{height} pixels are more than {max_pixels:,}; make the photo smaller"
             )
-        return torch.from_numpy(_upright_rgb(picture, name)).permute(2, 0, 1)
+        return _upright_rgb(picture, name)
 
 
 def _open(stream: IO[bytes], name: str) -> Image.Image:
@@ -141,7 +140,7 @@ def _without_metadata(data: bytes) -> bytes:
     return b"".join(kept)
 
 
-def _upright_rgb(picture: Image.Image, name: str) -> NDArray[np.uint8]:
+def _upright_rgb(picture: Image.Image, name: str) -> Photo:
     picture.load()
     try:
         ImageOps.exif_transpose(picture, in_place=True)

@@ -3,11 +3,12 @@
 import io
 
 from PIL import Image
-from torch import Tensor
+
+from facerec.crops.contract import Photo
 
 
-def encode_png(pixels: Tensor) -> bytes:
-    """Encode `uint8 [3, H, W]`, RGB, as a PNG file; `read_photo` gives the same pixels back."""
+def encode_png(pixels: Photo) -> bytes:
+    """Encode `uint8 [H, W, 3]`, RGB, as a PNG file; `read_photo` gives the same pixels back."""
     stream = io.BytesIO()
-    Image.fromarray(pixels.permute(1, 2, 0).contiguous().cpu().numpy()).save(stream, "PNG", compress_level=1)
+    Image.fromarray(pixels).save(stream, "PNG", compress_level=1)
     return stream.getvalue()

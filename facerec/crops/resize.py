@@ -1,17 +1,12 @@
 """Resize photos."""
 
-from collections.abc import Sequence
+import numpy as np
+from PIL import Image
 
-import torch
-from torch import Tensor
-from torchvision.transforms.v2 import functional as V
+from facerec.crops.contract import Photo
 
 
-def resize(image: Tensor, size: Sequence[int]) -> Tensor:
-    """Resize, antialiased: `uint8 [3, H, W]` → `uint8 [3, *size]`."""
-    if 1 in image.shape:
-        # torch 2.14 reads beyond the buffer if a side of one pixel has another stride, as after torch.rot90;
-        # `contiguous` would leave it so
-        image = image.clone(memory_format=torch.contiguous_format)
-    resized: Tensor = V.resize(image, list(size), antialias=True)
-    return resized
+def resize(image: Photo, size: tuple[int, int]) -> Photo:
+    """Resize, antialiased: `uint8 [H, W, 3]` → `uint8 [*size, 3]`; `size` is height and width."""
+    height, width = size
+    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))

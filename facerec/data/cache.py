@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from filelock import FileLock
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from facerec.crops.align import ALIGNER_VERSION
 from facerec.crops.contract import CROP_SIZE
 from facerec.crops.crop_file import crop_file
 from facerec.data.fingerprint import crops_fingerprint, listed
@@ -24,6 +25,9 @@ Crops = np.memmap[tuple[int, ...], np.dtype[np.uint8]]
 _SHAPE = (3, CROP_SIZE, CROP_SIZE)
 _BATCH = 64
 
+_Batch = tuple[NDArray[np.uint8], list[str]]
+"""Crops, and the errors of those that can not be decoded."""
+
 
 def open_crops(images: FaceImages, folder: Path, num_workers: int) -> Crops:
     """Map the crops of all images into memory, read-only, after decoding them if no cache exists.
@@ -34,13 +38,13 @@ def open_crops(images: FaceImages, folder: Path, num_workers: int) -> Crops:
         num_workers: processes that decode; 0: this one.
 
     Returns:
-        `uint8 [N, 3, 112, 112]` backed by the file `crops-FINGERPRINT.npy`.
+        `uint8 [N, 3, 112, 112]` backed by the file `crops-FINGERPRINT-ALIGNER.npy`.
 
     Raises:
         DataError: files are missing or can't be decoded (all are counted, the first ones named), or the disk is
             full. No half-written cache is left behind.
     """
-    path = folder / f"crops-{crops_fingerprint(images, folder)}.npy"
+    path = folder / f"crops-{crops_fingerprint(images, folder)}-{ALIGNER_VERSION}.npy"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):  # a second run waits here, then finds the file
         if not path.exists():
@@ -62,7 +66,7 @@ def _write(images: FaceImages, path: Path, num_workers: int) -> None:
                 os.posix_fallocate(stream.fileno(), 0, stream.tell() + count * int(np.prod(_SHAPE)))
             damaged: list[str] = []
             for crops, errors in tqdm(_decoded(images, num_workers), "decode", -(-count // _BATCH), unit="batch"):
-                stream.write(crops.numpy().tobytes())
+                stream.write(crops.tobytes())
                 damaged += errors
             stream.flush()
             os.fsync(stream.fileno())  # a power cut could leave a file of full size without crops
@@ -78,12 +82,12 @@ def _write(images: FaceImages, path: Path, num_workers: int) -> None:
         partial.unlink(missing_ok=True)
 
 
-class _Decoder(Dataset[tuple[torch.Tensor, list[str]]]):
+class _Decoder(Dataset[_Batch]):
     def __init__(self, images: FaceImages) -> None:
         self.images = images
 
-    def __getitems__(self, rows: list[int]) -> tuple[torch.Tensor, list[str]]:
-        crops, errors = torch.zeros(len(rows), *_SHAPE, dtype=torch.uint8), []
+    def __getitems__(self, rows: list[int]) -> _Batch:
+        crops, errors = np.zeros((len(rows), *_SHAPE), np.uint8), []
         for position, row in enumerate(rows):
             landmarks = None if self.images.landmarks is None else self.images.landmarks[row]
             try:
@@ -92,7 +96,7 @@ class _Decoder(Dataset[tuple[torch.Tensor, list[str]]]):
                 errors.append(str(error))
         return crops, errors
 
-    def __getitem__(self, row: int) -> tuple[torch.Tensor, list[str]]:
+    def __getitem__(self, row: int) -> _Batch:
         return self.__getitems__([row])
 
     def __len__(self) -> int:
@@ -104,5 +108,5 @@ def as_is(batch: Any) -> Any:
     return batch
 
 
-def _decoded(images: FaceImages, num_workers: int) -> Iterator[tuple[torch.Tensor, list[str]]]:
+def _decoded(images: FaceImages, num_workers: int) -> Iterator[_Batch]:
     yield from DataLoader(_Decoder(images), _BATCH, num_workers=num_workers, collate_fn=as_is)

@@ -122,7 +122,7 @@ def _read_root(root: Path) -> _Table:
             raise DataError(f"{landmark_file}: no landmarks for {len(missing)} images, first {missing[0]}")
         landmarks = np.array([points[name] for name in names], dtype=np.float32).reshape(-1, 5, 2)
     else:
-        height, width = read_photo(image_folder / names[0]).shape[1:]
+        height, width = read_photo(image_folder / names[0]).shape[:2]
         scale = width / _ALIGNED_WIDTH
         log.info(
             "celeba: %s has no landmark file; crops follow the fixed alignment of its %dx%d images",

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -166,4 +165,4 @@ def _crop_images(images: Mapping[str, Path], detector: Detector) -> tuple[list[s
             faceless.append(name)
     if not crops:
         raise DataError(f"lfw.root: no face was found in any of {len(files)} images")
-    return with_face, torch.cat(crops).numpy(), faceless
+    return with_face, np.concatenate(crops), faceless

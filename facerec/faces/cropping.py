@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from facerec.crops import align, read_photo
+from facerec.crops import Crops, Photo, align, read_photo
 from facerec.errors import DataError
 from facerec.faces.face import Detector, Face
 from facerec.faces.refusal import Which, refusal_reasons
@@ -23,18 +21,18 @@ class CroppedPhoto(NamedTuple):
 
     Attributes:
         file: name of the photo.
-        photo: `uint8 [3, H, W]`; empty where it can't be read.
+        photo: `uint8 [H, W, 3]`; empty where it can't be read.
         faces: all that the detector found, best score first.
         reasons: for each face, why it was refused; "" if it was accepted.
-        crops: `uint8 [N, 3, 112, 112]` of the accepted faces, in their order, on the CPU.
+        crops: `uint8 [N, 3, 112, 112]` of the accepted faces, in their order.
         problem: why the photo can't be read, or "".
     """
 
     file: Path
-    photo: Tensor
+    photo: Photo
     faces: list[Face]
     reasons: list[str]
-    crops: Tensor
+    crops: Crops
     problem: str
 
     @property
@@ -45,7 +43,7 @@ class CroppedPhoto(NamedTuple):
 
 def crop_faces(
     files: Sequence[Path],
-    photos: Sequence[Tensor | str],
+    photos: Sequence[Photo | str],
     detector: Detector,
     *,
     which: Which,
@@ -56,22 +54,22 @@ def crop_faces(
 
     Args:
         files: names of the photos.
-        photos: `uint8 [3, H, W]`, or why it can't be read.
+        photos: `uint8 [H, W, 3]`, or why it can't be read.
         detector: finds the faces.
         which: which faces are accepted, with `min_size` and `min_score` as for `refusal_reasons`.
         min_size: smallest shorter side of a box, in pixels.
         min_score: smallest detector score, 0..1.
     """
-    detections = iter(detector.find([photo for photo in photos if isinstance(photo, Tensor)]))
+    detections = iter(detector.find([photo for photo in photos if not isinstance(photo, str)]))
     cropped = []
     for file, photo in zip(files, photos, strict=True):
         if isinstance(photo, str):
-            pixels, faces, problem = torch.empty(3, 0, 0, dtype=torch.uint8), [], photo
+            pixels, faces, problem = np.empty((0, 0, 3), np.uint8), [], photo
         else:
             pixels, faces, problem = photo, next(detections), ""
-        reasons = refusal_reasons(faces, which, min_size, min_score, (pixels.shape[1], pixels.shape[2]))
+        reasons = refusal_reasons(faces, which, min_size, min_score, pixels.shape[:2])
         landmarks = [face.landmarks for face, reason in zip(faces, reasons, strict=True) if not reason]
-        crops = align(pixels, torch.from_numpy(np.array(landmarks, np.float32).reshape(-1, 5, 2))).cpu()
+        crops = align(pixels, np.array(landmarks, np.float32).reshape(-1, 5, 2))
         cropped.append(CroppedPhoto(file, pixels, faces, reasons, crops, problem))
     return cropped
 
@@ -102,9 +100,9 @@ def crop_files(
         yield crop_faces(names, photos, detector, which=which, min_size=min_size, min_score=min_score)
 
 
-def _read_ahead(files: Sequence[Path], num_workers: int) -> Iterator[tuple[Path, Tensor | str]]:
+def _read_ahead(files: Sequence[Path], num_workers: int) -> Iterator[tuple[Path, Photo | str]]:
     """Each photo, or why it can't be read, in order; twice as many as there are workers are read ahead."""
-    running: deque[tuple[Path, Future[Tensor | str]]] = deque()
+    running: deque[tuple[Path, Future[Photo | str]]] = deque()
     with ThreadPoolExecutor(num_workers) as pool:
         try:
             for file in files:
@@ -119,7 +117,7 @@ def _read_ahead(files: Sequence[Path], num_workers: int) -> Iterator[tuple[Path,
             pool.shutdown(cancel_futures=True)
 
 
-def _read(file: Path) -> Tensor | str:
+def _read(file: Path) -> Photo | str:
     try:
         return read_photo(file)
     except DataError as error:
@@ -127,14 +125,14 @@ def _read(file: Path) -> Tensor | str:
 
 
 def _batches(
-    photos: Iterable[tuple[Path, Tensor | str]], batch_size: int
-) -> Iterator[list[tuple[Path, Tensor | str]]]:
+    photos: Iterable[tuple[Path, Photo | str]], batch_size: int
+) -> Iterator[list[tuple[Path, Photo | str]]]:
     """Photos in batches of `batch_size`, or fewer when they hold more than `_MAX_PIXELS` together."""
-    batch: list[tuple[Path, Tensor | str]] = []
+    batch: list[tuple[Path, Photo | str]] = []
     pixels = 0
     for file, photo in photos:
         batch.append((file, photo))
-        pixels += 0 if isinstance(photo, str) else photo.shape[1] * photo.shape[2]
+        pixels += 0 if isinstance(photo, str) else photo.shape[0] * photo.shape[1]
         if len(batch) == batch_size or pixels > _MAX_PIXELS:
             yield batch
             batch, pixels = [], 0

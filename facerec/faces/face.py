@@ -5,7 +5,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+
+from facerec.crops.contract import Photo
 
 
 class Face(NamedTuple):
@@ -31,5 +32,5 @@ class Face(NamedTuple):
 class Detector(Protocol):
     """Finds the faces in photos."""
 
-    def find(self, photos: Sequence[Tensor]) -> list[list[Face]]:
-        """The faces of each photo `uint8 [3, H, W]`, best score first; they do not depend on the batch."""
+    def find(self, photos: Sequence[Photo]) -> list[list[Face]]:
+        """The faces of each photo `uint8 [H, W, 3]`, best score first; they do not depend on the batch."""

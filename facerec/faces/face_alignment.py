@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import Tensor
 
+from facerec.crops.contract import Photo
 from facerec.errors import ConfigError
 from facerec.faces import fan
 from facerec.faces.face import Face
@@ -60,9 +60,9 @@ class FaceAlignmentDetector:
             self.fan = fan.Fan(folder, self.device) if landmarks == "fan" else None
             self.detect = build(network, folder, self.device, min_score, self.tiled.max_iou)
 
-    def find(self, photos: Sequence[Tensor]) -> list[list[Face]]:
-        """The faces of each photo `uint8 [3, H, W]`, best score first."""
-        detected = self.tiled(photos, self.detect, self.device)
+    def find(self, photos: Sequence[Photo]) -> list[list[Face]]:
+        """The faces of each photo `uint8 [H, W, 3]`, best score first."""
+        detected = self.tiled(photos, self.detect)
         if self.fan is None:
             return detected
         refined = []

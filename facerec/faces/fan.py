@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+
+from facerec.crops.contract import Photo
 
 FILE = "2DFAN4-11f355bf06.pth.tar"
 _BATCH = 16  # faces at once, 256x256 each
@@ -40,13 +41,12 @@ class Fan:
         self.network.to(device).eval()
 
     def __call__(
-        self, photo: Tensor, boxes: Sequence[NDArray[np.float32]], reference_scale: float
+        self, photo: Photo, boxes: Sequence[NDArray[np.float32]], reference_scale: float
     ) -> NDArray[np.float32]:
-        """Five landmarks `float32 [N, 5, 2]` for these boxes in a photo `uint8 [3, H, W]`."""
+        """Five landmarks `float32 [N, 5, 2]` for these boxes in a photo `uint8 [H, W, 3]`."""
         from face_alignment.api import CENTER_Y_OFFSET
         from face_alignment.utils import crop, flip, get_preds_fromhm
 
-        picture = photo.permute(1, 2, 0).cpu().numpy()
         landmarks = []
         for start in range(0, len(boxes), _BATCH):
             placements = []
@@ -54,7 +54,7 @@ class Fan:
                 sides = box[2:] - box[:2]
                 centre = (box[:2] + box[2:]) / 2 - np.array([0, CENTER_Y_OFFSET * sides[1]])
                 placements.append((centre, float(sides.sum()) / reference_scale))
-            inputs = np.stack([crop(picture, centre, scale).transpose(2, 0, 1) for centre, scale in placements])
+            inputs = np.stack([crop(photo, centre, scale).transpose(2, 0, 1) for centre, scale in placements])
             faces = torch.from_numpy(inputs).to(self.device).float() / 255
             with torch.inference_mode():
                 # the last of four estimates of 68 heat maps, each finer than the previous one

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facerec.faces.anchors import MEAN_BGR, decode
-from facerec.faces.tiling import Detect, Detections
+from facerec.faces.tiling import Detect, Detections, Tiles
 
 
 @dataclass(frozen=True)
@@ -42,43 +42,46 @@ NETWORKS = {
 
 def build(name: str, folder: Path | None, device: torch.device, min_score: float, max_iou: float) -> Detect:
     """The network of this name, with weights from `folder`; None: torch hub's folder, with a download if needed."""
-    adapt: Callable[[Any], Detect]
+    adapt: Callable[[Any, torch.device], Detect]
     adapt, options = {
         "sfd": (_sfd, {"filter_threshold": min_score}),
         "retinaface": (_retinaface, {"confidence_threshold": min_score, "nms_threshold": max_iou}),
         "yunet": (_yunet, {"score_threshold": min_score, "nms_threshold": max_iou}),
     }[name]
     path = {"path_to_detector": str(folder / NETWORKS[name].file)} if folder else {}
-    return adapt(import_module(f"face_alignment.detection.{name}").FaceDetector(str(device), **options, **path))
+    detector = import_module(f"face_alignment.detection.{name}").FaceDetector(str(device), **options, **path)
+    return adapt(detector, device)
 
 
-def _sfd(detector: Any) -> Detect:
-    def detect(tiles: Tensor) -> list[Detections]:
-        tables = [np.asarray(rows, dtype=np.float32).reshape(-1, 5) for rows in detector.detect_from_batch(tiles)]
-        return [_detections(rows[:, :4], np.full((len(rows), 10), np.nan), rows[:, 4]) for rows in tables]
+def _sfd(detector: Any, device: torch.device) -> Detect:
+    def detect(tiles: Tiles) -> list[Detections]:
+        tables = detector.detect_from_batch(_as_tensor(tiles, device))
+        boxes = [np.asarray(rows, dtype=np.float32).reshape(-1, 5) for rows in tables]
+        return [_detections(rows[:, :4], np.full((len(rows), 10), np.nan), rows[:, 4]) for rows in boxes]
 
     return detect
 
 
-def _retinaface(detector: Any) -> Detect:
+def _retinaface(detector: Any, device: torch.device) -> Detect:
     """Decoded here: the package drops the landmarks, and passes RGB to a network that was trained on BGR."""
+    mean = torch.tensor(MEAN_BGR, device=device).view(1, 3, 1, 1)
 
-    def detect(tiles: Tensor) -> list[Detections]:
-        mean = torch.tensor(MEAN_BGR, device=tiles.device).view(1, 3, 1, 1)
+    def detect(tiles: Tiles) -> list[Detections]:
         with torch.inference_mode():
-            boxes, scores, landmarks = detector.face_detector(tiles.flip(1).float() - mean)
-        size = (tiles.shape[2], tiles.shape[3])
+            outputs = detector.face_detector(_as_tensor(tiles, device).flip(1).float() - mean)
+        boxes, scores, landmarks = (output.cpu().numpy() for output in outputs)
+        size = (tiles.shape[1], tiles.shape[2])
         return decode(boxes, scores, landmarks, size, detector.confidence_threshold, detector.nms_threshold)
 
     return detect
 
 
-def _yunet(detector: Any) -> Detect:
-    def detect(tiles: Tensor) -> list[Detections]:
+def _yunet(detector: Any, device: torch.device) -> Detect:
+    def detect(tiles: Tiles) -> list[Detections]:
         detections = []
-        detector.face_detector.setInputSize((tiles.shape[3], tiles.shape[2]))
-        for tile in tiles.flip(1).permute(0, 2, 3, 1).cpu().numpy():
-            rows = detector.face_detector.detect(np.ascontiguousarray(tile))[1]
+        detector.face_detector.setInputSize((tiles.shape[2], tiles.shape[1]))
+        for tile in tiles:
+            rows = detector.face_detector.detect(np.ascontiguousarray(tile[..., ::-1]))[1]
             rows = np.zeros((0, 15), np.float32) if rows is None else rows
             corners = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], axis=1)
             detections.append(_detections(corners, rows[:, 4:14], rows[:, 14]))
@@ -87,6 +90,10 @@ def _yunet(detector: Any) -> Detect:
     return detect
 
 
+def _as_tensor(tiles: Tiles, device: torch.device) -> Tensor:
+    return torch.from_numpy(tiles).to(device).permute(0, 3, 1, 2)
+
+
 def _detections(boxes: NDArray[Any], points: NDArray[Any], scores: NDArray[Any]) -> Detections:
     columns = (boxes, points.reshape(-1, 5, 2), scores)
-    return Detections(*(torch.from_numpy(np.ascontiguousarray(column, dtype=np.float32)) for column in columns))
+    return Detections(*(np.asarray(column, dtype=np.float32) for column in columns))

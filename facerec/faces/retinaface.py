@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from facerec.crops.contract import Photo
 from facerec.faces.anchors import MEAN_BGR, decode
 from facerec.faces.face import Face
-from facerec.faces.tiling import Detections, TiledDetection
+from facerec.faces.tiling import Detections, TiledDetection, Tiles
 from facerec.runtime.onnx_session import open_session
 
 
@@ -33,13 +32,12 @@ class RetinaFaceDetector:
         self.min_score = min_score
         self.tiled = TiledDetection(smallest, batch_size, turns, upright_score=0.99)
 
-    def find(self, photos: Sequence[Tensor]) -> list[list[Face]]:
-        """The faces of each photo `uint8 [3, H, W]`, best score first."""
-        return self.tiled(photos, self._detect, torch.device("cpu"))
+    def find(self, photos: Sequence[Photo]) -> list[list[Face]]:
+        """The faces of each photo `uint8 [H, W, 3]`, best score first."""
+        return self.tiled(photos, self._detect)
 
-    def _detect(self, tiles: Tensor) -> list[Detections]:
-        bgr = tiles.flip(1).float() - torch.tensor(MEAN_BGR).view(1, 3, 1, 1)
-        outputs: list[np.ndarray] = self.session.run(None, {"input": bgr.numpy()})
-        boxes, scores, landmarks = (torch.from_numpy(output) for output in outputs)
-        size = (tiles.shape[2], tiles.shape[3])
+    def _detect(self, tiles: Tiles) -> list[Detections]:
+        bgr = (tiles[..., ::-1] - np.array(MEAN_BGR, np.float32)).transpose(0, 3, 1, 2)
+        boxes, scores, landmarks = self.session.run(None, {"input": np.ascontiguousarray(bgr)})
+        size = (tiles.shape[1], tiles.shape[2])
         return decode(boxes, scores, landmarks, size, self.min_score, self.tiled.max_iou)

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-from torch import Tensor
 
 from facerec.crops.align import ARCFACE_TEMPLATE
-from facerec.crops.contract import CROP_SIZE
+from facerec.crops.contract import CROP_SIZE, Photo
+from facerec.crops.crop_file import centre_square
 from facerec.faces.face import Face
 
 
@@ -16,14 +16,13 @@ class WholePhoto:
     The box is that square and the landmarks are where the template lies in it; the score is 1.
     """
 
-    def find(self, photos: Sequence[Tensor]) -> list[list[Face]]:
-        """One face for each photo `uint8 [3, H, W]`."""
-        return [[_centre_square(*photo.shape[1:])] for photo in photos]
+    def find(self, photos: Sequence[Photo]) -> list[list[Face]]:
+        """One face for each photo `uint8 [H, W, 3]`."""
+        return [[_square_face(*photo.shape[:2])] for photo in photos]
 
 
-def _centre_square(height: int, width: int) -> Face:
-    side = min(height, width)
-    # rounded as torchvision's center_crop rounds
-    corner = np.array([round((width - side) / 2), round((height - side) / 2)], dtype=np.float32)
-    landmarks = (ARCFACE_TEMPLATE.numpy() + 0.5) * (side / CROP_SIZE) - 0.5 + corner
+def _square_face(height: int, width: int) -> Face:
+    side, (top, left) = min(height, width), centre_square(height, width)
+    corner = np.array([left, top], dtype=np.float32)
+    landmarks = (ARCFACE_TEMPLATE + 0.5) * (side / CROP_SIZE) - 0.5 + corner
     return Face(np.concatenate([corner, corner + side - 1]), landmarks.astype(np.float32), 1.0)

@@ -39,7 +39,7 @@ def open_record(model: "str | Path | Model | ModelRecord | None") -> ModelRecord
     if model is None or isinstance(model, ModelRecord):
         return model
     if isinstance(model, str | Path):
-        from facerec.models import open_model  # imports torch, which a search doesn't need
+        from facerec.models import open_model
 
         model = open_model(model)
     return model.record

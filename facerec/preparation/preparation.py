@@ -62,17 +62,17 @@ class Preparation:
         source = photo.file.relative_to(self.root).as_posix()
         if photo.problem:
             return [_row(source, reason=f"unreadable: {photo.problem}")]
-        size = (photo.photo.shape[1], photo.photo.shape[2])
+        size = (photo.photo.shape[0], photo.photo.shape[1])
         if not photo.faces:
             return [_row(source, size, reason="no face")]
         rows = [_row(source, size, face, reason) for face, reason in zip(photo.faces, photo.reasons, strict=True)]
         accepted = [row for row in rows if not row["reason"]]
-        values = sharpness(photo.crops).tolist()
-        for index, (row, crop, value) in enumerate(zip(accepted, photo.crops, values, strict=True)):
+        for index, (row, crop) in enumerate(zip(accepted, photo.crops, strict=True)):
             file = self.crops / row["person"] / f"{_flat(source)}-{index}.png"
             file.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(file, encode_png(crop))
-            row |= {"index": index, "crop": file.relative_to(self.crops).as_posix(), "sharpness": round(value, 2)}
+            replace_file(file, encode_png(crop.transpose(1, 2, 0)))
+            sharp = round(sharpness(crop), 2)
+            row |= {"index": index, "crop": file.relative_to(self.crops).as_posix(), "sharpness": sharp}
         return rows
 
 

@@ -3,25 +3,24 @@
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from PIL import Image, ImageDraw
-from torch import Tensor
 
+from facerec.crops.contract import Photo
 from facerec.faces import Face
 from facerec.recognition.fonts import write
 
 _KNOWN, _UNKNOWN = "#2e9e4f", "#c8553d"
 
 
-def draw(photo: Tensor, faces: Sequence[Face], names: Sequence[str | None]) -> Tensor:
-    """A copy of the photo, `uint8 [3, H, W]`, with a frame and a name for each face.
+def draw(photo: Photo, faces: Sequence[Face], names: Sequence[str | None]) -> Photo:
+    """A copy of the photo, `uint8 [H, W, 3]`, with a frame and a name for each face.
 
     Args:
-        photo: `uint8 [3, H, W]`.
+        photo: `uint8 [H, W, 3]`.
         faces: in it.
         names: for each face; None is drawn as "unknown", in another colour.
     """
-    picture = Image.fromarray(photo.permute(1, 2, 0).contiguous().numpy())
+    picture = Image.fromarray(photo)
     pen = ImageDraw.Draw(picture)
     width = max(2, round(max(picture.size) / 400))
     size = max(12, round(max(picture.size) / 50))
@@ -35,4 +34,4 @@ def draw(photo: Tensor, faces: Sequence[Face], names: Sequence[str | None]) -> T
         right, bottom = left + text.width, top + text.height
         pen.rectangle((left - width, top - width, right + width, bottom + width), fill=colour)
         picture.paste(text, (left, top), text)
-    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)
+    return np.asarray(picture)

@@ -1,17 +1,23 @@
 """Draw a name in any script with the fonts of this machine."""
 
 import logging
+import os
+import struct
+import sys
 import unicodedata
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 from PIL import Image, ImageDraw, ImageFont, features
+from platformdirs import site_data_dir, user_data_dir
 
 log = logging.getLogger(__name__)
 
 _LAST = ("bold", "italic", "oblique", "light", "thin", "black", "medium", "cond", "mono", "serif", "unifont")
 _BITMAP_SIZES = (109, 160, 136, 128, 96)  # fonts of coloured emoji have one of them, and no other
 _VARIATIONS = range(0xFE00, 0xFE10)
+_SUFFIXES = (".ttf", ".otf", ".ttc")
 _NOTHING = (255, 255, 255, 0)  # white, so that the edges of letters don't darken
 
 
@@ -77,35 +83,48 @@ def _count(file: str, text: str) -> int:
 
 @cache
 def _letters(file: str) -> frozenset[int]:
-    from matplotlib.ft2font import FT2Font
+    from fontTools.ttLib import TTFont, TTLibError
 
     try:
-        return frozenset(FT2Font(file).get_charmap())
-    except (OSError, RuntimeError):  # an unknown kind of font
+        with TTFont(file or _font("", 20).path, fontNumber=0, lazy=True) as font:
+            return frozenset(font.getBestCmap() or ())
+    except (OSError, TTLibError, KeyError, AssertionError, struct.error):  # damaged, or an unknown kind of font
         return frozenset()
 
 
 @cache
 def _fonts() -> list[str]:
-    """DejaVu Sans, which comes with matplotlib, then the fonts of the system, plain ones first."""
-    from matplotlib.font_manager import findfont, findSystemFonts
+    """The fonts of the system, plain ones first, then "": Pillow's own, which has the letters of English alone."""
 
-    def plainness(file: str) -> tuple[int, str]:
-        name = Path(file).name.lower()
-        return sum(word in name for word in _LAST), name
+    def plainness(file: Path) -> tuple[bool, int, str]:
+        name = file.name.lower()
+        return "dejavusans." not in name, sum(word in name for word in _LAST), name
 
-    files = [file for file in findSystemFonts() if "lastresort" not in Path(file).name.lower()]  # all boxes
-    return [str(findfont("DejaVu Sans")), *sorted(files, key=plainness)]
+    files = [file for folder in _folders() for file in folder.rglob("*") if file.suffix.lower() in _SUFFIXES]
+    known = [file for file in files if "lastresort" not in file.name.lower()]  # a font of boxes
+    return [*map(str, sorted(known, key=plainness)), ""]
+
+
+def _folders() -> list[Path]:
+    """Where this system keeps its fonts."""
+    if sys.platform == "win32":
+        roots = [f"{os.environ.get('WINDIR')}/Fonts", f"{os.environ.get('LOCALAPPDATA')}/Microsoft/Windows/Fonts"]
+    elif sys.platform == "darwin":
+        roots = ["/System/Library/Fonts", "/Library/Fonts", "~/Library/Fonts"]
+    else:
+        data = [user_data_dir(), *site_data_dir(multipath=True).split(os.pathsep)]
+        roots = ["~/.fonts", *(f"{folder}/fonts" for folder in data)]
+    return [Path(root).expanduser() for root in roots]
 
 
 @cache
 def _font(file: str, size: int) -> ImageFont.FreeTypeFont:
-    for possible in (size, *_BITMAP_SIZES):
+    for possible in (size, *_BITMAP_SIZES) if file else ():
         try:
             return ImageFont.truetype(file, possible)
         except OSError:  # a bitmap font has fixed sizes
             continue
-    return ImageFont.truetype(_fonts()[0], size)
+    return cast(ImageFont.FreeTypeFont, ImageFont.load_default(size))
 
 
 def _write(text: str, font: ImageFont.FreeTypeFont, size: int) -> tuple[Image.Image, int]:

@@ -6,17 +6,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from facerec.crops.contract import Crops, Photo
 from facerec.errors import ConfigError
 from facerec.faces import CroppedPhoto, Detector, Face, crop_faces, crop_files
 
 log = logging.getLogger(__name__)
 
 NO_VECTOR = "the model gives no usable vector"
-EmbedCrops = Callable[[Tensor], Tensor]
+EmbedCrops = Callable[[Crops], NDArray[np.float32]]
 """From crops `uint8 [N, 3, 112, 112]` to unit vectors `float32 [N, d]`."""
 
 
@@ -25,7 +24,7 @@ class PhotoFaces(NamedTuple):
 
     Attributes:
         file: name of the photo.
-        photo: `uint8 [3, H, W]`; empty where it can't be read.
+        photo: `uint8 [H, W, 3]`; empty where it can't be read.
         faces: those of at least the size and score asked for, best score first.
         crops: `uint8 [N, 3, 112, 112]`, one for each face.
         vectors: `float32 [N, d]`.
@@ -34,9 +33,9 @@ class PhotoFaces(NamedTuple):
     """
 
     file: Path
-    photo: Tensor
+    photo: Photo
     faces: list[Face]
-    crops: Tensor
+    crops: Crops
     vectors: NDArray[np.float32]
     problem: str = ""
     without_vector: Sequence[Face] = ()
@@ -75,7 +74,7 @@ def embed_files(
 
 def embed_photos(
     files: Sequence[Path],
-    photos: Sequence[Tensor | str],
+    photos: Sequence[Photo | str],
     detector: Detector,
     embed: EmbedCrops,
     *,
@@ -86,7 +85,7 @@ def embed_photos(
 
     Args:
         files: names of the photos.
-        photos: `uint8 [3, H, W]`, or why it can't be read.
+        photos: `uint8 [H, W, 3]`, or why it can't be read.
         detector: finds the faces.
         embed: crops → vectors.
         min_size: faces whose box is smaller, in pixels, are left out.
@@ -97,15 +96,17 @@ def embed_photos(
 
 
 def _embed(photos: Sequence[CroppedPhoto], embed: EmbedCrops) -> list[PhotoFaces]:
-    vectors = embed(torch.cat([photo.crops for photo in photos]))
+    vectors = np.asarray(embed(np.concatenate([photo.crops for photo in photos])))
+    ends = np.cumsum([len(photo.crops) for photo in photos])
     return [
         _with_vectors(photo, own_vectors)
-        for photo, own_vectors in zip(photos, vectors.split([len(photo.crops) for photo in photos]), strict=True)
+        for photo, own_vectors in zip(photos, np.split(vectors, ends[:-1]), strict=True)
     ]
 
 
-def _with_vectors(photo: CroppedPhoto, vectors: Tensor) -> PhotoFaces:
-    usable = vectors.isfinite().all(dim=1) & vectors.any(dim=1)  # an external network may give NaN, or zero
+def _with_vectors(photo: CroppedPhoto, vectors: NDArray[np.float32]) -> PhotoFaces:
+    # an external network may give NaN, or zero
+    usable = np.array([np.isfinite(vector).all() and vector.any() for vector in vectors], np.bool_)
     with_vector = [face for face, good in zip(photo.accepted, usable, strict=True) if good]
     without_vector = [face for face, good in zip(photo.accepted, usable, strict=True) if not good]
     for face in without_vector:
@@ -115,7 +116,7 @@ def _with_vectors(photo: CroppedPhoto, vectors: Tensor) -> PhotoFaces:
         photo=photo.photo,
         faces=with_vector,
         crops=photo.crops[usable],
-        vectors=vectors[usable].numpy(),
+        vectors=vectors[usable],
         problem=NO_VECTOR if without_vector and not with_vector else photo.problem,
         without_vector=without_vector,
     )

@@ -25,14 +25,14 @@ def review(
         return photo.problem
     if not photo.faces:
         return "no face found"
-    height, width = photo.photo.shape[1:]
+    height, width = photo.photo.shape[:2]
     all_faces = [*photo.without_vector, *photo.faces]
     row = refusal_reasons(all_faces, "largest", 0, 0, (height, width)).index("") - len(photo.without_vector)
     if row < 0:  # the next largest may be somebody else
         return f"{NO_VECTOR} for the largest face"
     face, crop = photo.faces[row], photo.crops[row]
     if strict:
-        sharp = float(sharpness(crop[None]))
+        sharp = sharpness(crop)
         if len(all_faces) > 1:
             return f"{len(all_faces)} faces"
         if face.size < min_size:
@@ -40,6 +40,6 @@ def review(
         if sharp < min_sharpness:
             return f"blurred (sharpness {sharp:.0f} is below {min_sharpness:g})"
     x0, y0, x1, y1 = face.box.tolist()
-    digest = hashlib.sha256(crop.contiguous().numpy().tobytes()).digest()
-    kept = encode_png(crop) if keep else None
+    digest = hashlib.sha256(crop.tobytes()).digest()
+    kept = encode_png(crop.transpose(1, 2, 0)) if keep else None
     return Sample(photo.vectors[row], source, digest, (x0, y0, x1, y1), face.score, kept)

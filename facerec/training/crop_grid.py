@@ -32,7 +32,7 @@ class CropGrid(pl.Callback):
         if self.file.exists() or not trainer.is_global_zero:
             return
         grid = make_grid(batch.crops[:64].cpu(), nrow=8, padding=2, pad_value=255)
-        replace_file(self.file, encode_png(grid))
+        replace_file(self.file, encode_png(grid.permute(1, 2, 0).numpy()))
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 logger.log_image("crops", [str(self.file)])

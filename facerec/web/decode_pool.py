@@ -12,9 +12,8 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from facerec.crops.contract import Photo
 from facerec.errors import DataError, PhotoSizeError
 from facerec.web.problems import Problem
 
@@ -44,8 +43,8 @@ class DecodePool:
         for _ in range(workers):
             self._idle.put(_Worker(pixels))
 
-    async def decode(self, data: bytes) -> Tensor:
-        """The photo, upright, `uint8 [3, H, W]`.
+    async def decode(self, data: bytes) -> Photo:
+        """The photo, upright, `uint8 [H, W, 3]`.
 
         Raises:
             Problem: 413, too many pixels; 415, not a photo; 422, it took too long or crashed its worker.
@@ -58,7 +57,7 @@ class DecodePool:
         while not self._idle.empty():
             self._idle.get().kill()
 
-    def _decode(self, data: bytes) -> Tensor:
+    def _decode(self, data: bytes) -> Photo:
         worker = self._idle.get()
         try:
             return worker.decode(data, self._seconds)
@@ -84,7 +83,7 @@ class _Worker:
         child_pipe.close()
         self._ready = False
 
-    def decode(self, data: bytes, seconds: float) -> Tensor:
+    def decode(self, data: bytes, seconds: float) -> Photo:
         if not self._ready:  # the first worker's imports do not count against the photo
             if not self._pipe.poll(_START_SECONDS):
                 raise TimeoutError
@@ -96,7 +95,7 @@ class _Worker:
         if isinstance(answer, DataError):
             raise Problem(413 if isinstance(answer, PhotoSizeError) else 415, str(answer).removeprefix("photo: "))
         pixels = np.frombuffer(bytearray(self._pipe.recv_bytes()), np.uint8)
-        return torch.from_numpy(pixels.reshape(answer)).permute(2, 0, 1)
+        return pixels.reshape(answer)
 
     def kill(self) -> None:
         self._process.kill()
@@ -116,7 +115,7 @@ def _serve(pipe: "Connection[object, bytes]", pixels: int) -> None:
         except (EOFError, OSError):
             return
         try:
-            photo = read_photo(data, pixels).permute(1, 2, 0).contiguous().numpy()
+            photo = read_photo(data, pixels)
         except DataError as error:
             pipe.send(error)
             continue

@@ -6,13 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import Full, Queue
 
-from torch import Tensor
-
+from facerec.crops.contract import Photo
 from facerec.recognition import PhotoFaces
 from facerec.web.problems import busy
 
-Inference = Callable[[Sequence[Path], Sequence[Tensor]], list[PhotoFaces]]
-_Job = tuple[Tensor, "asyncio.Future[PhotoFaces]", asyncio.AbstractEventLoop]
+Inference = Callable[[Sequence[Path], Sequence[Photo]], list[PhotoFaces]]
+_Job = tuple[Photo, "asyncio.Future[PhotoFaces]", asyncio.AbstractEventLoop]
 
 
 class InferenceQueue:
@@ -42,8 +41,8 @@ class InferenceQueue:
         """Whether the inference thread is running."""
         return self._thread.is_alive()
 
-    async def run(self, photo: Tensor) -> PhotoFaces:
-        """Detect and embed the faces of a photo `uint8 [3, H, W]`.
+    async def run(self, photo: Photo) -> PhotoFaces:
+        """Detect and embed the faces of a photo `uint8 [H, W, 3]`.
 
         Raises:
             Problem: 503, the queue is full.

@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple, ParamSpec, TypeVar
 
 from PIL import Image
-from torch import Tensor
 
+from facerec.crops.contract import Photo
 from facerec.faces import Detector
 from facerec.gallery import Answer, Enrolled, EnrolmentCheck, Gallery, Sample, acting_as
 from facerec.gallery.names import printable
@@ -157,7 +157,7 @@ class Service:
         self._decode_pool.close()
         self._threads.shutdown()
 
-    async def _decode(self, data: bytes) -> Tensor:
+    async def _decode(self, data: bytes) -> Photo:
         if len(data) > self.limits.photo_bytes:
             raise Problem(
                 413, f"the photo has {len(data):,} bytes; at most {self.limits.photo_bytes:,} are allowed"
@@ -185,15 +185,15 @@ class Service:
             keep=self.settings.keep_crops,
         )
 
-    def _infer(self, files: Sequence[Path], photos: Sequence[Tensor]) -> list[PhotoFaces]:
+    def _infer(self, files: Sequence[Path], photos: Sequence[Photo]) -> list[PhotoFaces]:
         bounds = {"min_size": self.settings.min_size, "min_score": self.settings.min_score}
         results = embed_photos(files, photos, self._detector, self._embed, **bounds)
         self.metrics.batch_done(len(photos), sum(len(photo.faces) for photo in results))
         return results
 
 
-def _jpeg(photo: Tensor) -> bytes:
-    image = Image.fromarray(photo.permute(1, 2, 0).numpy())
+def _jpeg(photo: Photo) -> bytes:
+    image = Image.fromarray(photo)
     image.thumbnail((_PREVIEW_SIDE, _PREVIEW_SIDE))
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=90)
