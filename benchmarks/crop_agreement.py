@@ -18,7 +18,7 @@ from facerec.crops import ARCFACE_TEMPLATE, read_photo, similarity_transform
 from facerec.crops.crop_file import crop_file
 from facerec.models import load
 
-BETWEEN_EYES = float((ARCFACE_TEMPLATE[1] - ARCFACE_TEMPLATE[0]).norm())
+BETWEEN_EYES = float(np.linalg.norm(ARCFACE_TEMPLATE[1] - ARCFACE_TEMPLATE[0]))
 
 
 def registered(fixed: NDArray[np.uint8], moving: NDArray[np.uint8]) -> NDArray[np.float32] | None:
@@ -69,7 +69,7 @@ def read_rows(prepared: Path, official: dict[str, NDArray[np.float32]]) -> list[
 
 def crop_transform(points: NDArray[np.float32]) -> NDArray[np.float32]:
     """The map `[2, 3]` from an image with these landmarks to its crop."""
-    return similarity_transform(torch.from_numpy(points)[None])[0].numpy()
+    return similarity_transform(points)
 
 
 def registered_landmarks(celeba: Path, prepared: Path) -> dict[str, NDArray[np.float32]]:
@@ -78,8 +78,8 @@ def registered_landmarks(celeba: Path, prepared: Path) -> dict[str, NDArray[np.f
     landmarks = {}
     for row in read_rows(prepared, official):
         name = Path(row["source"]).name
-        aligned = crop_file(celeba / "img_align_celeba" / name, official[name]).numpy()
-        transform = registered(aligned, read_photo(prepared / "crops" / row["crop"]).numpy())
+        aligned = crop_file(celeba / "img_align_celeba" / name, official[name])
+        transform = registered(aligned, read_photo(prepared / "crops" / row["crop"]).transpose(2, 0, 1))
         if transform is not None:
             in_crop = moved(transform, moved(crop_transform(official[name]), official[name]))
             to_crop = crop_transform(np.array(row["landmarks"], np.float32).reshape(5, 2))
@@ -92,9 +92,9 @@ def main(celeba: Path, prepared: Path, models: list[str]) -> None:
     official = read_official(celeba)
     rows = read_rows(prepared, official)
     names = [Path(row["source"]).name for row in rows]
-    aligned = torch.stack([crop_file(celeba / "img_align_celeba" / name, official[name]) for name in names])
-    wild = torch.stack([read_photo(prepared / "crops" / row["crop"]) for row in rows])
-    template = ARCFACE_TEMPLATE.numpy()
+    aligned = np.stack([crop_file(celeba / "img_align_celeba" / name, official[name]) for name in names])
+    wild = np.stack([read_photo(prepared / "crops" / row["crop"]).transpose(2, 0, 1) for row in rows])
+    template = ARCFACE_TEMPLATE
     apart, landmarks = [], []
     for row, name, first, second in zip(rows, names, aligned.numpy(), wild.numpy(), strict=True):
         transform = registered(first, second)

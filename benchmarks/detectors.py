@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
 from crop_agreement import registered_landmarks
 
-from facerec.crops import read_photo
+from facerec.crops import Photo, read_photo
 from facerec.faces import Detector, Face, FaceAlignmentDetector, RetinaFaceDetector, crop_faces
 
 OPTIONS = {"smallest": 32, "min_score": 0.5, "batch_size": 8, "turns": True}
@@ -34,7 +33,7 @@ def detectors(weights: str, networks: list[str]) -> Iterator[tuple[str, Detector
         )
 
 
-def score(photo: torch.Tensor, faces: list[Face], expected: int) -> tuple[int, int]:
+def score(photo: Photo, faces: list[Face], expected: int) -> tuple[int, int]:
     """How many faces are missing and how many are too many."""
     return max(0, expected - len(faces)), max(0, len(faces) - expected)
 

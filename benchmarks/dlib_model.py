@@ -58,7 +58,7 @@ def read_weights(manifest: Path) -> Weights:
 
 def chip_columns() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Matrices `[112, 150]`, for x and y, that cut the chip out of a crop: linear, the crop's edge repeated."""
-    eyes = ARCFACE_TEMPLATE[:2].numpy()
+    eyes = ARCFACE_TEMPLATE[:2]
     scale = (eyes[1, 0] - eyes[0, 0]) / ((EYES[1, 0] - EYES[0, 0]) * CHIP)
     matrices = []
     for axis in (0, 1):

@@ -8,20 +8,25 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
-from torchvision.utils import make_grid
 
-from facerec.crops import encode_png, read_photo
-from facerec.data import orl
+from facerec.crops import Photo, encode_png, read_photo
+from facerec.crops.resize import resize
+from facerec.data.orl import orl
 
-PEOPLE, PHOTOS, BACKGROUND = 5, 5, 128  # people enrolled, photos of each
+PEOPLE, PHOTOS, MARGIN, BACKGROUND = 5, 5, 24, 128  # people enrolled, photos of each
 
 
-def doubled(photo: Tensor) -> Tensor:
+def doubled(photo: Photo) -> Photo:
     """Twice the size, so that faces are as large as in a family photo."""
-    return F.interpolate(photo[None].float(), scale_factor=2, mode="bilinear").round().to(torch.uint8)[0]
+    return resize(photo, (2 * photo.shape[0], 2 * photo.shape[1]))
+
+
+def in_rows(photos: list[Photo], columns: int) -> Photo:
+    """One photo of all, with a margin around each."""
+    edges = ((0, 0), (MARGIN, 0), (MARGIN, 0), (0, 0))
+    tiles = np.pad(photos, edges, constant_values=BACKGROUND)
+    rows = [np.concatenate(row, axis=1) for row in np.split(tiles, len(tiles) // columns)]
+    return np.pad(np.concatenate(rows), ((0, MARGIN), (0, MARGIN), (0, 0)), constant_values=BACKGROUND)
 
 
 def main(album: Path) -> None:
@@ -42,9 +47,7 @@ def main(album: Path) -> None:
     shuffle = np.random.default_rng(0).permutation
     for number in range(PHOTOS):
         group = shuffle(people)
-        picture = make_grid(
-            [photos[name][PHOTOS + number] for name in group], nrow=5, padding=24, pad_value=BACKGROUND
-        )
+        picture = in_rows([photos[name][PHOTOS + number] for name in group], columns=5)
         (album / "photos" / f"group{number + 1}.png").write_bytes(encode_png(picture))
 
 

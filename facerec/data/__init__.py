@@ -1,13 +1,22 @@
-"""Data sets of faces: tables of image files, a cache of their crops, batches of them."""
+"""Data sets of faces: tables of image files, a cache of their crops, batches of them.
 
-from facerec.data.augment import Augment
-from facerec.data.cache import open_crops
+What needs torch is imported when first used: the tables don't.
+"""
+
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
 from facerec.data.celeba import celeba
-from facerec.data.datamodule import Batch, CropDataset, FaceData
 from facerec.data.folder import folder
 from facerec.data.images import FaceImages, describe_dataset
 from facerec.data.orl import orl
-from facerec.data.statistics import ChannelStatistics, channel_statistics
+
+if TYPE_CHECKING:
+    from facerec.data.augment import Augment
+    from facerec.data.cache import open_crops
+    from facerec.data.datamodule import Batch, CropDataset, FaceData
+    from facerec.data.statistics import ChannelStatistics, channel_statistics
 
 __all__ = [
     "Augment",
@@ -23,3 +32,11 @@ __all__ = [
     "open_crops",
     "orl",
 ]
+
+_MODULES = {
+    "augment": ["Augment"],
+    "cache": ["open_crops"],
+    "datamodule": ["Batch", "CropDataset", "FaceData"],
+    "statistics": ["ChannelStatistics", "channel_statistics"],
+}
+__getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs=_MODULES)

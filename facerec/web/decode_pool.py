@@ -7,7 +7,7 @@ import asyncio
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing import forkserver, get_context
+from multiprocessing import get_all_start_methods, get_context
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 
@@ -17,8 +17,9 @@ from facerec.crops.contract import Photo
 from facerec.errors import DataError, PhotoSizeError
 from facerec.web.problems import Problem
 
-# forked from a clean process that has the decoders loaded: a new worker starts within milliseconds
-_CONTEXT = get_context("forkserver")
+# forked from a clean process that has the decoders loaded, a new worker starts within milliseconds; not on Windows
+_FORKSERVER = "forkserver" in get_all_start_methods()
+_CONTEXT = get_context("forkserver" if _FORKSERVER else "spawn")
 _START_SECONDS = 120  # on a busy machine
 
 
@@ -32,11 +33,8 @@ class DecodePool:
     """
 
     def __init__(self, workers: int, seconds: float, pixels: int) -> None:
-        _CONTEXT.set_forkserver_preload(["facerec.crops.photo", "facerec.web.decode_pool"])
-        # Ctrl-C is for the service, which then finishes what it has: the workers inherit that it is ignored
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        forkserver.ensure_running()
-        signal.signal(signal.SIGINT, before)
+        if _FORKSERVER:
+            _start_forkserver()
         self._seconds, self._pixels = seconds, pixels
         self._threads = ThreadPoolExecutor(workers, "decode")
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
@@ -75,6 +73,15 @@ class DecodePool:
         return _Worker(self._pixels)
 
 
+def _start_forkserver() -> None:
+    from multiprocessing import forkserver
+
+    _CONTEXT.set_forkserver_preload(["facerec.crops.photo", "facerec.web.decode_pool"])
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the workers inherit that it is ignored
+    forkserver.ensure_running()
+    signal.signal(signal.SIGINT, before)
+
+
 class _Worker:
     def __init__(self, pixels: int) -> None:
         self._pipe, child_pipe = _CONTEXT.Pipe()
@@ -107,7 +114,9 @@ def _serve(pipe: "Connection[object, bytes]", pixels: int) -> None:
     """Decode until the service closes the pipe, which also happens when it is killed."""
     from facerec.crops.photo import read_photo
 
-    os.nice(5)  # the service's own threads go first
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which then finishes what it has
+    if hasattr(os, "nice"):  # not on Windows
+        os.nice(5)  # the service's own threads go first
     pipe.send(True)
     while True:
         try:

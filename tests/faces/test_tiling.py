@@ -23,7 +23,9 @@ def _squares(tiles: Tiles) -> list[Detections]:
                 boxes.append([x0, y0, x1 - 1, y1 - 1])
         corners = np.array(boxes, np.float32).reshape(-1, 4)
         points = corners[:, [0, 1, 2, 1, 0, 3, 2, 3, 0, 1]].reshape(-1, 5, 2)
-        detections.append(Detections(corners, points, 0.5 + (corners[:, 2] - corners[:, 0]) / 10000))
+        detections.append(
+            Detections(corners, points, (0.5 + (corners[:, 2] - corners[:, 0]) / 10000).astype(np.float32))
+        )
     return detections
 
 

@@ -28,7 +28,7 @@ def test_five_people_of_the_test_part_among_as_many_strangers(tmp_path: Path) ->
     assert [sum(face.score > 0.8 for face in faces) for faces in detector.find(groups)] == [10] * 5
     for group in groups:  # nobody is asked for with a photo they were enrolled from
         cells = [
-            group[:, 24 + 248 * row : 248 + 248 * row, 24 + 208 * col : 208 + 208 * col]
+            group[24 + 248 * row : 248 + 248 * row, 24 + 208 * col : 208 + 208 * col]
             for row in (0, 1)
             for col in range(5)
         ]

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import torch
-import torch.nn.functional as F
 import yaml
 from hydra.utils import instantiate
 from numpy.typing import NDArray
@@ -15,9 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from torch import Tensor
 
-from facerec.crops import align
+from facerec.crops import Crops, align
 from facerec.data import orl
 from facerec.faces import Detector
 from facerec.job import CONFIG_DIR
@@ -43,7 +40,8 @@ def make(folder: Path, people: int = 24, photos: int = 4) -> Path:
     """Write the model and its thresholds, measured on a quarter of the people; returns the contract."""
     files, names = _files(people, photos)
     crops = _crops(files)
-    grey = F.avg_pool2d(crops.float().mean(1, keepdim=True), CELL).flatten(1).numpy() / 255
+    side = 112 // CELL
+    grey = crops.mean(axis=1).reshape(-1, side, CELL, side, CELL).mean(axis=(2, 4)).reshape(len(crops), -1) / 255
     learn = names < people // 2 + people // 4
     pca = PCA(48, random_state=0).fit(grey[learn])
     lda = LinearDiscriminantAnalysis(solver="eigen", shrinkage=0.3)
@@ -56,7 +54,7 @@ def make(folder: Path, people: int = 24, photos: int = 4) -> Path:
     contract = folder / "model.yaml"
     terms = {"weights": "net.onnx", "embedding_dim": DIM, "colour": "RGB", "mean": 0.0, "std": 255.0}
     contract.write_text(yaml.safe_dump(terms))
-    vectors = open_model(contract).embed(crops[~torch.from_numpy(learn)]).numpy()
+    vectors = np.asarray(open_model(contract).embed(crops[~learn]))
     (folder / "statistics.json").write_text(json.dumps(_measure(vectors @ vectors.T, names[~learn])))
     return contract
 
@@ -66,14 +64,11 @@ def _files(people: int, photos: int) -> tuple[list[Path], NDArray[np.int64]]:
     return chosen, np.array([int(file.parent.name[1:]) - 1 for file in chosen])
 
 
-def _crops(files: list[Path]) -> Tensor:
-    photos = [torch.from_numpy(np.array(doubled(file).convert("RGB"))).permute(2, 0, 1) for file in files]
+def _crops(files: list[Path]) -> Crops:
+    photos = [np.array(doubled(file).convert("RGB")) for file in files]
     faces = detector().find(photos)
-    crops = [
-        align(photo, torch.from_numpy(in_photo[0].landmarks)[None])
-        for photo, in_photo in zip(photos, faces, strict=True)
-    ]
-    return torch.cat(crops)
+    pairs = zip(photos, faces, strict=True)
+    return np.concatenate([align(photo, in_photo[0].landmarks[None]) for photo, in_photo in pairs])
 
 
 def _measure(similarity: NDArray[np.float32], names: NDArray[np.int64]) -> dict[str, object]:

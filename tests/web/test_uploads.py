@@ -16,8 +16,8 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
-from torch import Tensor
 
+from facerec.crops import Photo
 from facerec.web.decode_pool import DecodePool
 from facerec.web.problems import Problem
 from tests.web.conftest import ANN, Running, check_problem, identify, photo
@@ -97,7 +97,7 @@ def test_bad_photos_are_never_internal_errors(service: Running) -> None:
 def test_a_worker_that_dies_or_hangs_is_replaced() -> None:
     pool = DecodePool(1, 120, 10**7)
 
-    def decode() -> Tensor:  # in another thread: this one runs Playwright's event loop
+    def decode() -> Photo:  # in another thread: this one runs Playwright's event loop
         with ThreadPoolExecutor() as thread:
             return thread.submit(asyncio.run, pool.decode(photo(ANN, 1))).result()
 
@@ -111,12 +111,12 @@ def test_a_worker_that_dies_or_hangs_is_replaced() -> None:
         signal_worker(signal.SIGKILL)
         with pytest.raises(Problem, match="crashed the decoder"):
             decode()
-        assert decode().shape == (3, 224, 184)
+        assert decode().shape == (224, 184, 3)
         signal_worker(signal.SIGSTOP)  # a decoder that never finishes
         pool._seconds = 0.2
         with pytest.raises(Problem, match=r"more than 0\.2 seconds"):
             decode()
         pool._seconds = 120
-        assert decode().shape == (3, 224, 184)
+        assert decode().shape == (224, 184, 3)
     finally:
         pool.close()
