@@ -199,7 +199,7 @@ def _outcome(outcome: PhotoOutcome) -> PhotoOutcomeOut:
 
 
 def _photo(photo: PhotoFaces, answers: list[Answer]) -> PhotoOut:
-    height, width = photo.photo.shape[1:]
+    height, width = photo.photo.shape[:2]
     faces = [
         FaceOut(
             number=number,

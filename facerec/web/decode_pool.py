@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_all_start_methods, get_context
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from facerec.web.problems import Problem
 
 # forked from a clean process that has the decoders loaded, a new worker starts within milliseconds; not on Windows
 _FORKSERVER = "forkserver" in get_all_start_methods()
-_CONTEXT = get_context("forkserver" if _FORKSERVER else "spawn")
+_CONTEXT: Any = get_context("forkserver" if _FORKSERVER else "spawn")
 _START_SECONDS = 120  # on a busy machine
 
 
