@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-import numpy as np
+import cv2
 
 from facerec.crops.contract import Photo
 from facerec.faces.anchors import MEAN_BGR, decode
@@ -37,7 +37,7 @@ class RetinaFaceDetector:
         return self.tiled(photos, self._detect)
 
     def _detect(self, tiles: Tiles) -> list[Detections]:
-        bgr = (tiles[..., ::-1] - np.array(MEAN_BGR, np.float32)).transpose(0, 3, 1, 2)
-        boxes, scores, landmarks = self.session.run(None, {"input": np.ascontiguousarray(bgr)})
+        bgr = cv2.dnn.blobFromImages(list(tiles), mean=MEAN_BGR, swapRB=True)  # float32 [B, 3, h, w]
+        boxes, scores, landmarks = self.session.run(None, {"input": bgr})
         size = (tiles.shape[1], tiles.shape[2])
         return decode(boxes, scores, landmarks, size, self.min_score, self.tiled.max_iou)
