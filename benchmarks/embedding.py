@@ -6,9 +6,10 @@ python benchmarks/embedding.py model=outputs/orl/ensemble/model crops=64 rounds=
 import copy
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from side_by_side import options, record, seconds
-from torch.nn.functional import cosine_similarity
 
 from facerec.data import open_crops, orl
 from facerec.models import load, open_model
@@ -20,15 +21,15 @@ def main() -> None:
     folder, cache = Path(given["model"]), Path("outputs/cache")
     images = orl()
     rows = images.rows("test")[: given["crops"]]
-    crops = torch.from_numpy(open_crops(images, cache, 0)[rows])
+    crops = open_crops(images, cache, 0)[rows]
     eager = load(folder)
     channels_last = copy.deepcopy(eager).to(memory_format=torch.channels_last)
     model = open_model(folder, "cpu", cache)
-    results: dict[str, torch.Tensor] = {}
+    results: dict[str, NDArray[np.float32]] = {}
 
     def run(name: str, net: torch.nn.Module, reduced: bool = False) -> None:
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=reduced):
-            results[name] = net(crops).float()
+            results[name] = net(torch.from_numpy(crops)).float().numpy()
 
     def identify() -> None:
         results["identify (ONNX Runtime)"] = model.embed(crops)
@@ -47,7 +48,7 @@ def main() -> None:
     for name, value in timings.items():
         figures[f"{name}, crops/s"] = len(crops) / value
         figures[f"{name} x"] = timings["eager float32"] / value
-        figures[f"{name}, lowest cosine"] = float(cosine_similarity(results[name], results["eager float32"]).min())
+        figures[f"{name}, lowest cosine"] = float((results[name] * results["eager float32"]).sum(1).min())
     record(f"embedding, {folder}, {len(crops)} crops", figures, "2 x, cosine 0.999")
 
 

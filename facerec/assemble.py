@@ -15,7 +15,8 @@ from facerec.runtime.work_shard import WHOLE, Shard
 from facerec.study.freshness import begin, finish, is_fresh
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    import numpy as np
+    from numpy.typing import NDArray
 
     from facerec.data import FaceImages
     from facerec.models import Embedder, Ensemble, Model, Statistics
@@ -131,7 +132,7 @@ def _embed(
     fingerprints: dict[str, str],
     images: "FaceImages",
     shard: Shard,
-) -> "dict[str, dict[str, Tensor]]":
+) -> "dict[str, dict[str, NDArray[np.float32]]]":
     """For training and validation identities what each member says of them."""
     from facerec.data import open_crops
     from facerec.models import embed_members

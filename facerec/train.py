@@ -71,7 +71,7 @@ def _wandb_group(cfg: DictConfig) -> str:
 
 def _say_finished(run: Path) -> None:
     from facerec._version import __version__
-    from facerec.models.store import read_contract
+    from facerec.models.folder import read_contract
 
     maker = read_contract(run / "model")["origin"].get("facerec")
     by = "" if maker == __version__ else f" by facerec {maker}, this is {__version__}; it is kept"

@@ -20,7 +20,7 @@ from facerec.evaluate import _inputs
 from facerec.job import CONFIG_DIR
 from facerec.metrics import retrieval_metrics
 from facerec.models import load, open_model
-from facerec.models.store import read_statistics
+from facerec.models.folder import read_statistics
 from facerec.runtime.files import replace_file
 
 OUT = Path("outputs/faces/evaluation")
@@ -45,7 +45,7 @@ def test_a_study_is_measured_side_by_side_and_its_model_learns_its_thresholds(
     rows, crops = images.rows("test"), open_crops(images, people.parent / "cache", 0)
     labels = torch.from_numpy(images.labels()[rows])
     model = load(MODEL)
-    expected = retrieval_metrics(model.embed(crops[rows]), labels)
+    expected = retrieval_metrics(torch.from_numpy(model.embed(crops[rows])), labels)
     figures = results["systems"]["ensemble"]
     assert figures["MAP@R"]["value"] == pytest.approx(expected.map_at_r, abs=1e-6)
     assert figures["MAP@R"]["low"] <= figures["MAP@R"]["value"] <= figures["MAP@R"]["high"]

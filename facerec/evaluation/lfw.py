@@ -134,7 +134,7 @@ def measure_lfw(lfw: Lfw, model: Model) -> dict[str, Any]:
     systems = {}
     by_member = {name: member.embed(crops) for name, member in model.members.items()}
     for name, embeddings in make_systems(by_member, model.weights).items():
-        accuracy = fold_accuracy((embeddings[left] * embeddings[right]).sum(dim=1), same, fold)
+        accuracy = fold_accuracy((embeddings[left] * embeddings[right]).sum(axis=1), same, fold)
         systems[name] = {key: np.asarray(value).tolist() for key, value in accuracy._asdict().items()}
     return {
         "systems": systems,

@@ -89,7 +89,7 @@ def evaluate_model(
     embedded = embed_splits(model, images, crops, split=split, cache=cache, batch_size=batch_size)
     for members in embedded.values():
         for name, embeddings in members.items():
-            if not embeddings.isfinite().all():
+            if not np.isfinite(embeddings).all():
                 raise ModelError(f"member {name}: embeddings are not finite; train it again or check its contract")
     calibration = make_systems(embedded["val"], weights)
     by_member = embedded[split]
@@ -98,8 +98,8 @@ def evaluate_model(
     draws = {"resamples": resamples, "seed": seed}
     measured = {}
     for name, embeddings in systems.items():
-        pairs = pair_histograms(calibration[name], labels[images.rows("val")])
-        measured[name] = measure(embeddings, evaluated, pairs, fars=fars, fpirs=fpirs, **draws)
+        pairs = pair_histograms(torch.from_numpy(calibration[name]), labels[images.rows("val")])
+        measured[name] = measure(torch.from_numpy(embeddings), evaluated, pairs, fars=fars, fpirs=fpirs, **draws)
     last = next(reversed(systems))
     slices = by_images_per_identity(evaluated.labels.numpy())
     if attributes:
@@ -125,7 +125,7 @@ def evaluate_model(
         )
     genuine, impostor = (
         [pair._replace(left=int(rows[pair.left]), right=int(rows[pair.right])) for pair in pairs]
-        for pairs in hardest_pairs(systems[last], evaluated.labels)
+        for pairs in hardest_pairs(torch.from_numpy(systems[last]), evaluated.labels)
     )
     return Evaluated(results, measured, similarities, (genuine, impostor), images, crops)
 
@@ -139,7 +139,7 @@ def embed_splits(
     cache: Path,
     batch_size: int,
     shard: Shard = WHOLE,
-) -> dict[str, dict[str, Tensor]]:
+) -> dict[str, dict[str, NDArray[np.float32]]]:
     """Embed the images of "val" and of `split` with each member; see `evaluate_model` for the other arguments.
 
     Args:

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
+
+Embeddings = NDArray[np.float32]
 
 
-def make_systems(members: Mapping[str, Tensor], weights: Tensor | None) -> dict[str, Tensor]:
+def make_systems(members: Mapping[str, Embeddings], weights: NDArray[np.float32] | None) -> dict[str, Embeddings]:
     """Embeddings of every system, made of those of the members.
 
     Args:
@@ -18,14 +20,14 @@ def make_systems(members: Mapping[str, Tensor], weights: Tensor | None) -> dict[
     """
     if weights is None:
         return dict(members)
-    equal = torch.full((len(members),), 1 / len(members))
+    equal = np.full(len(members), 1 / len(members), np.float32)
     return {
         **members,
         "concatenation": _product(members, equal),
-        "ensemble": _product(members, weights.cpu()),
+        "ensemble": _product(members, weights),
     }
 
 
-def _product(members: Mapping[str, Tensor], weights: Tensor) -> Tensor:
-    parts = zip(members.values(), weights.sqrt(), strict=True)
-    return torch.cat([member * root for member, root in parts], dim=1)
+def _product(members: Mapping[str, Embeddings], weights: NDArray[np.float32]) -> Embeddings:
+    parts = zip(members.values(), np.sqrt(weights), strict=True)
+    return np.concatenate([member * root for member, root in parts], axis=1)

@@ -75,15 +75,13 @@ def _import(gallery: "Gallery", cfg: DictConfig) -> None:
 
 
 def _rebuild(gallery: "Gallery", cfg: DictConfig) -> None:
-    import torch
+    import numpy as np
 
     from facerec.crops import read_photo
     from facerec.models import open_model
 
     model = open_model(cfg.model, "auto", cfg.cache_dir)
-    count = gallery.rebuild(
-        model.record, lambda crops: model.embed(torch.stack([read_photo(crop) for crop in crops])).numpy()
-    )
+    count = gallery.rebuild(model.record, lambda crops: model.embed(np.stack([read_photo(crop) for crop in crops])))
     print(f"{count} samples were embedded again; the gallery is now of model {gallery.model.fingerprint}")
 
 

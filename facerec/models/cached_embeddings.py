@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import safetensors.torch
-import torch
+import safetensors.numpy
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from torch import Tensor
 from tqdm import tqdm
 
 from facerec.errors import DataError
@@ -31,7 +29,7 @@ def embeddings_key(model_fingerprint: str, crops_file_name: str, rows: NDArray[n
     """16 hex digits over everything that decides the embeddings.
 
     Args:
-        model_fingerprint: as `facerec.models.store.fingerprint` gives it.
+        model_fingerprint: as `facerec.models.folder.fingerprint` gives it.
         crops_file_name: of the crop cache, which has its own fingerprint in its name.
         rows: `int64 [M]`, which crops, in order.
     """
@@ -49,7 +47,7 @@ def embed_rows(
     key: str,
     batch_size: int,
     shard: Shard = WHOLE,
-) -> Tensor:
+) -> NDArray[np.float32]:
     """Embed the given rows, in order; blocks that an earlier call has written are read, not computed.
 
     Args:
@@ -62,7 +60,7 @@ def embed_rows(
         shard: which of the blocks to compute or read; rows of all others are NaN.
 
     Returns:
-        `float32 [M, d]` on the CPU, of unit length.
+        `float32 [M, d]`, of unit length.
 
     Raises:
         DataError: a block can't be written.
@@ -70,7 +68,7 @@ def embed_rows(
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, not {batch_size}")
-    embeddings = torch.full((len(rows), embedder.embedding_dim), torch.nan)
+    embeddings = np.full((len(rows), embedder.embedding_dim), np.nan, np.float32)
     folder = cache / f"embeddings-{key}"
     with tqdm(total=len(rows), desc="embed", unit="crop") as progress:
         for number, start in enumerate(range(0, len(rows), _BLOCK_ROWS)):
@@ -80,7 +78,7 @@ def embed_rows(
                 progress.update(len(block))
                 continue
             if (cached := _read(path, block.shape)) is not None:
-                block.copy_(cached)
+                block[:] = cached
                 progress.update(len(block))
                 continue
             for first in range(0, len(block), batch_size):
@@ -100,7 +98,7 @@ def embed_members(
     cache: Path,
     batch_size: int,
     shard: Shard = WHOLE,
-) -> dict[str, Tensor]:
+) -> dict[str, NDArray[np.float32]]:
     """Embed the rows with each embedder, see `embed_rows`.
 
     Args:
@@ -123,29 +121,29 @@ def embed_members(
     return embeddings
 
 
-def _read(path: Path, shape: torch.Size) -> Tensor | None:
+def _read(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
     if not path.exists():
         return None
     try:
-        block = safetensors.torch.load(path.read_bytes())["embeddings"]
+        block: NDArray[np.float32] = safetensors.numpy.load(path.read_bytes())["embeddings"]
     except (OSError, SafetensorError, ValueError, KeyError, RuntimeError) as error:
         log.warning("%s is damaged (%s): computed again", path, error)
         return None
     # a file of zeros, which a power cut can leave, has the right shape
     if (
         block.shape != shape
-        or block.dtype != torch.float32
-        or not bool(((block.norm(dim=1) - 1).abs() < 1e-3).all())
+        or block.dtype != np.float32
+        or not (np.abs(np.linalg.norm(block, axis=1) - 1) < 1e-3).all()
     ):
         log.warning("%s does not hold float32 %s of unit length: computed again", path, list(shape))
         return None
     return block
 
 
-def _write(path: Path, block: Tensor) -> None:
+def _write(path: Path, block: NDArray[np.float32]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, safetensors.torch.save({"embeddings": block.contiguous()}))
+        replace_file(path, safetensors.numpy.save({"embeddings": block}))
     except OSError as error:
         raise DataError(
             f"{path}: can't be written ({error.strerror}); free space or choose another disk"

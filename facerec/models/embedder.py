@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from facerec.backbones import Backbone
-from facerec.models.base import CropModel, check_crops
+from facerec.models.base import check_crops
+from facerec.models.crop_model import CropModel
 
 _TINY = 1e-12  # lost in the rounding of any feature but 0
 
@@ -45,7 +46,7 @@ class Embedder(CropModel):
         Raises:
             ValueError: `crops` is not a batch of `uint8` crops.
         """
-        check_crops(crops)
+        check_crops(crops.shape, crops.dtype)
         # backbones in channels_last need no help here: their first convolution carries its layout on
         normalised = (crops.float() - self.mean[:, None, None]) / self.std[:, None, None]
         features: Tensor = self.backbone(normalised)

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from facerec.models.base import CropModel
+from facerec.models.crop_model import CropModel
 from facerec.models.embedder import Embedder
 
 

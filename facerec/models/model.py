@@ -7,10 +7,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
+from facerec.crops.contract import Crops
 from facerec.errors import ModelError
-from facerec.models.base import CropEmbedder, Crops
+from facerec.models.base import CropEmbedder
 from facerec.models.record import ModelRecord
 from facerec.models.statistics import Statistics
 
@@ -22,13 +24,13 @@ class Model(ABC):
         path: the model folder, or the contract of an ONNX file.
         trained_on: `dataset`, `function` and `arguments` of the data set it was trained on; None: unknown.
         origin: where it came from; plain values.
-        weights: of the members, of sum 1; None: this is not an ensemble.
+        weights: `float32 [K]` of the members, of sum 1; None: this is not an ensemble.
     """
 
     path: Path
     trained_on: Mapping[str, Any] | None = None
     origin: Mapping[str, Any] = MappingProxyType({})
-    weights: Tensor | None = None
+    weights: NDArray[np.float32] | None = None
 
     @property
     @abstractmethod
@@ -59,8 +61,8 @@ class Model(ABC):
         """Name → embedder of each member. A model that is not an ensemble is its own member, called "model"."""
 
     @abstractmethod
-    def embed(self, crops: Crops) -> Tensor:
-        """Any number of crops `uint8 [N, 3, 112, 112]`, or one → `float32 [N, d]` on the CPU, of unit length."""
+    def embed(self, crops: Crops) -> NDArray[np.float32]:
+        """Any number of crops `uint8 [N, 3, 112, 112]`, or one → `float32 [N, d]`, of unit length."""
 
     @cached_property
     def record(self) -> ModelRecord:
@@ -73,10 +75,12 @@ def open_model(path: str | Path, device: str = "auto", cache: str | Path | None 
 
     Args:
         path: of the folder, run or contract.
-        device: where a model folder computes; "auto" is a GPU if there is one. ONNX files compute on the CPU.
+        device: where to compute, such as "cpu" or "cuda"; "auto" is a GPU if there is one that can be used: by
+            PyTorch, which only model folders can do, or by the GPU build of ONNX Runtime.
         cache: where the ONNX copy goes if the model folder can't be written.
 
     Raises:
+        ConfigError: this machine has no such device.
         ModelError: there is no model, or a file of it is damaged.
     """
     from facerec.models.folder_model import FolderModel
@@ -84,7 +88,7 @@ def open_model(path: str | Path, device: str = "auto", cache: str | Path | None 
 
     path = Path(path).expanduser()
     if path.is_file():
-        return OnnxModel(path)
+        return OnnxModel(path, device)
     if not path.exists():
         raise ModelError(
             f"model: there is nothing at {path}; give a model folder, a run, or an ONNX file's contract"

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from facerec.errors import ModelError
+from facerec.errors import ConfigError, ModelError
 from facerec.runtime.onnx_session import open_session
 
 _KEYS: dict[str, type | tuple[type, ...]] = {
@@ -76,13 +76,16 @@ def _how_to_write(weights: Path) -> str:
     )
 
 
-def open_network(weights: Path) -> Any:
-    """The session of an ONNX file.
+def open_network(weights: Path, device: str = "cpu") -> Any:
+    """The session of an ONNX file, on a device as `open_session` takes it.
 
     Raises:
+        ConfigError: ONNX Runtime can't use the device.
         ModelError: there is none, or it is damaged.
     """
     try:
-        return open_session(weights)
+        return open_session(weights, device)
+    except ConfigError:
+        raise
     except Exception as error:  # onnxruntime's own errors share no base
         raise ModelError(f"{weights}: is missing or not an ONNX model ({error})") from error

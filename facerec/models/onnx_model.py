@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-from facerec.crops.contract import CROP_SIZE
+from facerec.crops.contract import CROP_SIZE, Crops
 from facerec.errors import ModelError
-from facerec.models import store
-from facerec.models.base import CropEmbedder, Crops
+from facerec.models import folder
+from facerec.models.base import CropEmbedder
 from facerec.models.external_files import external_files
 from facerec.models.model import Model
 from facerec.models.onnx_contract import open_network, read_contract
@@ -32,21 +31,23 @@ _Shape = list[int | str | None]  # a size that is left open has a name or none; 
 
 
 class OnnxModel(Model):
-    """An ONNX file with its contract; it computes on the CPU.
+    """An ONNX file with its contract, in ONNX Runtime.
 
     Args:
         path: of the contract.
+        device: as `open_session` takes it.
 
     Raises:
+        ConfigError: ONNX Runtime can't use the device.
         ModelError: a file is missing or damaged, the contract lacks a key, or the network does not fit it; the
             message names the file and the key.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, device: str) -> None:
         self.path, self._terms = path, read_contract(path)
         self._weights = path.parent / self._terms["weights"]
         self._statistics = path.parent / "statistics.json"
-        self.network = self._checked()
+        self.network = self._checked(device)
 
     @property
     def dim(self) -> int:
@@ -70,7 +71,7 @@ class OnnxModel(Model):
         """The statistics beside the contract; empty if there is no file."""
         if not self._statistics.exists():
             return Statistics()
-        return Statistics.from_json(store.read_statistics(self.path.parent), self._statistics)
+        return Statistics.from_json(folder.read_statistics(self.path.parent), self._statistics)
 
     def store(self, statistics: Statistics) -> None:
         """Replace the statistics beside the contract, completely or not at all."""
@@ -84,13 +85,13 @@ class OnnxModel(Model):
         """The network, called "model"."""
         return {"model": self.network}
 
-    def embed(self, crops: Crops) -> Tensor:
+    def embed(self, crops: Crops) -> NDArray[np.float32]:
         """Any number of crops `uint8 [N, 3, 112, 112]`, or one → `float32 [N, d]` of unit length, NaN or zero."""
         return self.network.embed(crops)
 
-    def _checked(self) -> OnnxNetwork:
+    def _checked(self, device: str) -> OnnxNetwork:
         """The network, checked against the contract."""
-        session = open_network(self._weights)
+        session = open_network(self._weights, device)
         name, batch_size = self._check_input(session)
         network = OnnxNetwork(
             session,

@@ -1,18 +1,18 @@
-"""A network in ONNX Runtime: crops in, vectors out, on a CPU."""
+"""A network in ONNX Runtime: crops in, vectors out."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from facerec.crops.contract import Crops
 from facerec.errors import ModelError
-from facerec.models.base import Crops, in_batches
+from facerec.models.base import in_batches
 
 BATCH = 64
+_TINY = np.float32(1e-12)  # what is shorter is zero, and stays so
 
 
 class OnnxNetwork:
@@ -47,7 +47,7 @@ class OnnxNetwork:
         """Length of an embedding."""
         return self._dim
 
-    def embed(self, crops: Crops, batch_size: int = BATCH) -> Tensor:
+    def embed(self, crops: Crops, batch_size: int = BATCH) -> NDArray[np.float32]:
         """Any number of crops `uint8 [N, 3, 112, 112]`, or one → `float32 [N, d]` of unit length.
 
         A vector that the network gives as NaN or zero stays so.
@@ -58,8 +58,8 @@ class OnnxNetwork:
         """
         return in_batches(self._run, crops, self._dim, min(batch_size, self._batch_size))
 
-    def _run(self, crops: Tensor) -> Tensor:
-        values = self._prepare(crops.cpu().numpy())
+    def _run(self, crops: Crops) -> NDArray[np.float32]:
+        values = self._prepare(crops)
         try:
             [output] = self._session.run([self._output], {self._input: values})
         except Exception as error:  # onnxruntime's own errors share no base
@@ -69,4 +69,7 @@ class OnnxNetwork:
                 f"{self._output} is {list(np.shape(output))} of {len(crops)} crops, and not of length {self._dim}"
             )
             raise ModelError(f"{self._path}: embedding_dim does not fit: {shapes}")
-        return torch.nn.functional.normalize(torch.from_numpy(np.asarray(output, np.float32)))
+        vectors = np.asarray(output, np.float32)
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        unit: NDArray[np.float32] = vectors / np.maximum(lengths, _TINY)
+        return unit

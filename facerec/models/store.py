@@ -1,9 +1,6 @@
-"""A model on disk: a folder with `model.yaml`, `weights.safetensors` and `statistics.json`."""
+"""Save a network as a model folder, and load it again. What needs no torch for that is in `folder`."""
 
-import hashlib
-import json
 from collections.abc import Mapping
-from glob import escape
 from pathlib import Path
 from reprlib import repr as brief
 from typing import Any
@@ -16,14 +13,13 @@ from torch import Tensor
 
 from facerec.backbones import BACKBONES, Backbone
 from facerec.errors import ModelError
-from facerec.models import contract
+from facerec.models import building, contract
 from facerec.models.embedder import Embedder
 from facerec.models.ensemble import Ensemble, check_weights
-from facerec.runtime.files import replace_file, replace_folder
+from facerec.models.folder import CONTRACT, ONNX, STATISTICS, WEIGHTS, as_json, digest, read_contract, read_file
+from facerec.runtime.files import replace_folder
 
 _DISPOSABLE = {".DS_Store", "Thumbs.db", "desktop.ini"}  # systems make them; they go with the model replaced
-ONNX = "model.onnx"  # a copy of the network for CPUs: see `onnx_copy`
-_CONTRACT, _WEIGHTS, _STATISTICS = "model.yaml", "weights.safetensors", "statistics.json"
 
 
 def save(
@@ -45,7 +41,7 @@ def save(
         statistics: channel and pair statistics, thresholds, … : whatever JSON can hold.
         origin: where the model came from (data set, run, seed, …): plain values only. The versions of facerec
             and torch are added.
-        trained_on: the data set: `dataset`, `function` and `arguments`, see `contract.describe`; None: unknown.
+        trained_on: the data set: `dataset`, `function` and `arguments`, see `building.describe`; None: unknown.
 
     Raises:
         ModelError: the embedder could not be loaded again, the values are not plain, something other than a
@@ -53,7 +49,7 @@ def save(
     """
     folder = Path(folder).resolve()
     text, weights = check(folder, embedder, origin=origin, trained_on=trained_on)
-    files = {_CONTRACT: text, _STATISTICS: _as_json(statistics, folder), _WEIGHTS: safetensors.torch.save(weights)}
+    files = {CONTRACT: text, STATISTICS: as_json(statistics, folder), WEIGHTS: safetensors.torch.save(weights)}
     try:
         replace_folder(folder, files)
     except OSError as error:
@@ -84,10 +80,10 @@ def check(
             raise ModelError(f"{folder}: {type(backbone)} is not listed in facerec.backbones.BACKBONES")
     fingerprints = [_fingerprint_of(member) for member in getattr(embedder, "embedders", ())]
     described = embedder if isinstance(embedder, Ensemble) else backbones[0]
-    terms = contract.describe(described, origin, trained_on, fingerprints)
-    contract.check(terms, folder / _CONTRACT)
+    terms = building.describe(described, origin, trained_on, fingerprints)
+    contract.check(terms, folder / CONTRACT)
     weights = _weights(embedder)
-    _check_fit(contract.build(terms, folder / _CONTRACT), weights, folder / _WEIGHTS)
+    _check_fit(building.build(terms, folder / CONTRACT), weights, folder / WEIGHTS)
     if others := _other_files(folder):
         cure = "move it or choose another folder"
         raise ModelError(f"{folder}: holds {brief(others)}, which does not belong to a model; {cure}")
@@ -95,25 +91,6 @@ def check(
         return contract.dump(terms).encode(), weights
     except yaml.YAMLError as error:
         raise ModelError(f"{folder}: origin must be plain numbers, strings, lists and dicts: {error}") from error
-
-
-def write_statistics(folder: str | Path, statistics: Mapping[str, Any]) -> None:
-    """Replace the statistics of a model folder, completely or not at all, and nothing else.
-
-    Args:
-        folder: as written by `save`.
-        statistics: all of them, those that stay included: whatever JSON can hold.
-
-    Raises:
-        ModelError: there is no model at `folder`, the values are not plain, or the disk refuses.
-    """
-    folder = Path(folder).resolve()
-    read_contract(folder)
-    content = _as_json(statistics, folder)
-    try:
-        replace_file(folder / _STATISTICS, content)
-    except OSError as error:
-        raise ModelError(f"{folder / _STATISTICS}: can't be written ({error}); free space there") from error
 
 
 def load(folder: str | Path, device: str | torch.device = "cpu") -> Embedder | Ensemble:
@@ -131,58 +108,16 @@ def load(folder: str | Path, device: str | torch.device = "cpu") -> Embedder | E
             backbones of this package are built, whatever `model.yaml` says.
     """
     folder = Path(folder)
-    embedder = contract.build(read_contract(folder), folder / _CONTRACT)
-    weights = _read_weights(folder / _WEIGHTS)
-    _check_fit(embedder, weights, folder / _WEIGHTS)
+    embedder = building.build(read_contract(folder), folder / CONTRACT)
+    weights = _read_weights(folder / WEIGHTS)
+    _check_fit(embedder, weights, folder / WEIGHTS)
     embedder.load_state_dict(weights)
     return embedder.to(device).eval()
 
 
-def read_statistics(folder: str | Path) -> dict[str, Any]:
-    """The values that `save` or `write_statistics` was given.
-
-    Raises:
-        ModelError: the file is missing or damaged.
-    """
-    path = Path(folder) / _STATISTICS
-    try:
-        statistics = json.loads(_read(path))
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{path}: is damaged ({error}); copy or save the model again") from error
-    if not isinstance(statistics, dict):
-        raise ModelError(f"{path}: must hold an object, not {type(statistics).__name__}")
-    return statistics
-
-
-def read_contract(folder: str | Path) -> dict[str, Any]:
-    """The checked content of `model.yaml`.
-
-    Raises:
-        ModelError: it is missing, damaged or of another format.
-    """
-    folder = Path(folder)
-    return contract.parse(_read(folder / _CONTRACT), folder / _CONTRACT)
-
-
-def fingerprint(folder: str | Path) -> str:
-    """SHA-256, in hex, of what decides the vectors: kind, backbones, crop and weights.
-
-    Raises:
-        ModelError: as `load`, except that the weights are not checked.
-    """
-    folder = Path(folder)
-    return _digest(read_contract(folder), _read(folder / _WEIGHTS))
-
-
 def _fingerprint_of(embedder: Embedder) -> str:
     """The `fingerprint` of the folder that the embedder would be saved to."""
-    return _digest(contract.describe(_backbone(embedder), {}), safetensors.torch.save(_weights(embedder)))
-
-
-def _digest(terms: Mapping[str, Any], weights: bytes) -> str:
-    digest = hashlib.sha256(json.dumps(contract.fingerprinted(terms), sort_keys=True).encode())
-    digest.update(weights)
-    return digest.hexdigest()
+    return digest(building.describe(_backbone(embedder), {}), safetensors.torch.save(_weights(embedder)))
 
 
 def _weights(embedder: Embedder | Ensemble) -> dict[str, Tensor]:
@@ -196,14 +131,6 @@ def _backbone(embedder: Embedder) -> Backbone:
     return backbone
 
 
-def _as_json(statistics: Mapping[str, Any], folder: Path) -> bytes:
-    try:
-        return (json.dumps(statistics, indent=1) + "\n").encode()
-    except (TypeError, ValueError) as error:
-        message = f"statistics must be plain numbers, strings, lists and dicts: {error}"
-        raise ModelError(f"{folder}: {message}") from error
-
-
 def _other_files(folder: Path) -> list[str]:
     """Names of what lies in `folder` and is not of a model."""
     try:
@@ -211,32 +138,15 @@ def _other_files(folder: Path) -> list[str]:
         names = {file.name for file in folder.iterdir() if not file.match(".*.new")} if folder.exists() else set()
     except OSError as error:
         raise _unwritable(folder, error) from error
-    return sorted(names - {_CONTRACT, _STATISTICS, _WEIGHTS, ONNX} - _DISPOSABLE)
+    return sorted(names - {CONTRACT, STATISTICS, WEIGHTS, ONNX} - _DISPOSABLE)
 
 
 def _unwritable(folder: Path, error: OSError) -> ModelError:
     return ModelError(f"{folder}: can't be written ({error}); free space or choose another folder")
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise ModelError(f"{path}: is missing; {_cure(path.parent)}") from error
-    except OSError as error:
-        raise ModelError(f"{path}: can't be read ({error}); check its permissions and the disk") from error
-
-
-def _cure(folder: Path) -> str:
-    if any(folder.glob(f"model/{_CONTRACT}")):
-        return f"{folder} is a run, its model is {folder / 'model'}"
-    if aside := sorted(folder.parent.glob(f".{escape(folder.name)}.*.old")):
-        return f"a save was killed while it moved the previous model: rename {aside[-1]} to {folder}"
-    return "give a folder that facerec.models.store.save wrote, or save the model again"
-
-
 def _read_weights(path: Path) -> dict[str, Tensor]:
-    content = _read(path)
+    content = read_file(path)
     try:
         return safetensors.torch.load(content)
     except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
@@ -251,7 +161,7 @@ def _check_fit(embedder: Embedder | Ensemble, weights: Mapping[str, Tensor], pat
         lines = [f"{name}: {stored.get(name, 'none')}, wants {wanted.get(name, 'none')}" for name in names[:3]]
         lines += [f"and {len(names) - 3} more"] if len(names) > 3 else []
         listed = "".join(f"\n  {line}" for line in lines)
-        raise ModelError(f"{path}: does not fit {_CONTRACT}; take both from one save{listed}")
+        raise ModelError(f"{path}: does not fit {CONTRACT}; take both from one save{listed}")
     if isinstance(embedder, Ensemble):
         try:
             check_weights(weights["weights"])

@@ -96,7 +96,7 @@ def embed_photos(
 
 
 def _embed(photos: Sequence[CroppedPhoto], embed: EmbedCrops) -> list[PhotoFaces]:
-    vectors = np.asarray(embed(np.concatenate([photo.crops for photo in photos])))
+    vectors = embed(np.concatenate([photo.crops for photo in photos]))
     ends = np.cumsum([len(photo.crops) for photo in photos])
     return [
         _with_vectors(photo, own_vectors)

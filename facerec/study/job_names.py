@@ -25,7 +25,7 @@ _INDECISIVE_CALLBACKS = {"checkpoint", "last", "learning_rate", "progress"}
 def job_inputs(cfg: DictConfig, images: "FaceImages") -> dict[str, Any]:
     """What goes into a training job: its configuration, its data, and the model it starts from."""
     from facerec.data.fingerprint import data_fingerprint
-    from facerec.models.store import fingerprint
+    from facerec.models.folder import fingerprint
 
     return {
         "config": deciding_config(cfg),

@@ -39,7 +39,8 @@ class MemberPairs:
     Frobenius norm of Σ_x u_k(x) u_l(x)ᵀ, from which x = y is taken away.
 
     Args:
-        embeddings: of each member, `float [N, d_k]`, of unit length; vectors are not normalised again.
+        embeddings: of each member, `float [N, d_k]`, of unit length, of numpy or torch; vectors are not normalised
+            again.
         labels: `int64 [N]`, the identity of each row.
         names: of the members, for messages.
 
@@ -49,14 +50,17 @@ class MemberPairs:
     """
 
     def __init__(
-        self, embeddings: Sequence[Tensor], labels: Tensor | NDArray[np.int64], names: Sequence[str]
+        self,
+        embeddings: Sequence[Tensor | NDArray[np.floating]],
+        labels: Tensor | NDArray[np.int64],
+        names: Sequence[str],
     ) -> None:
         if not embeddings or len(names) != len(embeddings):
             raise ValueError(f"{len(embeddings)} embeddings and {len(names)} names; each member needs both")
         self.names = tuple(names)
-        self._embeddings = [member.detach() for member in embeddings]
+        self._embeddings = [torch.as_tensor(member).detach() for member in embeddings]
         labels = np.asarray(torch.as_tensor(labels).cpu())
-        for name, member in zip(names, embeddings, strict=True):
+        for name, member in zip(names, self._embeddings, strict=True):
             if len(member) != len(labels):
                 raise DataError(f"member {name}: {len(member)} embeddings for {len(labels)} labels")
             if bad := int((~member.isfinite().all(dim=1)).sum()):

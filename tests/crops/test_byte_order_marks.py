@@ -10,8 +10,8 @@ import pytest
 from facerec.data.celeba import _read_columns
 from facerec.evaluation import by_attribute, read_pairs
 from facerec.gallery import transfer
+from facerec.models.folder import read_statistics
 from facerec.models.onnx_contract import read_contract
-from facerec.models.store import read_statistics
 from facerec.web.keys import read_keys
 
 EXPORT = {"format": 1, "model": "m", "dim": 2}

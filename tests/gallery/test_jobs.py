@@ -22,6 +22,7 @@ from facerec.errors import ConfigError, FacerecError, GalleryError, RefusedError
 from facerec.gallery import Enrolled, Gallery, Sample
 from facerec.models import store as model
 from facerec.models.embedder import Embedder
+from facerec.models.folder import read_statistics
 from tests.conftest import Run
 from tests.gallery.conftest import short_folder
 
@@ -205,7 +206,7 @@ def test_rebuilding_with_another_model(
     torch.manual_seed(1)
     other = tmp_path / "other"
     embedder = Embedder(ResNet(18, embedding_dim=24, stem="imagenet"), mean=(127.0,) * 3, std=(70.0,) * 3)
-    model.save(other, embedder, statistics=model.read_statistics(model_folder), origin={"dataset": "noise"})
+    model.save(other, embedder, statistics=read_statistics(model_folder), origin={"dataset": "noise"})
 
     def printed(job: str, *overrides: str) -> str:
         run.raising(job, f"gallery.url={folder}", *overrides)

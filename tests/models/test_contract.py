@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from facerec.backbones import ResNet
 from facerec.errors import ModelError
-from facerec.models import Embedder, contract
+from facerec.models import Embedder, building, contract
 
 PATH = Path("somewhere/model.yaml")
-GOOD = contract.describe(ResNet(18, embedding_dim=4, stem="imagenet"), origin={"dataset": "orl", "seed": 0})
+GOOD = building.describe(ResNet(18, embedding_dim=4, stem="imagenet"), origin={"dataset": "orl", "seed": 0})
 TEXT = contract.dump(GOOD)
 CROP, BACKBONE = GOOD["crop"], GOOD["backbone"]
 
@@ -20,7 +20,7 @@ CROP, BACKBONE = GOOD["crop"], GOOD["backbone"]
 def refusal(text: str | bytes) -> str:
     """The message `text` is refused with, in one line."""
     with pytest.raises(ModelError) as caught:
-        contract.build(contract.parse(text.encode() if isinstance(text, str) else text, PATH), PATH)
+        building.build(contract.parse(text.encode() if isinstance(text, str) else text, PATH), PATH)
     assert str(PATH) in str(caught.value)
     return " ".join(str(caught.value).split())
 
@@ -28,7 +28,7 @@ def refusal(text: str | bytes) -> str:
 def test_a_dumped_contract_builds_the_backbone_it_describes() -> None:
     parsed = contract.parse(TEXT.encode(), PATH)
     assert parsed == GOOD
-    built = contract.build(parsed, PATH)
+    built = building.build(parsed, PATH)
     assert isinstance(built, Embedder)
     assert built.backbone.options == {key: BACKBONE[key] for key in BACKBONE if key != "class"}
 
@@ -44,9 +44,11 @@ def test_a_dumped_contract_builds_the_backbone_it_describes() -> None:
         ({"embedding_dim": 5}, "embedding_dim is 5, but this backbone gives 4"),
         ({"_target_": "os.system"}, "'_target_' is unknown"),
         ({1: 2}, "1 is unknown"),
-        ({"backbone": "ResNet"}, "backbone.class must be one of ResNet"),
+        ({"backbone": "ResNet"}, "backbone must hold class and plain options, not 'ResNet'"),
+        ({"backbone": {"depth": 18}}, "backbone must hold class and plain options"),
+        ({"embedding_dim": "4"}, "embedding_dim must be of type int, not '4'"),
         ({"backbone": {**BACKBONE, "class": "os.system"}}, "backbone.class must be one of ResNet, not 'os.system'"),
-        ({"backbone": {**BACKBONE, "class": ["ResNet"]}}, "backbone.class must be one of ResNet"),
+        ({"backbone": {**BACKBONE, "class": ["ResNet"]}}, "backbone must hold class and plain options"),
         ({"backbone": {"class": "ResNet", "depth": 18}}, "backbone.embedding_dim is missing"),
         ({"backbone": {**BACKBONE, "_target_": "os.system"}}, "backbone.'_target_' is unknown"),
         ({"backbone": {**BACKBONE, "depth": 18.0}}, "backbone.depth must be of type int, not 18.0"),

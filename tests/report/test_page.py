@@ -5,14 +5,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pytest
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
+from facerec.crops.contract import Crops
 from facerec.data import open_crops, orl
 from facerec.evaluation import Evaluated, evaluate_model
 from facerec.models import CropEmbedder, Model, Statistics
-from facerec.models.base import Crops, in_batches
+from facerec.models.base import in_batches
 from facerec.report import state_thresholds
 from facerec.report.evaluation import show_evaluation, write_evaluation
 
@@ -21,11 +22,13 @@ class _Projection:
     embedding_dim = 32
 
     def __init__(self, seed: int) -> None:
-        self.matrix = torch.randn(3 * 112 * 112, 32, generator=torch.Generator().manual_seed(seed))
+        self.matrix = np.random.default_rng(seed).normal(size=(3 * 112 * 112, 32)).astype(np.float32)
 
-    def embed(self, crops: Crops, batch_size: int = 256) -> Tensor:
-        def project(batch: Tensor) -> Tensor:
-            return torch.nn.functional.normalize((batch.flatten(1).float() - 110) @ self.matrix)
+    def embed(self, crops: Crops, batch_size: int = 256) -> NDArray[np.float32]:
+        def project(batch: Crops) -> NDArray[np.float32]:
+            vectors = (batch.reshape(len(batch), -1).astype(np.float32) - 110) @ self.matrix
+            unit: NDArray[np.float32] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+            return unit
 
         return in_batches(project, crops, self.embedding_dim, batch_size)
 
@@ -34,12 +37,12 @@ class _TwoProjections(Model):
     path = Path("somewhere/model")
     dim, fingerprint, statistics = 64, "ab" * 32, Statistics()
     members: Mapping[str, CropEmbedder] = MappingProxyType({"left": _Projection(1), "right": _Projection(2)})
-    weights = torch.tensor([0.6, 0.4])
+    weights = np.array([0.6, 0.4], np.float32)
 
     def store(self, statistics: Statistics) -> None:
         raise NotImplementedError
 
-    def embed(self, crops: Crops) -> Tensor:
+    def embed(self, crops: Crops) -> NDArray[np.float32]:
         raise NotImplementedError
 
 

@@ -54,7 +54,7 @@ def make(folder: Path, people: int = 24, photos: int = 4) -> Path:
     contract = folder / "model.yaml"
     terms = {"weights": "net.onnx", "embedding_dim": DIM, "colour": "RGB", "mean": 0.0, "std": 255.0}
     contract.write_text(yaml.safe_dump(terms))
-    vectors = np.asarray(open_model(contract).embed(crops[~learn]))
+    vectors = open_model(contract).embed(crops[~learn])
     (folder / "statistics.json").write_text(json.dumps(_measure(vectors @ vectors.T, names[~learn])))
     return contract
 

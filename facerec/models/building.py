@@ -1,0 +1,104 @@
+"""From a network to its contract, and from a contract to its network. Builds only backbones of this package."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from reprlib import repr as brief
+from typing import Any
+
+import torch
+
+from facerec._version import __version__
+from facerec.backbones import BACKBONES, Backbone
+from facerec.errors import FacerecError, ModelError
+from facerec.models.contract import CROP, FORMAT, KEYS, check_keys
+from facerec.models.embedder import Embedder
+from facerec.models.ensemble import Ensemble
+
+
+def describe(
+    model: Backbone | Ensemble,
+    origin: Mapping[str, Any],
+    trained_on: Mapping[str, Any] | None = None,
+    fingerprints: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The contract of an embedder with this backbone, or of this ensemble.
+
+    Args:
+        model: to describe.
+        origin: where it came from; the versions of facerec and torch are added.
+        trained_on: `dataset`, a name, `function`, which makes that data set, and its `arguments`; None: unknown.
+        fingerprints: of an ensemble's members.
+    """
+    if isinstance(model, Ensemble):
+        members = zip(model.names, model.embedders, fingerprints, strict=True)
+        described = [
+            {"name": name, **_described(member.backbone), "fingerprint": fingerprint}
+            for name, member, fingerprint in members
+        ]
+        kind, body = "ensemble", {"members": described, "embedding_dim": model.embedding_dim}
+    else:
+        kind, body = "embedder", _described(model)
+    versions = {"facerec": __version__, "torch": str(torch.__version__)}
+    contract = {
+        **{"format": FORMAT, "kind": kind, "crop": CROP, **body},
+        **{"trained_on": trained_on and dict(trained_on), "origin": {**origin, **versions}},
+    }
+    return {key: contract[key] for key in KEYS[kind]}
+
+
+def build(contract: Mapping[str, Any], path: Path) -> Embedder | Ensemble:
+    """Build the network of a checked contract, on the CPU, with initial weights and no statistics.
+
+    Raises:
+        ModelError: there is no such backbone, an option of it is missing, unknown or of the wrong type, or a
+            dimension differs from the contract's.
+    """
+    with torch.random.fork_rng(devices=[]):  # the initial weights must not move the caller's random numbers
+        if contract["kind"] == "embedder":
+            return _build_embedder(contract, path, "")
+        members = {
+            member["name"]: _build_embedder(member, path, f"members[{index}].")
+            for index, member in enumerate(contract["members"])
+        }
+    ensemble = Ensemble(members, [1 / len(members)] * len(members))
+    _check_dim(contract, ensemble.embedding_dim, path, "", "these members give")
+    return ensemble
+
+
+def _described(backbone: Backbone) -> dict[str, Any]:
+    backbone = getattr(backbone, "_orig_mod", backbone)
+    built = {"class": type(backbone).__name__, **backbone.options}
+    return {"backbone": built, "embedding_dim": backbone.out_features}
+
+
+def _check_backbone(backbone: Any, path: Path, prefix: str) -> None:
+    prefix += "backbone."
+    name = backbone["class"]
+    if name not in BACKBONES:
+        known = ", ".join(BACKBONES)
+        raise ModelError(f"{path}: {prefix}class must be one of {known}, not {brief(name)}; nothing else is built")
+    options = inspect.signature(BACKBONES[name], eval_str=True).parameters
+    check_keys(backbone, ("class", *options), path, prefix)
+    for key, option in options.items():
+        if type(backbone[key]) is not option.annotation:
+            wanted = option.annotation.__name__
+            raise ModelError(f"{path}: {prefix}{key} must be of type {wanted}, not {brief(backbone[key])}")
+
+
+def _build_embedder(terms: Mapping[str, Any], path: Path, prefix: str) -> Embedder:
+    _check_backbone(terms["backbone"], path, prefix)
+    options = dict(terms["backbone"])
+    cls = BACKBONES[options.pop("class")]
+    try:
+        embedder = Embedder(cls(**options), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    except FacerecError as error:
+        raise ModelError(f"{path}: {prefix}backbone can't be built: {error}") from error
+    _check_dim(terms, embedder.embedding_dim, path, prefix, "this backbone gives")
+    return embedder
+
+
+def _check_dim(terms: Mapping[str, Any], dim: int, path: Path, prefix: str, source: str) -> None:
+    if terms["embedding_dim"] != dim:
+        there = brief(terms["embedding_dim"])
+        raise ModelError(f"{path}: {prefix}embedding_dim is {there}, but {source} {dim}")
