@@ -11,7 +11,6 @@ from typing import Any
 import cv2
 import numpy as np
 import pyarrow.parquet as pq
-import torch
 from numpy.typing import NDArray
 
 from facerec.crops import ARCFACE_TEMPLATE, read_photo, similarity_transform
@@ -96,7 +95,7 @@ def main(celeba: Path, prepared: Path, models: list[str]) -> None:
     wild = np.stack([read_photo(prepared / "crops" / row["crop"]).transpose(2, 0, 1) for row in rows])
     template = ARCFACE_TEMPLATE
     apart, landmarks = [], []
-    for row, name, first, second in zip(rows, names, aligned.numpy(), wild.numpy(), strict=True):
+    for row, name, first, second in zip(rows, names, aligned, wild, strict=True):
         transform = registered(first, second)
         if transform is None:
             print("not registered:", row["source"])

@@ -11,6 +11,8 @@ from facerec.errors import ConfigError
 from facerec.job import run_job
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from facerec.gallery.gallery import Gallery
 
 
@@ -81,7 +83,11 @@ def _rebuild(gallery: "Gallery", cfg: DictConfig) -> None:
     from facerec.models import open_model
 
     model = open_model(cfg.model, "auto", cfg.cache_dir)
-    count = gallery.rebuild(model.record, lambda crops: model.embed(np.stack([read_photo(crop) for crop in crops])))
+
+    def embed(crops: list[bytes]) -> "NDArray[np.float32]":
+        return model.embed(np.stack([read_photo(crop) for crop in crops]).transpose(0, 3, 1, 2))
+
+    count = gallery.rebuild(model.record, embed)
     print(f"{count} samples were embedded again; the gallery is now of model {gallery.model.fingerprint}")
 
 

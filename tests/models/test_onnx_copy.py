@@ -5,34 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from facerec.backbones import ResNet
 from facerec.errors import ModelError
-from facerec.models import Embedder, Ensemble, load, open_model
+from facerec.models import Ensemble, load, open_model
 from facerec.models.folder import fingerprint
 from facerec.models.store import save
 
 CROPS = np.random.default_rng(0).integers(0, 256, (70, 3, 112, 112), dtype=np.uint8)
 
 
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    nets = [
-        ResNet(18, embedding_dim=8, stem="imagenet"),
-        ResNet(18, embedding_dim=4, stem="imagenet", final_relu=True),
-    ]
-    members = {f"{net.out_features}": Embedder(net, (120, 110, 100), (70, 70, 70)) for net in nets}
-    folder = tmp_path_factory.mktemp("cpu") / "model"
-    save(folder, Ensemble(members, [0.25, 0.75]).eval(), statistics={}, origin={})
-    open_model(folder, "cpu").embed(CROPS[:1])
-    return folder
-
-
 @pytest.fixture
-def folder(written: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(written, tmp_path / "model"))
+def folder(folder_with_copy: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(folder_with_copy, tmp_path / "model"))
 
 
 def test_it_gives_the_vectors_of_the_network_and_moves_with_its_folder(

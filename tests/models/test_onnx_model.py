@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-import torch
 import yaml
 from onnx import TensorProto, helper, numpy_helper
 
