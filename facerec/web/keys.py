@@ -1,4 +1,4 @@
-"""API keys, stored as hashes only: `python -m facerec.web.keys FILE NAME read|admin` makes one."""
+"""Make an API key for the page: `facerec keys FILE NAME read|admin`; its hash alone is stored."""
 
 import argparse
 import hashlib
@@ -65,10 +65,10 @@ def add_key(file: Path, name: str, role: str) -> str:
     return key
 
 
-_CURE = "make a key with `python -m facerec.web.keys FILE NAME admin`"
+_CURE = "make a key with `facerec keys FILE NAME admin`"
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser("facerec.web.keys", description="Make an API key; it is shown once.")
+    parser = argparse.ArgumentParser("facerec keys", description="Make an API key; it is shown once.")
     parser.add_argument("file", type=Path)
     parser.add_argument("name")
     parser.add_argument("role", choices=ROLES)
