@@ -46,7 +46,7 @@ class UnknownPersonError(GalleryError):
 
 
 class MachineError(FacerecError):
-    """What the operating system refused: a full disk, a place that may not be written, a file that is not there."""
+    """What the machine refuses or lacks: a full disk, a place that may not be written, a missing package."""
 
 
 class NonFiniteLossError(FacerecError):

@@ -27,10 +27,7 @@ log = logging.getLogger(__name__)
 
 def search(cfg: DictConfig) -> None:
     """Train trial after trial, each a run folder like a sweep's, until there are `hparams_search.n_trials`."""
-    try:
-        from optuna.trial import TrialState
-    except ImportError as error:
-        raise ConfigError("hparams_search needs Optuna: pip install facerec[search]") from error
+    from optuna.trial import TrialState
 
     folder = Path(HydraConfig.get().runtime.output_dir)
     plan = cfg.hparams_search

@@ -68,7 +68,7 @@ def test_each_leaf_builds(job: str, leaf: str, tmp_path: Path) -> None:
         case "callbacks":
             assert [instantiate(callback) for callback in chosen.values()]
         case "paths":
-            assert chosen.keys() == {"cache", "outputs", "data"}
+            assert chosen.keys() == {"cache", "galleries", "outputs", "data"}
         case "trainer":
             assert instantiate(chosen, precision="32-true", logger=False, default_root_dir=str(tmp_path)).max_epochs
         case "optimizer" | "scheduler" | "weighting":

@@ -32,12 +32,12 @@ from facerec.gallery.records import (
     Sample,
     StoredSample,
 )
-from facerec.gallery.server import Server
 from facerec.gallery.vectors import check_vectors
 from facerec.models.record import ModelRecord
 from facerec.models.statistics import Statistics
 
 if TYPE_CHECKING:
+    from facerec.gallery.server import Server
     from facerec.models import Model
 
 _SIZE_AGE = 1.0  # seconds for which the number of persons is cached: counting takes as long as a search
@@ -49,7 +49,7 @@ class Gallery:
     Open one with `Gallery.open`, and close it, or use it in a `with` statement.
     """
 
-    def __init__(self, database: Database, reader: Database, model: ModelRecord, server: Server | None) -> None:
+    def __init__(self, database: Database, reader: Database, model: ModelRecord, server: "Server | None") -> None:
         self.place, self.model = database.name, model
         self._database, self._reader = database, reader
         self._size: tuple[float, GallerySize] | None = None

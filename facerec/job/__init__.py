@@ -5,6 +5,7 @@ from omegaconf import OmegaConf
 from facerec.job.failures import going_on, machine_errors, wandb_finished
 from facerec.job.keys import CONFIG_DIR, first_given, groups_help
 from facerec.job.loggers import loggers_of
+from facerec.job.places import user_cache, user_data
 from facerec.job.recipes import recipes_of
 from facerec.job.relaunch import relaunched_as_run
 from facerec.job.run import run_job
@@ -29,3 +30,5 @@ OmegaConf.register_new_resolver("ensemble_dir", ensemble_dir, replace=True)
 OmegaConf.register_new_resolver("evaluation_dir", evaluation_dir, replace=True)
 OmegaConf.register_new_resolver("first", first_given, replace=True)
 OmegaConf.register_new_resolver("groups_help", groups_help, replace=True)
+OmegaConf.register_new_resolver("user_cache", user_cache, replace=True)
+OmegaConf.register_new_resolver("user_data", user_data, replace=True)

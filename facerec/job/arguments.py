@@ -11,7 +11,7 @@ _NAMES = {"person", "name", "to", "note"}
 _PATHS = {
     *("attributes", "cache_dir", "data.cache_dir", "dataset.root", "detector.weights", "file", "gallery.read_url"),
     *("gallery.url", "hydra.run.dir", "hydra.sweep.dir", "init_from", "key_file", "lfw.root", "model", "out"),
-    *("paths.cache", "paths.data", "paths.outputs", "photos", "resume", "study"),
+    *("paths.cache", "paths.data", "paths.galleries", "paths.outputs", "photos", "resume", "study"),
 }
 _RENAMED = {  # key → its new name, and what is to be known of it
     "ckpt_path": ("resume", "give the folder of the run, resume=RUN, without hydra.run.dir"),

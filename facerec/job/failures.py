@@ -16,19 +16,24 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from facerec.errors import FacerecError, MachineError
+from facerec.job.extras import extra_of
 from facerec.job.keys import choices
 from facerec.runtime.os_errors import describe
 
 
 @contextmanager
 def machine_errors(cfg: DictConfig) -> Iterator[None]:
-    """Errors of the operating system as one of ours, which says what is wrong where and which key leads there."""
+    """What the machine refuses or lacks as one of our errors, which names the key or the extra that matters."""
     try:
         yield
     except BrokenPipeError:
         raise
     except OSError as error:
         raise MachineError("\n".join([describe(error, _places(cfg)), *notes(error).splitlines()])) from error
+    except Exception as error:  # Hydra wraps what it meets while it builds an object
+        if (module := _missing_module(error)) and (extra := extra_of(module)):
+            raise MachineError(f"{module} is not installed: pip install 'facerec[{extra}]'") from error
+        raise
 
 
 @contextmanager
@@ -89,6 +94,16 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__
+
+
+def _missing_module(error: BaseException) -> str | None:
+    """The module that is not installed, unless one of our errors explains that already."""
+    for cause in causes(error):
+        if isinstance(cause, FacerecError):
+            return None
+        if isinstance(cause, ModuleNotFoundError):
+            return cause.name
+    return None
 
 
 def notes(error: BaseException) -> str:

@@ -8,8 +8,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from facerec.errors import ConfigError
 
 # beside the package in a checkout, inside it in an installed wheel
-_PACKAGE = Path(__file__).parents[1]
-CONFIG_DIR = next(folder for folder in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if folder.is_dir())
+PACKAGE = Path(__file__).parents[1]
+CONFIG_DIR = next(folder for folder in (PACKAGE / "conf", PACKAGE.parent / "conf") if folder.is_dir())
 
 _OPTIONAL = {"callbacks", "logger"}  # groups that `GROUP=null` switches off
 

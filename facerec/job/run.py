@@ -44,7 +44,7 @@ def run_job(config_name: str, task: Callable[[DictConfig], Any]) -> None:
         hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name=config_name)(checked)()
     except BrokenPipeError:  # whoever read our output has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + signal.SIGPIPE)
+        sys.exit(141)  # 128 + SIGPIPE, which Windows has not
     except (FacerecError, HydraException, OmegaConfBaseException, OSError) as error:
         if before == "1":
             raise

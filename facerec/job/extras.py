@@ -1,0 +1,25 @@
+"""Which extra of this package brings a module that is not installed."""
+
+import re
+from collections import defaultdict
+from importlib.metadata import PackageNotFoundError, requires
+
+_PACKAGES = {"sklearn": "scikit-learn"}  # module → its package, where they differ by more than - and _
+
+
+def extra_of(module: str) -> str | None:
+    """The smallest extra that brings the module, None if no extra does: `torch.nn` → `train`."""
+    parts = {_PACKAGES.get(part, part.replace("_", "-")) for part in module.split(".")}
+    extras: dict[str, set[str]] = defaultdict(set)
+    for requirement in _requirements():
+        if found := re.match(r"([\w.-]+).*extra == ['\"]([\w.-]+)", requirement):
+            extras[found[2]].add(found[1].lower())
+    bringing = [extra for extra, packages in extras.items() if parts & packages]
+    return min(bringing, key=lambda extra: len(extras[extra]), default=None)
+
+
+def _requirements() -> list[str]:
+    try:
+        return requires("facerec") or []
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return []
