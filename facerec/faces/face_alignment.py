@@ -80,6 +80,8 @@ def _explain_weights(needed: Sequence[str], folder: Path | None) -> Iterator[Non
         if folder is not None and (missing := [name for name in needed if not (folder / name).is_file()]):
             raise FileNotFoundError(f"no {missing[0]}")
         yield
+    except ModuleNotFoundError:  # which the job explains
+        raise
     except Exception as error:  # a missing file, a download that fails, a damaged file: each its own kind
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         present = [name for name in needed if (source / name).is_file()]

@@ -5,16 +5,16 @@ from collections import defaultdict
 from importlib.metadata import PackageNotFoundError, requires
 
 _PACKAGES = {"sklearn": "scikit-learn"}  # module → its package, where they differ by more than - and _
+_REQUIREMENT = re.compile(r"(?P<package>[\w.-]+).*extra == ['\"](?P<extra>[\w.-]+)")
 
 
 def extra_of(module: str) -> str | None:
     """The smallest extra that brings the module, None if no extra does: `torch.nn` → `train`."""
-    parts = {_PACKAGES.get(part, part.replace("_", "-")) for part in module.split(".")}
+    packages = {_PACKAGES.get(part, part.replace("_", "-")) for part in module.split(".")}
     extras: dict[str, set[str]] = defaultdict(set)
-    for requirement in _requirements():
-        if found := re.match(r"([\w.-]+).*extra == ['\"]([\w.-]+)", requirement):
-            extras[found[2]].add(found[1].lower())
-    bringing = [extra for extra, packages in extras.items() if parts & packages]
+    for requirement in filter(None, map(_REQUIREMENT.match, _requirements())):
+        extras[requirement["extra"]].add(requirement["package"].lower())
+    bringing = [extra for extra, brought in extras.items() if packages & brought]
     return min(bringing, key=lambda extra: len(extras[extra]), default=None)
 
 

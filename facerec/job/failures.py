@@ -32,7 +32,8 @@ def machine_errors(cfg: DictConfig) -> Iterator[None]:
         raise MachineError("\n".join([describe(error, _places(cfg)), *notes(error).splitlines()])) from error
     except Exception as error:  # Hydra wraps what it meets while it builds an object
         if (module := _missing_module(error)) and (extra := extra_of(module)):
-            raise MachineError(f"{module} is not installed: pip install 'facerec[{extra}]'") from error
+            package = module.partition(".")[0]
+            raise MachineError(f"{package} is not installed: pip install 'facerec[{extra}]'") from error
         raise
 
 
