@@ -1,9 +1,10 @@
 """Backbones: from a normalised crop to a feature vector."""
 
 from facerec.backbones.base import Backbone
+from facerec.backbones.mobilefacenet import MobileFaceNet
 from facerec.backbones.resnet import ResNet
 
-BACKBONES: dict[str, type[Backbone]] = {"ResNet": ResNet}
+BACKBONES: dict[str, type[Backbone]] = {"MobileFaceNet": MobileFaceNet, "ResNet": ResNet}
 """What a model folder may name; nothing else is ever built from one."""
 
-__all__ = ["BACKBONES", "Backbone", "ResNet"]
+__all__ = ["BACKBONES", "Backbone", "MobileFaceNet", "ResNet"]

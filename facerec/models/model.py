@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from facerec.crops.contract import Crops
 from facerec.errors import ModelError
 from facerec.models.base import CropEmbedder
+from facerec.models.catalogue import is_name, names
+from facerec.models.onnx_contract import CONTRACT
 from facerec.models.record import ModelRecord
 from facerec.models.statistics import Statistics
 
@@ -21,7 +23,7 @@ class Model(ABC):
     """Crops in, unit vectors out, and what is known of the model. Weights are read when first needed.
 
     Attributes:
-        path: the model folder, or the contract of an ONNX file.
+        path: the model folder, the contract of an ONNX file, or the name of a ready-made model.
         trained_on: `dataset`, `function` and `arguments` of the data set it was trained on; None: unknown.
         origin: where it came from; plain values.
         weights: `float32 [K]` of the members, of sum 1; None: this is not an ensemble.
@@ -70,28 +72,45 @@ class Model(ABC):
         return ModelRecord(self.fingerprint, self.dim, self.statistics)
 
 
-def open_model(path: str | Path, device: str = "auto", cache: str | Path | None = None) -> Model:
-    """Open a model folder, a training run that holds one, or the contract of an ONNX file.
+def open_model(
+    path: str | Path,
+    device: str = "auto",
+    cache: str | Path | None = None,
+    *,
+    offline: bool = False,
+    accept_licence: bool = False,
+) -> Model:
+    """Open a ready-made model, a model folder, a training run that holds one, or the contract of an ONNX file.
 
     Args:
-        path: of the folder, run or contract.
+        path: of the folder, run or contract; or the name of a ready-made model, whose weights are fetched at first
+            use. A folder of such a name is `./NAME`.
         device: where to compute, such as "cpu" or "cuda"; "auto" is a GPU if there is one that can be used: by
             PyTorch, which only model folders can do, or by the GPU build of ONNX Runtime.
         cache: where the ONNX copy goes if the model folder can't be written.
+        offline: fetch nothing.
+        accept_licence: of a ready-made model that is not for commercial use.
 
     Raises:
         ConfigError: this machine has no such device.
-        ModelError: there is no model, or a file of it is damaged.
+        ModelError: there is no model, or a file of it is damaged; or a ready-made one can't be fetched.
     """
-    from facerec.models.folder_model import FolderModel
-    from facerec.models.onnx_model import OnnxModel
+    if is_name(path):
+        from facerec.models.ready_made_model import open_ready_made
 
+        return open_ready_made(str(path), device, offline=offline, accept_licence=accept_licence)
     path = Path(path).expanduser()
-    if path.is_file():
-        return OnnxModel(path, device)
+    contract = path / CONTRACT if (path / CONTRACT).is_file() else path
+    if contract.is_file():
+        from facerec.models.onnx_model import OnnxModel
+
+        return OnnxModel.of_contract(contract, device)
     if not path.exists():
         raise ModelError(
-            f"model: there is nothing at {path}; give a model folder, a run, or an ONNX file's contract"
+            f"model: there is nothing at {path}; give a model folder, a run, an ONNX file's contract, or one of "
+            f"the ready-made {', '.join(names())}"
         )
+    from facerec.models.folder_model import FolderModel
+
     run = (path / "model" / "model.yaml").exists()
     return FolderModel(path / "model" if run else path, device, None if cache is None else Path(cache))

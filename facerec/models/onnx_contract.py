@@ -16,6 +16,7 @@ import yaml
 from facerec.errors import ConfigError, ModelError
 from facerec.runtime.onnx_session import open_session
 
+CONTRACT = "contract.yaml"  # of a folder that `facerec adopt` wrote
 _KEYS: dict[str, type | tuple[type, ...]] = {
     "weights": str,
     "embedding_dim": int,

@@ -31,10 +31,12 @@ _Shape = list[int | str | None]  # a size that is left open has a name or none; 
 
 
 class OnnxModel(Model):
-    """An ONNX file with its contract, in ONNX Runtime.
+    """An ONNX file and the terms it is fed on, in ONNX Runtime.
 
     Args:
-        path: of the contract.
+        path: what the model is called in messages: its contract, or the name of a ready-made model.
+        terms: of the contract, see `onnx_contract`.
+        weights: the ONNX file.
         device: as `open_session` takes it.
 
     Raises:
@@ -43,11 +45,16 @@ class OnnxModel(Model):
             message names the file and the key.
     """
 
-    def __init__(self, path: Path, device: str) -> None:
-        self.path, self._terms = path, read_contract(path)
-        self._weights = path.parent / self._terms["weights"]
+    def __init__(self, path: Path, terms: Mapping[str, Any], weights: Path, device: str) -> None:
+        self.path, self._terms, self._weights = path, terms, weights
         self._statistics = path.parent / "statistics.json"
         self.network = self._checked(device)
+
+    @classmethod
+    def of_contract(cls, path: Path, device: str) -> "OnnxModel":
+        """The model of a contract, which names the ONNX file beside it."""
+        terms = read_contract(path)
+        return cls(path, terms, path.parent / terms["weights"], device)
 
     @property
     def dim(self) -> int:

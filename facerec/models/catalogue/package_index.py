@@ -1,0 +1,90 @@
+"""Find a wheel in a package index, by the simple API as HTML (PEP 503) or JSON (PEP 691)."""
+
+import re
+from html.parser import HTMLParser
+from typing import NamedTuple
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit, urlunsplit
+
+import requests
+from requests.utils import get_auth_from_url
+
+from facerec.models.catalogue.download import SourceError, session
+
+_ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
+
+
+class Wheel(NamedTuple):
+    """Where a wheel lies.
+
+    Attributes:
+        url: of the file.
+        sha256: as the index states it; None: it does not.
+        auth: user and password, if the index has some and the file lies on the same host.
+    """
+
+    url: str
+    sha256: str | None
+    auth: tuple[str, str] | None
+
+
+def find_wheel(index: str, filename: str) -> Wheel:
+    """The wheel of this file name in the index.
+
+    Raises:
+        SourceError: the index can't be reached, or has no such file.
+    """
+    if urlsplit(index).scheme not in ("http", "https"):
+        raise SourceError(f"{printable(index)} is not an index on the web")
+    package = re.sub(r"[-_.]+", "-", filename.split("-")[0]).lower()
+    auth = get_auth_from_url(index)
+    page = f"{_without_credentials(index)}/{package}/"
+    try:
+        with session() as opened:
+            answer = opened.get(page, headers={"Accept": _ACCEPT}, auth=auth if any(auth) else None, timeout=30)
+            answer.raise_for_status()
+            files = _of_json(answer) if "json" in answer.headers.get("Content-Type", "") else _of_html(answer)
+    except requests.HTTPError as error:
+        raise SourceError(f"{printable(index)} answers {error.response.status_code} for {package}") from error
+    except (requests.RequestException, ValueError) as error:
+        raise SourceError(f"{printable(index)} can't be read ({type(error).__name__})") from error
+    if filename not in files:
+        raise SourceError(f"{printable(index)} has no {filename}")
+    url, sha256 = files[filename]
+    url = urljoin(answer.url, url)
+    same_host = urlsplit(url).netloc == urlsplit(page).netloc
+    return Wheel(url, sha256, auth if any(auth) and same_host else None)
+
+
+def printable(address: str) -> str:
+    """An address without the credentials that it may hold."""
+    return _without_credentials(address)
+
+
+def _of_json(answer: requests.Response) -> dict[str, tuple[str, str | None]]:
+    files = answer.json()["files"]
+    return {file["filename"]: (file["url"], file.get("hashes", {}).get("sha256")) for file in files}
+
+
+def _of_html(answer: requests.Response) -> dict[str, tuple[str, str | None]]:
+    parser = _Links()
+    parser.feed(answer.text)
+    files: dict[str, tuple[str, str | None]] = {}
+    for link in parser.links:
+        url, fragment = urldefrag(link)
+        stated = fragment.removeprefix("sha256=") if fragment.startswith("sha256=") else None
+        files[unquote(urlsplit(url).path.rpartition("/")[2])] = (url, stated)
+    return files
+
+
+class _Links(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.links += [value for key, value in attrs if tag == "a" and key == "href" and value]
+
+
+def _without_credentials(address: str) -> str:
+    parts = urlsplit(address)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
