@@ -34,7 +34,7 @@ def enroll(cfg: DictConfig) -> None:
     if cfg.review not in ("largest", "strict"):
         raise ConfigError(f"review: must be largest or strict, not {cfg.review}")
     root = Path(cfg.photos).expanduser()
-    model = open_model(cfg.model, cfg.device, cfg.cache_dir)
+    model = open_model(cfg.model, cfg.device, cfg.cache_dir, offline=cfg.offline, accept_licence=cfg.accept_licence)
     ledger = Ledger(root, list_photos(root), cfg.person)
     with (
         going_on(ledger.how_to_go_on),

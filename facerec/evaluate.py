@@ -29,7 +29,7 @@ def evaluate(cfg: DictConfig) -> None:
     from facerec.study.members import dataset_of
 
     out = Path(HydraConfig.get().runtime.output_dir)
-    model = open_model(cfg.model, cfg.device)
+    model = open_model(cfg.model, cfg.device, offline=cfg.offline, accept_licence=cfg.accept_licence)
     images = instantiate(dataset_of(cfg.get("dataset"), model), _convert_="all", _recursive_=False)
     if cfg.shard:
         _embed_shard(cfg, model, images)

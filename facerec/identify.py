@@ -39,7 +39,7 @@ def identify(cfg: DictConfig) -> None:
     root = Path(cfg.photos).expanduser()
     files = list_photos(root)
     table = Table("photo", "face", "who", "similarity", "probability", title="Who is who", title_justify="left")
-    model = open_model(cfg.model, cfg.device, cfg.cache_dir)
+    model = open_model(cfg.model, cfg.device, cfg.cache_dir, offline=cfg.offline, accept_licence=cfg.accept_licence)
     with Gallery.open(cfg.gallery.url, model, make=False, read_url=cfg.gallery.read_url) as gallery:
         rule = {"far": cfg.far, "per": cfg.per, "threshold": cfg.threshold}
         for photo in embed_files(files, instantiate(cfg.detector), model.embed, **cfg.faces):

@@ -40,7 +40,7 @@ def serve(cfg: DictConfig) -> None:
     hosts = list(cfg.hosts) if cfg.hosts else None if keys else list(LOOPBACK)
     settings, limits = _settings(cfg), _limits(cfg)
     authenticator = Authenticator(keys, limits.rate)
-    model = open_model(cfg.model, cfg.device, cfg.cache_dir)
+    model = open_model(cfg.model, cfg.device, cfg.cache_dir, offline=cfg.offline, accept_licence=cfg.accept_licence)
     if not model.statistics.thresholds:
         raise ConfigError(f"model: {model.path} has no thresholds; run `python -m facerec.evaluate` on it")
     # every answer carries its rule, so it need not be logged each time

@@ -124,7 +124,11 @@ def _fresh_logging() -> Iterator[None]:
 
 def _task(job: str) -> Callable[[DictConfig], object]:
     """The function that a job's configuration goes to."""
-    of_rooms = {"gallery": ("gallery.__main__", "administrate"), "study": ("study.__main__", "study")}
+    of_rooms = {
+        "gallery": ("gallery.__main__", "administrate"),
+        "models": ("models.__main__", "look_after"),
+        "study": ("study.__main__", "study"),
+    }
     module, name = of_rooms.get(job, (job, job))
     task: Callable[[DictConfig], object] = getattr(import_module(f"facerec.{module}"), name)
     return task

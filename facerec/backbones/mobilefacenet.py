@@ -73,8 +73,8 @@ class _Layer(nn.Module):
         self.prelu = nn.Identity() if linear else nn.PReLU(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.prelu(self.bn(self.conv(x)))
-        return x
+        output: Tensor = self.prelu(self.bn(self.conv(x)))
+        return output
 
 
 class _Bottleneck(nn.Module):
@@ -87,8 +87,8 @@ class _Bottleneck(nn.Module):
         self.project = _Layer(width, outputs, 1, linear=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.project(self.conv_dw(self.conv(x)))
-        return x
+        output: Tensor = self.project(self.conv_dw(self.conv(x)))
+        return output
 
 
 class _Stage(nn.Module):

@@ -82,7 +82,7 @@ def _rebuild(gallery: "Gallery", cfg: DictConfig) -> None:
     from facerec.crops import read_photo
     from facerec.models import open_model
 
-    model = open_model(cfg.model, "auto", cfg.cache_dir)
+    model = open_model(cfg.model, "auto", cfg.cache_dir, offline=cfg.offline, accept_licence=cfg.accept_licence)
 
     def embed(crops: list[bytes]) -> "NDArray[np.float32]":
         return model.embed(np.stack([read_photo(crop) for crop in crops]).transpose(0, 3, 1, 2))

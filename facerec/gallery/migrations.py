@@ -9,6 +9,7 @@ from psycopg import Connection, sql
 from facerec.errors import GalleryError
 from facerec.gallery.binary_codes import BITS
 from facerec.gallery.database import MAKING_LOCK, Database, no_gallery
+from facerec.models.catalogue import name_of
 from facerec.models.record import ModelRecord
 
 log = logging.getLogger(__name__)
@@ -63,9 +64,16 @@ def migrate(database: Database, record: ModelRecord | None, *, make: bool) -> tu
 def _check_same(place: str, fingerprint: str, record: ModelRecord) -> None:
     if fingerprint != record.fingerprint:
         raise GalleryError(
-            f"{place}: the gallery is of model {fingerprint}, but yours is {record.fingerprint}; vectors of two "
-            "models can't be compared: give the gallery's model, or enrol the photos in a new gallery"
+            f"{place}: the gallery is of model {_called(fingerprint)}, but yours is {_called(record.fingerprint)}; "
+            "vectors of two models can't be compared: give the gallery's model, enrol the photos in a new gallery "
+            "(gallery.url=…) or, if this one kept its crops, move it to your model: facerec gallery rebuild model=…"
         )
+
+
+def _called(fingerprint: str) -> str:
+    """A ready-made model's name, and what tells any two apart."""
+    name = name_of(fingerprint)
+    return f"{name} ({fingerprint[:12]})" if name else fingerprint
 
 
 def _files() -> dict[int, tuple[str, str]]:

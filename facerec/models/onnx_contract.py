@@ -8,6 +8,7 @@ std: 127.5
 output: embedding          # only where several outputs are of that length
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,15 @@ def read_contract(path: Path) -> dict[str, Any]:
         terms = yaml.safe_load(path.read_bytes())
     except (OSError, yaml.YAMLError) as error:
         raise ModelError(f"{path}: can't be read as a contract: {error}") from error
-    terms = terms if isinstance(terms, dict) else {}
+    return check_terms(terms if isinstance(terms, dict) else {}, path)
+
+
+def check_terms(terms: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """The values that decide the vectors.
+
+    Raises:
+        ModelError: one is missing or wrong; names `path` and the key.
+    """
     for key, kind in (_KEYS | {key: kind for key, kind in _OPTIONAL.items() if key in terms}).items():
         if not isinstance(terms.get(key), kind) or isinstance(terms[key], bool):
             raise ModelError(

@@ -33,7 +33,7 @@ class ReadyMadeModel(OnnxModel):
         }
 
     @property
-    def fingerprint(self) -> str:  # type: ignore[override]
+    def fingerprint(self) -> str:
         """SHA-256, in hex, of its terms and the hash of its weights."""
         return self._entry.fingerprint
 

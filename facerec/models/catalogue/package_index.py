@@ -18,12 +18,10 @@ class Wheel(NamedTuple):
 
     Attributes:
         url: of the file.
-        sha256: as the index states it; None: it does not.
         auth: user and password, if the index has some and the file lies on the same host.
     """
 
     url: str
-    sha256: str | None
     auth: tuple[str, str] | None
 
 
@@ -37,43 +35,33 @@ def find_wheel(index: str, filename: str) -> Wheel:
         raise SourceError(f"{printable(index)} is not an index on the web")
     package = re.sub(r"[-_.]+", "-", filename.split("-")[0]).lower()
     auth = get_auth_from_url(index)
-    page = f"{_without_credentials(index)}/{package}/"
+    page = f"{printable(index)}/{package}/"
     try:
         with session() as opened:
             answer = opened.get(page, headers={"Accept": _ACCEPT}, auth=auth if any(auth) else None, timeout=30)
-            answer.raise_for_status()
+            if not answer.ok:
+                raise SourceError(f"{printable(index)} answers {answer.status_code} for {package}")
             files = _of_json(answer) if "json" in answer.headers.get("Content-Type", "") else _of_html(answer)
-    except requests.HTTPError as error:
-        raise SourceError(f"{printable(index)} answers {error.response.status_code} for {package}") from error
-    except (requests.RequestException, ValueError) as error:
+    except (requests.RequestException, ValueError, KeyError, TypeError) as error:  # or JSON of another form
         raise SourceError(f"{printable(index)} can't be read ({type(error).__name__})") from error
     if filename not in files:
         raise SourceError(f"{printable(index)} has no {filename}")
-    url, sha256 = files[filename]
-    url = urljoin(answer.url, url)
+    url = urljoin(answer.url, files[filename])
     same_host = urlsplit(url).netloc == urlsplit(page).netloc
-    return Wheel(url, sha256, auth if any(auth) and same_host else None)
+    return Wheel(url, auth if any(auth) and same_host else None)
 
 
-def printable(address: str) -> str:
-    """An address without the credentials that it may hold."""
-    return _without_credentials(address)
+def _of_json(answer: requests.Response) -> dict[str, str]:
+    """File name → address."""
+    return {file["filename"]: file["url"] for file in answer.json()["files"]}
 
 
-def _of_json(answer: requests.Response) -> dict[str, tuple[str, str | None]]:
-    files = answer.json()["files"]
-    return {file["filename"]: (file["url"], file.get("hashes", {}).get("sha256")) for file in files}
-
-
-def _of_html(answer: requests.Response) -> dict[str, tuple[str, str | None]]:
+def _of_html(answer: requests.Response) -> dict[str, str]:
+    """File name → address, without the hash that may follow it: what we want of the wheel has one of its own."""
     parser = _Links()
     parser.feed(answer.text)
-    files: dict[str, tuple[str, str | None]] = {}
-    for link in parser.links:
-        url, fragment = urldefrag(link)
-        stated = fragment.removeprefix("sha256=") if fragment.startswith("sha256=") else None
-        files[unquote(urlsplit(url).path.rpartition("/")[2])] = (url, stated)
-    return files
+    urls = [urldefrag(link).url for link in parser.links]
+    return {unquote(urlsplit(url).path.rpartition("/")[2]): url for url in urls}
 
 
 class _Links(HTMLParser):
@@ -85,6 +73,7 @@ class _Links(HTMLParser):
         self.links += [value for key, value in attrs if tag == "a" and key == "href" and value]
 
 
-def _without_credentials(address: str) -> str:
+def printable(address: str) -> str:
+    """An address without the credentials that it may hold."""
     parts = urlsplit(address)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

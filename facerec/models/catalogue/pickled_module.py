@@ -22,7 +22,7 @@ _DTYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 
 
 class _StandIn:
-    """A class of the file: attributes, and nothing that can be called."""
+    """A class of the file, which holds attributes and does nothing."""
 
 
 class _Storage(NamedTuple):
@@ -92,6 +92,7 @@ def _ignore(*_: Any) -> None:
 
 
 _FUNCTIONS: Mapping[tuple[str, str], Any] = {
+    ("__builtin__", "set"): set,
     ("collections", "OrderedDict"): OrderedDict,
     ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
     ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
