@@ -98,7 +98,9 @@ def test_a_group_that_is_switched_off_is_none_or_named_with_its_choices() -> Non
     assert cfg.logger is None
     assert cfg.callbacks is None
 
-    with pytest.raises(ConfigError, match="backbone: is needed; give one of resnet18, resnet34, resnet50"):
+    with pytest.raises(
+        ConfigError, match="backbone: is needed; give one of mobilefacenet, resnet18, resnet34, resnet50"
+    ):
         check_keys(_composed("train", "backbone=null"), CONFIG_DIR / "train.yaml")
 
 
@@ -180,7 +182,7 @@ def test_the_configuration_is_printed_as_a_tree_by_the_first_process(
     print_tree(cfg)
     said = capsys.readouterr()
     assert said.out == ""
-    for line in ("person: '[red]x[/red]'", "threshold: null", "photos: ???", "url: there/gallery", "model: ???"):
+    for line in ("person: '[red]x[/red]'", "threshold: null", "photos: ???", "url: there/gallery", "model: sface"):
         assert line in said.err
     monkeypatch.setenv("LOCAL_RANK", "1")
     print_tree(cfg)

@@ -39,8 +39,8 @@ def _verify(cfg: DictConfig) -> None:
     file = weights_file(entry)
     if not file.is_file():
         raise ModelError(f"{entry.name}: its weights are not at {file}; `get {entry.name}` fetches them")
-    if (found := sha256_of(file)) != entry.sha256:
-        wrong = f"its SHA-256 is {found}, and should be {entry.sha256}"
+    if (digest := sha256_of(file)) != entry.sha256:
+        wrong = f"its SHA-256 is {digest}, and should be {entry.sha256}"
         raise ModelError(f"{file}: is damaged or another file: {wrong}; `get {entry.name}` fetches it again")
     print(f"{file} is whole; its SHA-256 is {entry.sha256}")
 

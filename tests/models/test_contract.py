@@ -47,7 +47,10 @@ def test_a_dumped_contract_builds_the_backbone_it_describes() -> None:
         ({"backbone": "ResNet"}, "backbone must hold class and plain options, not 'ResNet'"),
         ({"backbone": {"depth": 18}}, "backbone must hold class and plain options"),
         ({"embedding_dim": "4"}, "embedding_dim must be of type int, not '4'"),
-        ({"backbone": {**BACKBONE, "class": "os.system"}}, "backbone.class must be one of ResNet, not 'os.system'"),
+        (
+            {"backbone": {**BACKBONE, "class": "os.system"}},
+            "backbone.class must be one of MobileFaceNet, ResNet, not 'os.system'",
+        ),
         ({"backbone": {**BACKBONE, "class": ["ResNet"]}}, "backbone must hold class and plain options"),
         ({"backbone": {"class": "ResNet", "depth": 18}}, "backbone.embedding_dim is missing"),
         ({"backbone": {**BACKBONE, "_target_": "os.system"}}, "backbone.'_target_' is unknown"),

@@ -81,7 +81,7 @@ def test_the_fingerprint_is_of_terms_and_weights(catalogue: Callable[..., FileSe
     assert open_model("tiny").fingerprint == entry.fingerprint
     assert name_of(entry.fingerprint) == "tiny"
     assert name_of("0" * 64) is None
-    others = [replace(entry, **change) for change in ({"mean": 1}, {"colour": "RGB"}, {"sha256": "1" * 64})]  # type: ignore[arg-type]
+    others = [replace(entry, **change) for change in ({"mean": 1}, {"colour": "RGB"}, {"sha256": "1" * 64})]
     assert len({entry.fingerprint, *(other.fingerprint for other in others)}) == 4
     assert replace(entry, description="other", licence="MIT").fingerprint == entry.fingerprint
 

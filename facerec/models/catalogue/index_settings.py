@@ -30,8 +30,8 @@ def indexes() -> list[str]:
     main += [uv.get("index-url"), pip.get("index-url")]
     extra += [*uv.get("extra-index-url", []), pip.get("extra-index-url")]
     given = list(_addresses(main))
-    found = dict.fromkeys([*given, *_addresses(extra), *([] if given else [PUBLIC_INDEX])])
-    return [index.rstrip("/") for index in found]
+    listed = dict.fromkeys([*given, *_addresses(extra), *([] if given else [PUBLIC_INDEX])])
+    return [index.rstrip("/") for index in listed]
 
 
 def _addresses(values: list[str | None]) -> Iterator[str]:
