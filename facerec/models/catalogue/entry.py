@@ -52,7 +52,7 @@ class Entry:
         colour: "RGB" or "BGR", the order of the channels it takes.
         mean, std: it takes (value - mean) / std, of values in 0..255.
         sha256: of the file of weights, in hex.
-        sha256_url: who states it.
+        sha256_url: who states it, or whose file it was found from.
         sources: of the file, in the order they are tried.
         size: of the file, in bytes; None: not stated.
         non_commercial: the licence, or that of the training images, forbids commercial use.

@@ -6,6 +6,8 @@ from facerec.models.catalogue.conversion import converted_file
 from facerec.models.catalogue.entry import Entry, find_entry, names, shipped_statistics
 from facerec.models.catalogue.fetch import weights_file
 
+_FORBIDDEN = "NOT FOR COMMERCIAL USE"
+
 
 def show_entries() -> None:
     """All ready-made models."""
@@ -21,7 +23,7 @@ def show_entries() -> None:
     for entry in map(find_entry, names()):
         licence = Text(entry.licence)
         if entry.non_commercial:
-            licence.append("\nNOT FOR COMMERCIAL USE", style="bold red")
+            licence.append(f"\n{_FORBIDDEN}", style="bold red")
         fetched = "yes" if _is_there(entry) else ""
         table.add_row(
             entry.name, licence, str(entry.embedding_dim), _megabytes(entry), fetched, Text(entry.description)
@@ -34,8 +36,7 @@ def show_entry(name: str) -> None:
     entry = find_entry(name)
     lines = {
         "what": entry.description,
-        "licence": f"{entry.licence} ({entry.licence_url})",
-        "commercial use": "NOT ALLOWED" if entry.non_commercial else "the licence does not forbid it",
+        "licence": f"{_FORBIDDEN + ': ' if entry.non_commercial else ''}{entry.licence} ({entry.licence_url})",
         "trained by": entry.trained_by,
         "trained on": entry.trained_on,
         "network": f"{entry.architecture}, {entry.embedding_dim} numbers for a crop",
