@@ -33,7 +33,7 @@ def _show(cfg: DictConfig) -> None:
 
 def _verify(cfg: DictConfig) -> None:
     from facerec.models.catalogue import find_entry, weights_file
-    from facerec.models.catalogue.fetch import sha256_of
+    from facerec.models.catalogue.cache import sha256_of
 
     entry = find_entry(cfg.name)
     file = weights_file(entry)

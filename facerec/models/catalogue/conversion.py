@@ -3,14 +3,15 @@
 import logging
 from pathlib import Path
 
+from facerec.crops.contract import CROP_SIZE
 from facerec.errors import ModelError
+from facerec.models.catalogue.cache import converted_file
 from facerec.models.catalogue.entry import Entry
-from facerec.models.catalogue.fetch import fetch, weights_file
+from facerec.models.catalogue.fetch import fetch
 from facerec.models.catalogue.pickled_module import read_tensors
 from facerec.runtime.files import replace_file
 
 log = logging.getLogger(__name__)
-_SIDE = 112  # pixels
 
 
 def network_file(entry: Entry, *, offline: bool = False, accept_licence: bool = False) -> Path:
@@ -28,11 +29,6 @@ def network_file(entry: Entry, *, offline: bool = False, accept_licence: bool = 
         log.info("%s: converting its weights to ONNX, once", entry.name)
         replace_file(file, _converted(weights, entry))
     return file
-
-
-def converted_file(entry: Entry) -> Path:
-    """Where the converted weights lie in the cache, or will; the name says which weights they were made of."""
-    return weights_file(entry).with_name(f"{entry.name}.{entry.sha256[:8]}.onnx")
 
 
 def _converted(weights: Path, entry: Entry) -> bytes:
@@ -54,7 +50,7 @@ def _converted(weights: Path, entry: Entry) -> bytes:
         logging.getLogger(name).setLevel(logging.WARNING)
     program = torch.onnx.export(
         network.eval(),
-        (torch.zeros(2, 3, _SIDE, _SIDE),),
+        (torch.zeros(2, 3, CROP_SIZE, CROP_SIZE),),
         input_names=["crops"],
         output_names=["vectors"],
         dynamic_shapes={"x": {0: torch.export.Dim("n", max=2**16)}},

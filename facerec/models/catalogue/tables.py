@@ -2,9 +2,8 @@
 
 import json
 
-from facerec.models.catalogue.conversion import converted_file
+from facerec.models.catalogue.cache import converted_file, weights_file
 from facerec.models.catalogue.entry import Entry, find_entry, names, shipped_statistics
-from facerec.models.catalogue.fetch import weights_file
 
 _FORBIDDEN = "NOT FOR COMMERCIAL USE"
 

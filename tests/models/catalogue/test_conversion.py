@@ -9,9 +9,9 @@ import torch
 
 from facerec.backbones import MobileFaceNet
 from facerec.errors import ModelError
-from facerec.models.catalogue.conversion import converted_file, network_file
+from facerec.models.catalogue.cache import converted_file, weights_file
+from facerec.models.catalogue.conversion import network_file
 from facerec.models.catalogue.entry import Source
-from facerec.models.catalogue.fetch import weights_file
 from facerec.models.ready_made_model import ReadyMadeModel
 from tests.models.catalogue.file_server import FileServer
 from tests.models.catalogue.test_fetch import entry_of
