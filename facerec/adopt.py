@@ -30,7 +30,7 @@ def adopt(cfg: DictConfig) -> None:
     keys = ("colour", "mean", "std", "output")
     terms: dict[str, Any] = {"weights": weights.name, "embedding_dim": cfg.embedding_dim or _length(weights)}
     terms |= {key: cfg[key] for key in keys if cfg[key] is not None}
-    model = OnnxModel(weights, check_terms(terms, weights), weights)
+    model = OnnxModel(weights, check_terms(terms, weights), weights, "cpu")
     _try(model)
     about = {key: cfg[key] for key in ("licence", "origin") if cfg[key] is not None}
     contract = yaml.safe_dump({**terms, **about}, sort_keys=False, allow_unicode=True)

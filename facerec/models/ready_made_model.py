@@ -56,7 +56,9 @@ class ReadyMadeModel(OnnxModel):
             raise ModelError(f"{self._statistics}: can't be written ({error}); free space there") from error
 
 
-def open_ready_made(name: str, device: str, *, offline: bool = False, accept_licence: bool = False) -> ReadyMadeModel:
+def open_ready_made(
+    name: str, device: str, *, offline: bool = False, accept_licence: bool = False
+) -> ReadyMadeModel:
     """Open a ready-made model; its weights are fetched at first use.
 
     Raises:

@@ -42,7 +42,7 @@ def test_a_pickled_network_embeds_as_it_does_in_torch(
     file = network_file(entry)
     assert file == converted_file(entry)
     assert entry.sha256[:8] in file.name
-    vectors = np.asarray(ReadyMadeModel(entry, file).embed(crops))
+    vectors = ReadyMadeModel(entry, file, "cpu").embed(crops.numpy())
     np.testing.assert_allclose(vectors, expected.numpy(), atol=1e-5)
     weights_file(entry).unlink()
     monkeypatch.setitem(sys.modules, "onnxscript", None)
