@@ -27,6 +27,7 @@ def identify(cfg: DictConfig) -> None:
     """
     from rich.console import Console
     from rich.table import Table
+    from tqdm import tqdm
 
     from facerec.crops import encode_png, list_photos
     from facerec.gallery import Gallery
@@ -42,7 +43,9 @@ def identify(cfg: DictConfig) -> None:
     model = open_model(cfg.model, cfg.device, cfg.cache_dir, offline=cfg.offline, accept_licence=cfg.accept_licence)
     with Gallery.open(cfg.gallery.url, model, make=False, read_url=cfg.gallery.read_url) as gallery:
         rule = {"far": cfg.far, "per": cfg.per, "threshold": cfg.threshold}
-        for photo in embed_files(files, instantiate(cfg.detector), model.embed, **cfg.faces):
+        photos = embed_files(files, instantiate(cfg.detector), model.embed, **cfg.faces)
+        seen = sys.stdout.isatty()  # the lines, so that no bar is needed
+        for photo in tqdm(photos, "identifying", len(files), unit="photo", disable=seen or len(files) == 1):
             answers = gallery.identify(photo.vectors, top=cfg.top, **rule) if photo.faces else []
             _report(photo, answers, table)
             if cfg.draw and photo.faces:

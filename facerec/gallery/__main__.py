@@ -78,16 +78,20 @@ def _import(gallery: "Gallery", cfg: DictConfig) -> None:
 
 def _rebuild(gallery: "Gallery", cfg: DictConfig) -> None:
     import numpy as np
+    from tqdm import tqdm
 
     from facerec.crops import read_photo
     from facerec.models import open_model
 
     model = open_model(cfg.model, "auto", cfg.cache_dir, offline=cfg.offline, accept_licence=cfg.accept_licence)
 
-    def embed(crops: list[bytes]) -> "NDArray[np.float32]":
-        return model.embed(np.stack([read_photo(crop) for crop in crops]).transpose(0, 3, 1, 2))
+    with tqdm(total=gallery.size().samples, desc="embed", unit="sample") as progress:
 
-    count = gallery.rebuild(model.record, embed)
+        def embed(crops: list[bytes]) -> "NDArray[np.float32]":
+            progress.update(len(crops))
+            return model.embed(np.stack([read_photo(crop) for crop in crops]).transpose(0, 3, 1, 2))
+
+        count = gallery.rebuild(model.record, embed)
     print(f"{count} samples were embedded again; the gallery is now of model {gallery.model.fingerprint}")
 
 
