@@ -137,6 +137,8 @@ def test_a_choice_or_key_that_is_not_there_is_one_line() -> None:
     said = message(caught.value)
     assert said.startswith("loss=arcfase: there is none; give one of adaface, arcface, ")
     assert "_head" not in said
+    unplugged = MissingConfigException("", "hydra/launcher/submitit_slurm", [])
+    assert message(unplugged).endswith("submitit_slurm is not installed: pip install 'facerec[submitit]'")
     with pytest.raises(MissingConfigException) as caught:
         _composed("train", "callbacks=[default,stopping]")
     assert message(caught.value).startswith("callbacks=stopping: there is none; give one of checkpoint, default, ")

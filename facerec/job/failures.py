@@ -73,6 +73,9 @@ def message(error: BaseException) -> str:
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, choice = re.split(r"(?<!hydra)/", f"{error.missing_cfg_file}/", maxsplit=1)
         choice = choice.rstrip("/")
+        launcher = f"hydra_{choice.partition('_')[0]}_launcher"  # the plugin that brings this choice
+        if group == "hydra/launcher" and (extra := extra_of(launcher)):
+            return f"{group}: the plugin {choice} is not installed: pip install 'facerec[{extra}]'"
         return f"{group}={choice}: there is none; give one of {', '.join(choices(group) or error.options or [])}"
     if isinstance(error, ConfigCompositionException):
         return str(error).partition("\nTo append")[0]  # a key that we have not is refused with a plus, too

@@ -10,6 +10,9 @@ from typing import Any
 from facerec.errors import ConfigError
 from facerec.runtime.onnx_file import without_idle_inputs
 
+# else ONNX Runtime (1.32 does) keeps a number of this device in the cache folder, and tells its maker what is run
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 _CPU, _GPU = "CPUExecutionProvider", "CUDAExecutionProvider"
 _ERRORS = 3  # of a foreign network it warns a hundred times, of what nobody can change
 

@@ -98,3 +98,14 @@ def test_a_device_it_is_not_made_for_is_refused_by_key(network: Path) -> None:
         with pytest.raises(ConfigError, match="device: "):
             open_session(network, name)
     assert open_session(network, "auto").get_providers() == ["CPUExecutionProvider"]
+
+
+def test_nothing_is_written_down_about_what_is_run(network: Path, tmp_path: Path) -> None:
+    """ONNX Runtime's telemetry, which would also be sent."""
+    code = f"from facerec.runtime.onnx_session import open_session; open_session({str(network)!r})"
+    home = tmp_path / "home"
+    home.mkdir()
+    told = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    mine = {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
+    subprocess.run([sys.executable, "-c", code], env={**told, **mine}, check=True)
+    assert not [*home.rglob("*")]
