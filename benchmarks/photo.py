@@ -5,11 +5,8 @@ python benchmarks/photo.py photo=PHOTO model=MODEL persons=100 rounds=20 threads
 The peers' networks come with their wheels, but for facenet-pytorch's embedder: that has its size and no weights.
 """
 
-import sys
 import tempfile
-import types
 import warnings
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +23,6 @@ from facerec.job import CONFIG_DIR
 from facerec.models import Ensemble, ModelRecord, open_model
 from facerec.models.embedder import Embedder
 from facerec.recognition import embed_photos
-
-# face_recognition_models asks for a module that setuptools no longer has, for this one function
-sys.modules["pkg_resources"] = types.ModuleType("pkg_resources")
-sys.modules["pkg_resources"].resource_filename = lambda package, name: str(files(package) / name)  # type: ignore[attr-defined]
 
 
 def a_photo(folder: Path) -> Path:
