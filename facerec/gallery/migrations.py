@@ -57,7 +57,7 @@ def migrate(database: Database, record: ModelRecord | None, *, make: bool) -> tu
 
     model, dim, is_new = database.run(apply)
     if is_new:
-        log.info("%s: made a new gallery, of model %s", database.name, model)
+        log.info("%s: made a new gallery, of model %s", database.name, _called(model))
     return model, dim
 
 
