@@ -84,10 +84,12 @@ bench: study
 		$(BIN)/python benchmarks/training.py depth=$$depth stem=$$stem batch=$$batch || exit; done; done
 	$(BIN)/python benchmarks/side_by_side.py
 
-# pin what pyproject.toml asks for
+# pin what pyproject.toml asks for, the newest and the oldest
 requirements: setup
 	PATH="$$PATH:$(CURDIR)/$(BIN)" uv pip compile --quiet --no-header --universal --python-version 3.11 \
 		--extra test pyproject.toml --output-file requirements.txt
+	PATH="$$PATH:$(CURDIR)/$(BIN)" uv pip compile --quiet --no-header --no-annotate --python-version 3.11 \
+		--extra test --resolution lowest-direct pyproject.toml --output-file constraints/oldest.txt
 
 wheel: setup
 	PATH="$$PATH:$(CURDIR)/$(BIN)" uv build --wheel --quiet

@@ -28,6 +28,7 @@ def write_onnx(folder: Path, file: Path, fingerprint: str) -> None:
         input_names=["crops"],
         output_names=["vectors"],
         dynamic_shapes={"crops": {0: torch.export.Dim("n", max=2**16)}},
+        dynamo=True,
         verbose=False,
     )
     assert program  # only the old exporter returns None
