@@ -144,7 +144,7 @@ def test_what_can_not_be_combined_is_refused(
 
 
 def test_a_member_given_twice_is_refused(refused: Callable[..., str], members: list[Path]) -> None:
-    assert "a folder is given twice" in refused(f"members=[{members[0]},{members[0]}]", "study=faces")
+    assert "a model is given twice" in refused(f"members=[{members[0]},{members[0]}]", "study=faces")
 
 
 def test_a_member_of_other_identities_is_named(refused: Callable[..., str], members: list[Path]) -> None:
