@@ -77,6 +77,7 @@ bench: study
 	$(BIN)/python benchmarks/retrieval.py samples=160000
 	$(BIN)/python benchmarks/pairs.py
 	$(BIN)/python benchmarks/embedding.py
+	for threads in 1 2; do OMP_NUM_THREADS=$$threads $(BIN)/python benchmarks/ready_made.py || exit; done
 	for threads in 1 2; do \
 		$(BIN)/python benchmarks/photo.py model=outputs/orl/ensemble/model threads=$$threads || exit; done
 	for depth in 18 34 50; do for stem in imagenet face; do \

@@ -28,7 +28,7 @@ from facerec.recognition import embed_files
 Vectors = NDArray[np.float32]
 
 
-def embed_people(root: Path, model: Path, detector: str) -> dict[str, Vectors]:
+def embed_people(root: Path, model: str, detector: str) -> dict[str, Vectors]:
     """Person → the largest face of each of their photos, `float32 [photos, d]`."""
     files = list_photos(root)
     photos = embed_files(
@@ -69,7 +69,7 @@ def main() -> None:
     """Print one line for each false accept rate."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", type=Path)
-    parser.add_argument("model", type=Path)
+    parser.add_argument("model", help="as model= of any job, such as sface")
     parser.add_argument("--enrol", type=int, default=3, help="photos of a person")
     parser.add_argument("--strangers", type=int, default=29, help="people who are not enrolled")
     parser.add_argument("--draws", type=int, default=5)
