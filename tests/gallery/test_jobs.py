@@ -120,6 +120,7 @@ def test_enrol_and_identify(
     assert found["enroll/Bob/broken.jpg"]["problem"].startswith("this is not a photo that can be read")
     assert found["enroll/Bob/1.png"]["matches"][0]["similarity"] == pytest.approx(1, abs=1e-3)
     assert "unknown (nearest" in said.err
+    assert f"photos with names: {tmp_path / 'drawn'}" in said.err
     drawn = read_photo(tmp_path / "drawn" / "strangers" / "x.png.png")
     assert drawn.shape == (140, 120, 3)
     assert not np.array_equal(drawn, read_photo(album / "strangers" / "x.png"))
