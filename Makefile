@@ -8,8 +8,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # another model for album and serve: make album MODEL=outputs/orl/ensemble/model
 MODEL ?=
-# what recognises: all of facerec for a model of one's own, which may have to be exported; else the small installation
-RECOGNITION := $(if $(MODEL),.venv,.venv-small)
+# what recognises: all of facerec for a model folder, which may have to be exported; else the small installation
+RECOGNITION := $(if $(findstring /,$(MODEL)),.venv,.venv-small)
 FOR_MODEL := $(if $(filter outputs/orl/%,$(MODEL)),study,$(RECOGNITION)/installed)
 GALLERY := gallery$(addprefix -,$(subst /,-,$(MODEL)))
 # folders with enroll/PERSON/*.jpg and photos/*.jpg; where none are at hand, one is made of the ORL faces

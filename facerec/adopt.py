@@ -34,10 +34,13 @@ def adopt(cfg: DictConfig) -> None:
     _try(model)
     about = {key: cfg[key] for key in ("licence", "origin") if cfg[key] is not None}
     contract = yaml.safe_dump({**terms, **about}, sort_keys=False, allow_unicode=True)
-    files = {file.name: file.read_bytes() for file in (weights, *external_files(weights))}
+    external = external_files(weights)
+    if elsewhere := [file for file in external if file.parent != weights.parent]:
+        raise ModelError(f"{weights}: keeps its weights in {elsewhere[0]}; put all of its files into one folder")
+    files = {file.name: file.read_bytes() for file in (weights, *external)}
     replace_folder(out, {CONTRACT: contract.encode(), **files})
     print(f"{out}: {model.dim} numbers for a crop; use it as model={out}")
-    print(f"it has no thresholds yet: `python -m facerec.evaluate model={out} dataset=…` measures them")
+    print(f"it has no thresholds yet: `facerec evaluate model={out} dataset=…` measures them")
 
 
 def _length(weights: Path) -> int:

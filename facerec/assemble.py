@@ -42,7 +42,7 @@ def assemble(cfg: DictConfig) -> None:
     out = Path(HydraConfig.get().runtime.output_dir)
     names = member_names(recipes_of(cfg.study))
     models = {
-        name: open_model(folder, cfg.device, offline=cfg.offline, accept_licence=cfg.accept_licence)
+        name: open_model(folder, cfg.device)
         for name, folder in find_members(study_dir(cfg), cfg.members, names).items()
     }
     embedders = {name: _network(name, model) for name, model in models.items()}

@@ -50,7 +50,10 @@ def _summary(job: str) -> str:
 
 def _complete() -> None:
     """Complete the job; Hydra completes what follows it, and prints the script that makes a shell ask."""
-    command, job, *rest = re.split(" +", os.environ.get("COMP_LINE", "facerec identify "))
+    line = os.environ.get("COMP_LINE", "facerec identify ")
+    if " " not in line:
+        return
+    command, job, *rest = re.split(" +", line)
     if not rest:
         print("\n".join(name for name in _JOBS if name.startswith(job)))
         return

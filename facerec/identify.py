@@ -44,8 +44,8 @@ def identify(cfg: DictConfig) -> None:
     with Gallery.open(cfg.gallery.url, model, make=False, read_url=cfg.gallery.read_url) as gallery:
         rule = {"far": cfg.far, "per": cfg.per, "threshold": cfg.threshold}
         photos = embed_files(files, instantiate(cfg.detector), model.embed, **cfg.faces)
-        seen = sys.stdout.isatty()  # the lines, so that no bar is needed
-        for photo in tqdm(photos, "identifying", len(files), unit="photo", disable=seen or len(files) == 1):
+        lines_show = sys.stdout.isatty()  # where the lines can be seen, no bar is needed
+        for photo in tqdm(photos, "identifying", len(files), unit="photo", disable=lines_show or len(files) == 1):
             answers = gallery.identify(photo.vectors, top=cfg.top, **rule) if photo.faces else []
             _report(photo, answers, table)
             if cfg.draw and photo.faces:

@@ -42,7 +42,7 @@ def serve(cfg: DictConfig) -> None:
     authenticator = Authenticator(keys, limits.rate)
     model = open_model(cfg.model, cfg.device, cfg.cache_dir, offline=cfg.offline, accept_licence=cfg.accept_licence)
     if not model.statistics.thresholds:
-        raise ConfigError(f"model: {model.path} has no thresholds; run `python -m facerec.evaluate` on it")
+        raise ConfigError(f"model: {model.path} has no thresholds; run `facerec evaluate` on it")
     # every answer carries its rule, so it need not be logged each time
     logging.getLogger("facerec.gallery.decision").setLevel(logging.ERROR)
     with Gallery.open(cfg.gallery.url, model, read_url=cfg.gallery.read_url) as gallery:

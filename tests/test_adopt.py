@@ -28,7 +28,8 @@ def test_the_folder_embeds_as_the_file(run: Run, weights: Path, tmp_path: Path) 
     (tmp_path / "net.yaml").write_text(yaml.safe_dump(TERMS))
     crops = np.random.default_rng(1).integers(0, 256, (3, 3, 112, 112), dtype=np.uint8)
     expected = np.asarray(open_model(tmp_path / "net.yaml").embed(crops))
-    assert run("adopt", f"weights={weights}", *FED, "licence=MIT", "origin=a test") == 0
+    about = {"licence": "CC BY-NC 4.0 (research), see site", "origin": "https://example.org/a?b=c"}
+    assert run("adopt", f"weights={weights}", *FED, *(f"{key}={value}" for key, value in about.items())) == 0
     folder = Path("outputs/models/net")
     assert sorted(file.name for file in folder.iterdir()) == ["contract.yaml", "net.onnx"]
     weights.unlink()
@@ -36,9 +37,19 @@ def test_the_folder_embeds_as_the_file(run: Run, weights: Path, tmp_path: Path) 
     np.testing.assert_array_equal(np.asarray(model.embed(crops)), expected)
     assert model.dim == DIM
     contract = yaml.safe_load((folder / "contract.yaml").read_text())
-    assert (contract["licence"], contract["origin"]) == ("MIT", "a test")
+    assert {key: contract[key] for key in about} == about
     model.store(model.statistics)
     assert (folder / "statistics.json").exists()
+
+
+def test_weights_in_another_folder_are_refused(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data").mkdir()
+    write_network(tmp_path / "net.onnx", matrix(), external="data/net.data")
+    assert run("adopt", f"weights={tmp_path / 'net.onnx'}", *FED, f"out={tmp_path / 'adopted'}") == 1
+    assert "put all of its files into one folder" in printed(capsys)
+    assert not (tmp_path / "adopted").exists()
 
 
 def test_weights_in_files_of_their_own_come_along(run: Run, tmp_path: Path) -> None:

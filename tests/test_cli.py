@@ -73,7 +73,7 @@ COMPLETIONS = [
     ("facerec keys no-such-f", []),  # else bash lists files
 ]
 
-# what bash and zsh do when the tabulator is pressed, without a terminal
+# what bash and zsh do when Tab is pressed, without a terminal
 PRESS = """
 press() {
     COMP_LINE=$1 COMP_POINT=${#1} COMPREPLY=()

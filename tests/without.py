@@ -14,7 +14,7 @@ if __name__ == "__main__":
     for taken in sys.argv.pop(1).split(","):
         module, _, name = taken.partition(":")
         if name:
-            vars(import_module(module)).pop(name, None)
+            vars(import_module(module)).pop(name)
         else:
             sys.modules[module] = None  # type: ignore[assignment]
     main()

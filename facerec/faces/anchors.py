@@ -3,17 +3,14 @@
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facerec.faces.overlap import drop_overlapping
-from facerec.faces.tiling import Detections
+from facerec.faces.tiling import Detections, Floats
 
 # RetinaFace-MobileNet0.25 of github.com/biubug6/Pytorch_Retinaface, which both packages carry
 _SIZES_OF_STRIDE = {8: (16.0, 32.0), 16: (64.0, 128.0), 32: (256.0, 512.0)}
 _VARIANCES = (0.1, 0.2)
 MEAN_BGR = (104.0, 117.0, 123.0)
-
-Floats = NDArray[np.float32]
 
 
 @lru_cache(maxsize=32)

@@ -15,7 +15,7 @@ def look_after(cfg: DictConfig) -> None:
     if cfg.action not in _ACTIONS:
         raise ConfigError(f"action: must be one of {', '.join(_ACTIONS)}, not {cfg.action}")
     if cfg.action != "list" and not cfg.name:
-        raise ConfigError(f"name: must be given, as in `{cfg.action} sface`")
+        raise ConfigError(f"name: must be given, as in `facerec models {cfg.action} sface`")
     _ACTIONS[cfg.action](cfg)
 
 
@@ -33,15 +33,22 @@ def _show(cfg: DictConfig) -> None:
 
 def _verify(cfg: DictConfig) -> None:
     from facerec.models.catalogue import find_entry, weights_file
-    from facerec.models.catalogue.cache import sha256_of
+    from facerec.models.catalogue.cache import converted_file, sha256_of
 
     entry = find_entry(cfg.name)
-    file = weights_file(entry)
+    file, converted = weights_file(entry), converted_file(entry)
+    if entry.pickled and converted.is_file() and not file.is_file():
+        print(f"{converted} was made of the weights, which are not here; there is no published hash of it")
+        return
     if not file.is_file():
-        raise ModelError(f"{entry.name}: its weights are not at {file}; `get {entry.name}` fetches them")
+        raise ModelError(
+            f"{entry.name}: its weights are not at {file}; `facerec models get {entry.name}` fetches them"
+        )
     if (digest := sha256_of(file)) != entry.sha256:
         wrong = f"its SHA-256 is {digest}, and should be {entry.sha256}"
-        raise ModelError(f"{file}: is damaged or another file: {wrong}; `get {entry.name}` fetches it again")
+        raise ModelError(
+            f"{file}: is damaged or another file: {wrong}; `facerec models get {entry.name}` fetches it again"
+        )
     print(f"{file} is whole; its SHA-256 is {entry.sha256}")
 
 

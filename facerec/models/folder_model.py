@@ -15,7 +15,7 @@ from facerec.models.model import Model
 from facerec.models.onnx_copy import open_onnx_copy
 from facerec.models.statistics import Statistics
 from facerec.runtime.allocator import keep_freed_memory
-from facerec.runtime.device import find_gpu
+from facerec.runtime.device import find_device, find_gpu
 from facerec.runtime.onnx_session import check_session_device
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class FolderModel(Model):
 
         if not self._gpu:
             keep_freed_memory()
-        return store.load(self.path, self._gpu or "cpu")
+        return store.load(self.path, self._gpu or ("cpu" if self._device == "auto" else find_device(self._device)))
 
     @cached_property
     def _embedder(self) -> CropEmbedder:

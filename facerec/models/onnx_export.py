@@ -1,9 +1,11 @@
-"""Write the network of a model folder for ONNX Runtime."""
+"""Write networks for ONNX Runtime."""
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
 from facerec.crops.contract import CROP_SIZE
 from facerec.models import store
@@ -20,19 +22,24 @@ def write_onnx(folder: Path, file: Path, fingerprint: str) -> None:
         ModelError: there is no model.
         OSError: the disk refuses.
     """
-    for name in ("onnxscript", "onnx_ir"):  # they tell of every step
-        logging.getLogger(name).setLevel(logging.WARNING)
-    program = torch.onnx.export(
-        store.load(folder),
-        (torch.zeros(2, 3, CROP_SIZE, CROP_SIZE, dtype=torch.uint8),),
-        input_names=["crops"],
-        output_names=["vectors"],
-        dynamic_shapes={"crops": {0: torch.export.Dim("n", max=2**16)}},
-        dynamo=True,
-        verbose=False,
-    )
-    assert program  # only the old exporter returns None
-    proto = program.model_proto
+    proto = export(store.load(folder), torch.uint8)
     entry = proto.metadata_props.add()
     entry.key, entry.value = ONNX_FINGERPRINT, fingerprint
     replace_file(file, proto.SerializeToString())
+
+
+def export(network: nn.Module, dtype: torch.dtype) -> Any:
+    """The network as an ONNX `ModelProto`: input `crops`, `[n, 3, 112, 112]` of `dtype`, output `vectors`."""
+    for name in ("onnxscript", "onnx_ir"):  # they tell of every step
+        logging.getLogger(name).setLevel(logging.WARNING)
+    program = torch.onnx.export(
+        network,
+        (torch.zeros(2, 3, CROP_SIZE, CROP_SIZE, dtype=dtype),),
+        input_names=["crops"],
+        output_names=["vectors"],
+        dynamic_shapes=[{0: torch.export.Dim("n", max=2**16)}],
+        dynamo=True,  # the default since torch 2.9
+        verbose=False,
+    )
+    assert program  # only the old exporter returns None
+    return program.model_proto

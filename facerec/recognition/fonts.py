@@ -94,7 +94,7 @@ def _letters(file: str) -> frozenset[int]:
 
 @cache
 def _fonts() -> list[str]:
-    """The fonts of the system, plain ones first, then "": Pillow's own, which has the letters of English alone."""
+    """The fonts of the system, plain ones first, then "": Pillow's own, which has the letters of ASCII alone."""
 
     def plainness(file: Path) -> tuple[bool, int, str]:
         name = file.name.lower()

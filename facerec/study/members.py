@@ -14,16 +14,17 @@ from facerec.study.best import BEST, best_run
 from facerec.study.layout import model_dir
 
 
-def find_members(study: Path, members: list[str] | None, names: Sequence[str]) -> dict[str, str | Path]:
-    """Name → model folder, or ready-made model: the given ones, or else the best job of each sweep of the study.
+def find_members(study: Path, members: list[str] | None, names: Sequence[str]) -> dict[str, Path]:
+    """Name → model folder: the given ones, or else the best job of each sweep of the study.
 
     Args:
         study: its folder.
-        members: model folders, runs or ready-made models; None: those of the study.
+        members: model folders or runs; None: those of the study.
         names: the study's members; without any, whatever was swept in its folder.
 
     Raises:
-        ConfigError: a sweep of the study is not finished, or no member is given, or one that is not there.
+        ConfigError: a sweep of the study is not finished, no member is given, or one that is not there, is given
+            twice, or is a ready-made model.
     """
     if members is None:
         sweeps = [study / name for name in names] or sorted(
@@ -35,8 +36,13 @@ def find_members(study: Path, members: list[str] | None, names: Sequence[str]) -
         return {sweep.name: best_run(sweep) / "model" for sweep in sweeps}
     if not members:
         raise ConfigError("members: give one model folder or more, or null for the best of the study's sweeps")
-    models = [member if is_name(member) else model_dir(Path(member)) for member in members]
-    if missing := [model for model in models if isinstance(model, Path) and not model.exists()]:
+    if named := [member for member in members if is_name(member)]:
+        raise ConfigError(
+            f"members: {named[0]} is a ready-made model, and an ensemble combines embedders of ours (a folder of "
+            f"that name is ./{named[0]})"
+        )
+    models = [model_dir(Path(member)) for member in members]
+    if missing := [model for model in models if not model.exists()]:
         raise ConfigError(f"members: there is nothing at {missing[0]}")
     names = [_name(model) for model in models]
     if len(set(names)) < len(names):
@@ -46,9 +52,8 @@ def find_members(study: Path, members: list[str] | None, names: Sequence[str]) -
     return dict(zip(names, models, strict=True))
 
 
-def _name(model: str | Path) -> str:
-    path = Path(model)
-    return path.parent.name if path.name == "model" else path.name
+def _name(model: Path) -> str:
+    return model.parent.name if model.name == "model" else model.name
 
 
 def dataset_of(dataset: DictConfig | None, model: Model) -> DictConfig:

@@ -78,7 +78,7 @@ def _start_forkserver() -> None:
     from multiprocessing import forkserver
 
     _CONTEXT.set_forkserver_preload(["facerec.crops.photo", "facerec.web.decode_pool"])
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the workers inherit that it is ignored
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C must not end the forkserver either
     forkserver.ensure_running()
     signal.signal(signal.SIGINT, before)
 

@@ -3,11 +3,10 @@
 import logging
 from pathlib import Path
 
-from facerec.crops.contract import CROP_SIZE
 from facerec.errors import ModelError
 from facerec.models.catalogue.cache import converted_file
 from facerec.models.catalogue.entry import Entry
-from facerec.models.catalogue.fetch import fetch
+from facerec.models.catalogue.fetch import disk_errors, fetch
 from facerec.models.catalogue.pickled_module import read_tensors
 from facerec.runtime.files import replace_file
 
@@ -20,14 +19,17 @@ def network_file(entry: Entry, *, offline: bool = False, accept_licence: bool = 
     Raises:
         ModelError: as `fetch`; or the weights must be converted, and torch is not installed.
     """
-    given = {"offline": offline, "accept_licence": accept_licence}
     if not entry.pickled:
-        return fetch(entry, **given)
+        return fetch(entry, offline=offline, accept_licence=accept_licence)
     file = converted_file(entry)
     if not file.exists():
-        weights = fetch(entry, **given)
-        log.info("%s: converting its weights to ONNX, once", entry.name)
-        replace_file(file, _converted(weights, entry))
+        weights = fetch(entry, offline=offline, accept_licence=accept_licence)
+        from filelock import FileLock  # only now, as in `fetch`
+
+        with disk_errors(file), FileLock(file.with_name(f".{entry.name}.lock")):
+            if not file.exists():  # else another process has converted them meanwhile
+                log.info("%s: converting its weights to ONNX, once", entry.name)
+                replace_file(file, _converted(weights, entry))
     return file
 
 
@@ -38,24 +40,13 @@ def _converted(weights: Path, entry: Entry) -> bytes:
         import torch
 
         from facerec.backbones import MobileFaceNet
+        from facerec.models.onnx_export import export
     except ImportError as error:
         raise ModelError(
             f"{entry.name}: its weights are converted once, which needs torch: install facerec[train], or copy "
             f"{converted_file(entry)} from a machine that has it"
         ) from error
     network = MobileFaceNet(embedding_dim=entry.embedding_dim)
-    tensors = {name: torch.from_numpy(values) for name, values in read_tensors(weights).items()}
-    network.load_state_dict(tensors)
-    for name in ("onnxscript", "onnx_ir"):  # they tell of every step
-        logging.getLogger(name).setLevel(logging.WARNING)
-    program = torch.onnx.export(
-        network.eval(),
-        (torch.zeros(2, 3, CROP_SIZE, CROP_SIZE),),
-        input_names=["crops"],
-        output_names=["vectors"],
-        dynamic_shapes={"x": {0: torch.export.Dim("n", max=2**16)}},
-        verbose=False,
-    )
-    assert program  # only the old exporter returns None
-    serialized: bytes = program.model_proto.SerializeToString()
+    network.load_state_dict({name: torch.from_numpy(values) for name, values in read_tensors(weights).items()})
+    serialized: bytes = export(network.eval(), torch.float32).SerializeToString()
     return serialized

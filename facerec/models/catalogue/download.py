@@ -1,4 +1,4 @@
-"""Download a file over HTTP; what a cut connection has left is gone on with."""
+"""Download a file over HTTP; an interrupted download resumes."""
 
 import os
 from collections.abc import Iterator

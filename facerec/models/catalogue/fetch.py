@@ -34,13 +34,13 @@ def fetch(entry: Entry, *, offline: bool = False, accept_licence: bool = False) 
         log.warning("%s: is not %s, whose SHA-256 is %s", file, entry.name, entry.sha256)
     check_licence(entry, accept_licence)
     by_hand = f"`facerec models get {entry.name} file=FILE` takes it from you (SHA-256 {entry.sha256})"
-    if offline or os.environ.get("FACEREC_OFFLINE", "0") != "0":
+    if offline or os.environ.get("FACEREC_OFFLINE", "") not in ("", "0"):
         raise ModelError(f"{entry.name}: its weights are not at {file}, and it is offline; {by_hand}")
     from filelock import FileLock  # only now: fetched models are opened without it, and without HTTP
 
     from facerec.models.catalogue.sources import get_weights
 
-    with _disk_errors(file):
+    with disk_errors(file):
         file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(file.with_name(f".{entry.name}.lock")):
             if not is_whole(file, entry):  # else another process has fetched it meanwhile
@@ -63,7 +63,7 @@ def take(entry: Entry, given: Path, *, accept_licence: bool = False) -> Path:
     if (digest := sha256_of(given)) != entry.sha256:
         raise ModelError(f"{given}: is not {entry.name}: its SHA-256 is {digest}, and should be {entry.sha256}")
     file = weights_file(entry)
-    with _disk_errors(file):
+    with disk_errors(file):
         file.parent.mkdir(parents=True, exist_ok=True)
         replace_file(file, given.read_bytes())
     return file
@@ -79,7 +79,8 @@ def check_licence(entry: Entry, accepted: bool) -> None:
 
 
 @contextmanager
-def _disk_errors(file: Path) -> Iterator[None]:
+def disk_errors(file: Path) -> Iterator[None]:
+    """What the disk refuses as a ModelError that says how to choose another place."""
     try:
         yield
     except OSError as error:

@@ -18,12 +18,15 @@ SYSTEM = Path("/etc")
 def indexes() -> list[str]:
     """Addresses of the simple API, in the order to ask; with credentials where the user has put them there.
 
-    The environment comes before files. Where nothing replaces the public index, it is the last.
+    The environment comes before files. Where nothing replaces the public index, it is the last. None of them counts
+    with `no-index`.
     """
     environment = os.environ.get
     main = [environment("UV_DEFAULT_INDEX"), environment("UV_INDEX_URL"), environment("PIP_INDEX_URL")]
     extra = [environment("UV_INDEX"), environment("UV_EXTRA_INDEX_URL"), environment("PIP_EXTRA_INDEX_URL")]
     pip, uv = _pip_settings(), _uv_settings()
+    if _is_set(environment("PIP_NO_INDEX"), environment("UV_NO_INDEX"), pip.get("no-index"), uv.get("no-index")):
+        return []
     named = [index for index in uv.get("index", []) if isinstance(index, dict)]
     main += [index.get("url") for index in named if index.get("default")]
     extra += [index.get("url") for index in named if not index.get("default")]
@@ -32,6 +35,11 @@ def indexes() -> list[str]:
     given = list(_addresses(main))
     listed = dict.fromkeys([*given, *_addresses(extra), *([] if given else [PUBLIC_INDEX])])
     return [index.rstrip("/") for index in listed]
+
+
+def _is_set(*values: Any) -> bool:
+    """Whether one of several settings says yes."""
+    return any(str(value).lower() in ("1", "true", "yes", "on") for value in values)
 
 
 def _addresses(values: list[str | None]) -> Iterator[str]:
@@ -50,7 +58,8 @@ def _pip_settings() -> dict[str, str]:
         except (Error, UnicodeDecodeError):  # pip says what is wrong with it
             continue
         for section in ("global", "download", "install"):
-            values |= dict(parser.items(section)) if parser.has_section(section) else {}
+            items = parser.items(section) if parser.has_section(section) else []
+            values |= {key.replace("_", "-"): value for key, value in items}
     return values
 
 

@@ -6,7 +6,6 @@ from typing import NamedTuple
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit, urlunsplit
 
 import requests
-from requests.utils import get_auth_from_url
 
 from facerec.models.catalogue.download import SourceError, session
 
@@ -31,10 +30,14 @@ def find_wheel(index: str, filename: str) -> Wheel:
     Raises:
         SourceError: the index can't be reached, or has no such file.
     """
-    if urlsplit(index).scheme not in ("http", "https"):
+    try:
+        parts = urlsplit(index)
+    except ValueError as error:
+        raise SourceError(f"an address of an index that is set for pip or uv can't be read ({error})") from error
+    if parts.scheme not in ("http", "https"):
         raise SourceError(f"{printable(index)} is not an index on the web")
     package = re.sub(r"[-_.]+", "-", filename.split("-")[0]).lower()
-    auth = get_auth_from_url(index)
+    auth = (unquote(parts.username or ""), unquote(parts.password or ""))
     page = f"{printable(index)}/{package}/"
     try:
         with session() as opened:
@@ -47,7 +50,7 @@ def find_wheel(index: str, filename: str) -> Wheel:
     if filename not in files:
         raise SourceError(f"{printable(index)} has no {filename}")
     url = urljoin(answer.url, files[filename])
-    same_host = urlsplit(url).netloc == urlsplit(page).netloc
+    same_host = urlsplit(url)[:2] == urlsplit(page)[:2]  # and the same scheme
     return Wheel(url, auth if any(auth) and same_host else None)
 
 

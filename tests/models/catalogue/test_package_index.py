@@ -60,6 +60,28 @@ def test_credentials_of_the_address_and_of_netrc(
     assert fetch(ENTRY).read_bytes() == CONTENT
 
 
+def test_a_token_may_stand_alone(index: str, server: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.auth = f"Basic {base64.b64encode(b'token:').decode()}"
+    monkeypatch.setenv("PIP_INDEX_URL", index.replace("//", "//token@"))
+    assert fetch(ENTRY).read_bytes() == CONTENT
+
+
+def test_an_address_that_is_none_is_one_reason(index: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "http://[bad/simple")
+    with pytest.raises(ModelError, match="an address of an index that is set for pip or uv can't be read"):
+        fetch(ENTRY)
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", index)
+    assert fetch(ENTRY).read_bytes() == CONTENT
+
+
+def test_no_index_means_none(index: str, server: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", index)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with pytest.raises(ModelError, match="pip or uv is set to use no index"):
+        fetch(ENTRY)
+    assert server.visits == []
+
+
 def test_each_index_says_why_it_does_not_give_it(
     index: str, server: FileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
