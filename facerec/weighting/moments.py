@@ -128,7 +128,7 @@ class MemberPairs:
         for k, member in enumerate(self._embeddings):
             for part in _chunks(len(left), 2 * member.shape[1]):
                 x, y = (member[self._order[side[part]]].double() for side in (left, right))
-                similarities[part, k] = (x * y).sum(dim=1).cpu()
+                similarities[part, k] = (x * y).sum(dim=1).numpy(force=True)
         return similarities
 
     # Pairs are counted by one more member, which is constantly 1: over the vectors (1, c) the second moment
