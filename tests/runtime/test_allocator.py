@@ -20,4 +20,4 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - start)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="what glibc does")
 def test_a_step_is_given_no_new_pages_once_others_went_before() -> None:
     told = subprocess.run([sys.executable, "-c", STEPS], capture_output=True, text=True, check=True).stdout
-    assert int(told) < 2000  # without `keep_freed_memory` tens of thousands
+    assert int(told) < 10_000  # without `keep_freed_memory` tens of thousands
