@@ -60,11 +60,11 @@ def _settings(cfg: DictConfig, root: Path) -> dict[str, Any]:
     from facerec.crops import ALIGNER_VERSION
     from facerec.crops.contract import CropContract
 
-    decisive = {key: OmegaConf.to_container(cfg[key], resolve=True) for key in ("detector", "faces")}
+    deciding = {key: OmegaConf.to_container(cfg[key], resolve=True) for key in ("detector", "faces")}
     return {
         "photos": str(root),
         "shards": int(cfg.shard.partition("/")[2]),
-        **decisive,
+        **deciding,
         "crop": asdict(CropContract()),
         "aligner": ALIGNER_VERSION,
     }

@@ -80,8 +80,8 @@ class Entry:
     @property
     def fingerprint(self) -> str:
         """SHA-256, in hex, of what decides the vectors: how it is fed, and the hash of its weights."""
-        decisive = {**self.terms, "sha256": self.sha256}
-        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+        deciding = {**self.terms, "sha256": self.sha256}
+        return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
     @property
     def terms(self) -> Mapping[str, Any]:
