@@ -1,12 +1,15 @@
 """Make a model folder of a published ONNX file: `python -m facerec.adopt weights=FILE.onnx colour=RGB …`."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
 from facerec.errors import ConfigError, ModelError
 from facerec.job import run_job
+
+if TYPE_CHECKING:
+    from facerec.models.onnx_model import OnnxModel
 
 
 def adopt(cfg: DictConfig) -> None:
@@ -54,13 +57,13 @@ def _length(weights: Path) -> int:
     return length
 
 
-def _try(model: Any) -> None:
+def _try(model: "OnnxModel") -> None:
     """Refuse a network that gives no vectors, or the same for two different crops."""
     import numpy as np
 
     crops = np.random.default_rng(0).integers(0, 256, (2, 3, 112, 112), dtype=np.uint8)
     crops[1] //= 2
-    first, second = np.asarray(model.embed(crops))
+    first, second = model.embed(crops)
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
         raise ModelError(f"{model.path}: gives vectors that are not finite; are mean and std right?")
     if np.allclose(first, second, atol=1e-6):

@@ -27,14 +27,14 @@ FED = ("colour=BGR", "mean=127.5", "std=128")
 def test_the_folder_embeds_as_the_file(run: Run, weights: Path, tmp_path: Path) -> None:
     (tmp_path / "net.yaml").write_text(yaml.safe_dump(TERMS))
     crops = np.random.default_rng(1).integers(0, 256, (3, 3, 112, 112), dtype=np.uint8)
-    expected = np.asarray(open_model(tmp_path / "net.yaml").embed(crops))
+    expected = open_model(tmp_path / "net.yaml").embed(crops)
     about = {"licence": "CC BY-NC 4.0 (research), see site", "origin": "https://example.org/a?b=c"}
     assert run("adopt", f"weights={weights}", *FED, *(f"{key}={value}" for key, value in about.items())) == 0
     folder = Path("outputs/models/net")
     assert sorted(file.name for file in folder.iterdir()) == ["contract.yaml", "net.onnx"]
     weights.unlink()
     model = open_model(folder)
-    np.testing.assert_array_equal(np.asarray(model.embed(crops)), expected)
+    np.testing.assert_array_equal(model.embed(crops), expected)
     assert model.dim == DIM
     contract = yaml.safe_load((folder / "contract.yaml").read_text())
     assert {key: contract[key] for key in about} == about
