@@ -21,7 +21,7 @@ from facerec.errors import DataError
 
 log = logging.getLogger(__name__)
 
-Crops = np.memmap[tuple[int, ...], np.dtype[np.uint8]]
+MappedCrops = np.memmap[tuple[int, ...], np.dtype[np.uint8]]
 _SHAPE = (3, CROP_SIZE, CROP_SIZE)
 _BATCH = 64
 
@@ -29,7 +29,7 @@ _Batch = tuple[NDArray[np.uint8], list[str]]
 """Crops, and the errors of those that can not be decoded."""
 
 
-def open_crops(images: FaceImages, folder: Path, num_workers: int) -> Crops:
+def open_crops(images: FaceImages, folder: Path, num_workers: int) -> MappedCrops:
     """Map the crops of all images into memory, read-only, after decoding them if no cache exists.
 
     Args:
@@ -49,7 +49,7 @@ def open_crops(images: FaceImages, folder: Path, num_workers: int) -> Crops:
     with FileLock(path.with_suffix(".lock")):  # a second run waits here, then finds the file
         if not path.exists():
             _write(images, path, num_workers)
-    crops: Crops = np.load(path, mmap_mode="r")
+    crops: MappedCrops = np.load(path, mmap_mode="r")
     return crops
 
 

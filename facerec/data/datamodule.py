@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler, Subset
 
 from facerec.data.augment import Augment
-from facerec.data.cache import Crops, as_is, open_crops
+from facerec.data.cache import MappedCrops, as_is, open_crops
 from facerec.data.images import SPLITS, FaceImages
 from facerec.data.statistics import ChannelStatistics, cached_channel_statistics
 from facerec.errors import ConfigError
@@ -84,7 +84,7 @@ class FaceData(pl.LightningDataModule):
         self.decode_workers, self.cache_dir = decode_workers, Path(cache_dir)
 
     @cached_property
-    def crops(self) -> Crops:
+    def crops(self) -> MappedCrops:
         """Crops of all images, memory-mapped; a process that asks while another one decodes waits for it."""
         return open_crops(self.images, self.cache_dir, self.decode_workers)
 

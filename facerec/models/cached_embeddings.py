@@ -18,7 +18,7 @@ from facerec.runtime.files import replace_file
 from facerec.runtime.work_shard import WHOLE, Shard
 
 if TYPE_CHECKING:
-    from facerec.data.cache import Crops  # using a model must not import Lightning
+    from facerec.data.cache import MappedCrops  # using a model must not import Lightning
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ def embed_rows(
 def embed_members(
     embedders: Mapping[str, CropEmbedder],
     fingerprints: Mapping[str, str],
-    crops: "Crops",
+    crops: "MappedCrops",
     rows: NDArray[np.int64],
     *,
     cache: Path,
