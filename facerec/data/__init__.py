@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from facerec.data.cache import open_crops
     from facerec.data.datamodule import Batch, CropDataset, FaceData
     from facerec.data.statistics import ChannelStatistics, channel_statistics
+    from facerec.data.views import FixedViews, ViewedCrops
 
 __all__ = [
     "Augment",
@@ -25,6 +26,8 @@ __all__ = [
     "CropDataset",
     "FaceData",
     "FaceImages",
+    "FixedViews",
+    "ViewedCrops",
     "celeba",
     "channel_statistics",
     "describe_dataset",
@@ -38,5 +41,6 @@ _MODULES = {
     "cache": ["open_crops"],
     "datamodule": ["Batch", "CropDataset", "FaceData"],
     "statistics": ["ChannelStatistics", "channel_statistics"],
+    "views": ["FixedViews", "ViewedCrops"],
 }
 __getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs=_MODULES)

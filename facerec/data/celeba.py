@@ -30,6 +30,7 @@ def celeba(
     val_share: float = 0.1,
     seen_share: float = 0.1,
     exclude: Sequence[int] = (),
+    labels: bool = True,
 ) -> FaceImages:
     """The official identity-disjoint split; equal identity numbers are the same person in every root.
 
@@ -39,8 +40,9 @@ def celeba(
     Args:
         root: one folder, or several.
         val_share: share of the training identities that becomes validation where there is no other.
-        seen_share: share of each training identity's images held out for A@1/seen.
+        seen_share: share of each training identity's images held out for A@1/seen; none without labels.
         exclude: identities left out, such as those of another benchmark; the split of all others stays as it is.
+        labels: False trains on all images of the training identities without their names, which takes a teacher.
 
     Raises:
         DataError: a root, a list or listed images are missing, a line can't be read, or an identity to exclude
@@ -73,7 +75,7 @@ def celeba(
             len(train),
         )
     train_rows = np.flatnonzero(splits == "train")
-    splits[train_rows[hold_out(identities[train_rows], names[train_rows], seen_share)]] = "seen"
+    splits[train_rows[hold_out(identities[train_rows], names[train_rows], seen_share if labels else 0.0)]] = "seen"
     left_out = np.array([str(identity) for identity in exclude], dtype=np.str_)
     if unknown := sorted(set(left_out.tolist()) - set(identities.tolist())):
         raise DataError(f"dataset.exclude: no image is of identity {', '.join(unknown)}")
@@ -85,6 +87,7 @@ def celeba(
         splits[kept],
         landmarks[kept],
         split_by,
+        labels,
     )
 
 

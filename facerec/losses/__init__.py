@@ -5,6 +5,7 @@ from facerec.losses.arcface import ArcFace
 from facerec.losses.base import Head, HeadOutput, MarginHead
 from facerec.losses.combined import Combined
 from facerec.losses.cosface import CosFace
+from facerec.losses.none import no_head
 from facerec.losses.normface import NormFace
 from facerec.losses.softmax import Softmax
 from facerec.losses.sphereface import SphereFace
@@ -22,4 +23,5 @@ __all__ = [
     "Softmax",
     "SphereFace",
     "SubCenterArcFace",
+    "no_head",
 ]

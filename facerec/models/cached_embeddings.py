@@ -4,7 +4,7 @@ import hashlib
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import safetensors.numpy
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from tqdm import tqdm
 
+from facerec.crops.contract import Crops
 from facerec.errors import DataError
 from facerec.models.base import CropEmbedder
 from facerec.runtime.files import replace_file
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _BLOCK_ROWS = 4096
+
+
+class IndexedCrops(Protocol):
+    """Crops that are read by their rows."""
+
+    def __getitem__(self, rows: NDArray[np.int64], /) -> Crops:
+        """The crops of these rows: `uint8 [N, 3, 112, 112]`."""
 
 
 def embeddings_key(model_fingerprint: str, crops_file_name: str, rows: NDArray[np.int64]) -> str:
@@ -40,7 +48,7 @@ def embeddings_key(model_fingerprint: str, crops_file_name: str, rows: NDArray[n
 
 def embed_rows(
     embedder: CropEmbedder,
-    crops: NDArray[np.uint8],
+    crops: IndexedCrops,
     rows: NDArray[np.int64],
     *,
     cache: Path,
@@ -52,7 +60,7 @@ def embed_rows(
 
     Args:
         embedder: embeds the crops.
-        crops: `uint8 [N, 3, 112, 112]`, usually memory-mapped.
+        crops: `uint8 [N, 3, 112, 112]`, usually memory-mapped, or what is read as if it were.
         rows: `int64 [M]`, each in 0..N-1; repeats are allowed.
         cache: the blocks, 4096 rows each, are `cache/embeddings-KEY/000000.safetensors` and so on.
         key: from `embeddings_key`; another embedder, other crops or rows need another key.

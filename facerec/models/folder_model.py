@@ -83,7 +83,7 @@ class FolderModel(Model):
 
     def embed(self, crops: Crops) -> NDArray[np.float32]:
         """Any number of crops `uint8 [N, 3, 112, 112]`, or one → `float32 [N, d]`, of unit length."""
-        return self._embedder.embed(crops)
+        return self.embedder.embed(crops)
 
     @cached_property
     def network(self) -> "Embedder | Ensemble":
@@ -95,7 +95,8 @@ class FolderModel(Model):
         return store.load(self.path, self._gpu or ("cpu" if self._device == "auto" else find_device(self._device)))
 
     @cached_property
-    def _embedder(self) -> CropEmbedder:
+    def embedder(self) -> CropEmbedder:
+        """The network on a GPU, or its ONNX copy."""
         if self._gpu:
             return self.network
         return open_onnx_copy(self.path, self.fingerprint, self.dim, self._cache, self._device)

@@ -62,6 +62,11 @@ class Model(ABC):
     def members(self) -> Mapping[str, CropEmbedder]:
         """Name → embedder of each member. A model that is not an ensemble is its own member, called "model"."""
 
+    @property
+    @abstractmethod
+    def embedder(self) -> CropEmbedder:
+        """Its network, in what computes it fastest."""
+
     @abstractmethod
     def embed(self, crops: Crops) -> NDArray[np.float32]:
         """Any number of crops `uint8 [N, 3, 112, 112]`, or one → `float32 [N, d]`, of unit length."""

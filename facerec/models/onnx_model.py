@@ -92,6 +92,11 @@ class OnnxModel(Model):
         """The network, called "model"."""
         return {"model": self.network}
 
+    @property
+    def embedder(self) -> CropEmbedder:
+        """The network."""
+        return self.network
+
     def embed(self, crops: Crops) -> NDArray[np.float32]:
         """Any number of crops `uint8 [N, 3, 112, 112]`, or one → `float32 [N, d]` of unit length, NaN or zero."""
         return self.network.embed(crops)

@@ -8,12 +8,14 @@ if TYPE_CHECKING:
     from facerec.training.learner import Learner
     from facerec.training.run import run_training
     from facerec.training.schedules import constant, cosine, warm_restarts
+    from facerec.training.teaching import open_teacher
 
-__all__ = ["Learner", "constant", "cosine", "run_training", "warm_restarts"]
+__all__ = ["Learner", "constant", "cosine", "open_teacher", "run_training", "warm_restarts"]
 
 _MODULES = {
     "learner": ["Learner"],
     "run": ["run_training"],
+    "teaching": ["open_teacher"],
     "schedules": ["constant", "cosine", "warm_restarts"],
 }
 __getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs=_MODULES)

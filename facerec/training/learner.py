@@ -1,4 +1,4 @@
-"""The LightningModule: an embedder, a head, and what they learn by."""
+"""The LightningModule: an embedder, and the head and the teacher that it learns from."""
 
 import logging
 import math
@@ -10,6 +10,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+import torch.nn.functional as F
 from pytorch_lightning.callbacks import Timer
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
@@ -22,10 +23,11 @@ from facerec.data import Batch, FaceImages
 from facerec.distributed import collectives
 from facerec.errors import ConfigError, ModelError, NonFiniteLossError
 from facerec.losses import Head, HeadOutput
-from facerec.losses.class_shards import loss_parallel
+from facerec.losses.class_shards import ShardedClassifier, loss_parallel
 from facerec.losses.shard_checkpoints import gather_shards, shard_checkpoint
 from facerec.metrics import RetrievalMetrics, SeenAccuracy
 from facerec.models.embedder import Embedder
+from facerec.training.teacher import Teacher
 
 log = logging.getLogger(__name__)
 
@@ -40,18 +42,20 @@ _SCHEDULE = {
 
 
 class Learner(pl.LightningModule):
-    """Trains an embedder with a head and measures it on identities it never saw.
+    """Trains an embedder with a head, a teacher or both, and measures it on identities it never saw.
 
     Logs `train/loss`, `train/accuracy` (margin-free), `train/images_per_s`; after each epoch on the
     validation identities `val/MAP@R`, `val/P@1`, `val/R-precision`, `val/A@1/unseen`, and `val/A@1/seen` on
-    held-out images of training identities; and the same on the test identities as `test/…`.
+    held-out images of training identities; and the same on the test identities as `test/…`. With a teacher also
+    `train/cosine` and `val/cosine`, between its vectors and the embedder's.
 
     Args:
         embedder: what is trained.
-        head: margin classifier over the training identities; thrown away after training.
+        head: margin classifier over the training identities, thrown away after training; None: the teacher alone.
         images: the data set, for error messages that name files.
         optimizer: called with the parameters of embedder and head.
         scheduler: called with optimizer, `steps` and `steps_per_epoch`.
+        teacher: whose vectors are learnt; None: the labels alone.
         interval: "step" or "epoch", when the learning rate moves.
         compile: compile the backbone with torch.compile.
     """
@@ -59,23 +63,30 @@ class Learner(pl.LightningModule):
     def __init__(
         self,
         embedder: Embedder,
-        head: Head,
+        head: Head | None,
         images: FaceImages,
         optimizer: Callable[..., Optimizer],
         scheduler: Callable[..., LRScheduler],
         *,
+        teacher: Teacher | None = None,
         interval: str = "step",
         compile: bool = False,
     ) -> None:
         super().__init__()
         if interval not in ("step", "epoch"):
             raise ConfigError(f"learner.interval must be 'step' or 'epoch', not {interval!r}")
-        self.embedder, self.head, self.images = embedder, head, images
+        if head is None and teacher is None:
+            raise ConfigError("loss=none learns from a teacher alone, but teacher is null; choose teacher=sface")
+        if head is not None and not images.labelled:
+            raise ConfigError(
+                "dataset.labels is false, so no loss can learn by identity; choose loss=none and a teacher"
+            )
+        self.embedder, self.head, self.images, self.teacher = embedder, head, images, teacher
         self.make_optimizer, self.make_scheduler, self.interval = optimizer, scheduler, interval
         embedder.backbone.to(memory_format=torch.channels_last)  # faster on CPUs and GPUs alike
         if compile:
             embedder.backbone.compile()  # in place: the names in a checkpoint stay as they are
-        self.train_accuracy = MeanMetric()
+        self.train_accuracy, self.train_cosine, self.val_cosine = MeanMetric(), MeanMetric(), MeanMetric()
         self.val_retrieval, self.val_seen, self.test_retrieval = (
             RetrievalMetrics(),
             SeenAccuracy(),
@@ -86,7 +97,7 @@ class Learner(pl.LightningModule):
 
     def configure_model(self) -> None:
         """Shard the head's classes if it wants that, now that the processes know each other."""
-        if self.head.shard_classes and self.head.sharded is None:
+        if self.head and self.head.shard_classes and not self._sharded:
             self.head.shard(self.trainer.strategy.root_device)
             # shards differ from process to process: nothing to average
             DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(self, list(self._head_parameters()))
@@ -130,29 +141,41 @@ class Learner(pl.LightningModule):
         embeddings: Tensor = self.embedder(crops)
         return embeddings
 
+    def on_fit_start(self) -> None:
+        """Bring the teacher to where the batches are."""
+        if self.teacher:
+            self.teacher.to(self.device)
+
     def on_train_epoch_start(self) -> None:
         """Start the clock."""
         self._epoch_start = time.perf_counter()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One loss; stops the run if it is not finite."""
-        self.head.set_progress(self.current_epoch + batch_idx / self.trainer.num_training_batches)
-        output: HeadOutput = self.head(self.embedder.features(batch.crops), batch.labels)
-        loss = output.loss
+        features = self.embedder.features(batch.crops)
+        loss = features.new_zeros((), dtype=torch.float32)
+        if self.head:
+            self.head.set_progress(self.current_epoch + batch_idx / self.trainer.num_training_batches)
+            output: HeadOutput = self.head(features, batch.labels)
+            loss = loss + output.loss
+            if len(output.correct):
+                self.train_accuracy.update(output.correct)
+        if self.teacher:
+            distance = self.teacher.loss(features, batch)
+            loss = loss + self.teacher.weight * distance
+            self.train_cosine.update(1 - distance.detach())
         # of all processes, so that all stop at the same step
         mean = loss
         if collectives.is_distributed():
             mean = collectives.all_reduce_sum(loss.detach()) / self.trainer.world_size
         if not torch.isfinite(mean):
             raise NonFiniteLossError(self._describe(mean, batch, batch_idx))
-        if len(output.correct):
-            self.train_accuracy.update(output.correct)
         self.log("train/loss", mean, prog_bar=True)
         return loss
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
         """The loss of a sharded head has a backward pass of its own."""
-        with loss_parallel() if self.head.sharded else nullcontext():
+        with loss_parallel() if self._sharded else nullcontext():
             super().backward(loss, *args, **kwargs)
 
     def configure_gradient_clipping(
@@ -162,12 +185,12 @@ class Learner(pl.LightningModule):
         gradient_clip_algorithm: str | None = None,
     ) -> None:
         """As Lightning does it, but the norm counts the classes of all processes."""
-        if self.head.sharded is None:
+        if not self._sharded:
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
         elif gradient_clip_algorithm == "value":
             raise ConfigError("trainer.gradient_clip_algorithm: only norm works with loss.shard_classes=true")
         elif gradient_clip_val:
-            replicated, sharded = list(self.embedder.parameters()), list(self.head.parameters())
+            replicated, sharded = list(self.embedder.parameters()), list(self._head_parameters().values())
             norms = [
                 nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
                 for parameters in (replicated, sharded)
@@ -182,28 +205,40 @@ class Learner(pl.LightningModule):
         if self.trainer.is_last_batch:
             seconds = time.perf_counter() - self._epoch_start
             images = (batch_idx + 1) * len(batch.crops) * self.trainer.world_size
-            rate, accuracy = images / seconds, self.train_accuracy.compute()
-            self.log("train/images_per_s", rate, on_step=False, on_epoch=True, sync_dist=True)
-            self.log("train/accuracy", accuracy, on_step=False, on_epoch=True, sync_dist=True)
+            measured: dict[str, Any] = {"images_per_s": images / seconds}
+            if self.head:
+                measured["accuracy"] = self.train_accuracy.compute()
+            if self.teacher:
+                measured["cosine"] = self.train_cosine.compute()
+            for name, value in measured.items():
+                self.log(f"train/{name}", value, on_step=False, on_epoch=True, sync_dist=True)
             self.train_accuracy.reset()
+            self.train_cosine.reset()
 
     def on_validation_epoch_start(self) -> None:
         """Gather the prototypes while all processes take part: they have unequally many batches."""
-        self._prototypes = self.head.prototypes
+        if self.head:
+            self._prototypes = self.head.prototypes
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Loader 0 holds validation identities, loader 1 held-out images of training identities."""
         embeddings = self(batch.crops)
         if dataloader_idx == 0:
             self.val_retrieval.update(embeddings, batch.labels, batch.indices)
-        else:
+            if self.teacher:
+                self.val_cosine.update(F.cosine_similarity(embeddings, self.teacher.targets(batch)))
+        elif self.head:
             self.val_seen.update(embeddings, batch.labels, self._prototypes)
 
     def on_validation_epoch_end(self) -> None:
         """Log the metrics of both loaders."""
-        self._log_all("val", self.val_retrieval.compute())
+        if self.images.known:
+            self._log_all("val", self.val_retrieval.compute())
         self.val_retrieval.reset()
-        if len(self.images.rows("seen")):
+        if self.teacher:
+            self._log_all("val", {"cosine": self.val_cosine.compute()})
+        self.val_cosine.reset()
+        if self.head and len(self.images.rows("seen")):
             self._log_all("val", {"A@1/seen": self.val_seen.compute()})
         self.val_seen.reset()
         self._prototypes = Tensor()
@@ -220,7 +255,7 @@ class Learner(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Write down what was trained and how, so that anything else is refused by name."""
         checkpoint["facerec"] = self._identity() | self._batches()
-        if self.head.sharded:
+        if self._sharded:
             gather_shards(checkpoint)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -235,8 +270,8 @@ class Learner(pl.LightningModule):
             lines = [f"{key}: {saved.get(key)} in the checkpoint, {current[key]} here" for key in differing]
             raise ModelError(f"resume: the checkpoint is of another run:{_indented(lines)}")
         self._schedule = next(iter(checkpoint.get("lr_schedulers", [])), {})
-        if self.head.sharded:
-            shard_checkpoint(checkpoint, self.head.sharded, self._head_parameters(), self._trained())
+        if self._sharded:
+            shard_checkpoint(checkpoint, self._sharded, self._head_parameters(), self._trained())
 
     def restore(self, checkpoint: Path) -> None:
         """Take the weights of a checkpoint of this run."""
@@ -244,18 +279,23 @@ class Learner(pl.LightningModule):
         self.on_load_checkpoint(content)
         self.load_state_dict(content["state_dict"])
 
+    @property
+    def _sharded(self) -> ShardedClassifier | None:
+        return self.head.sharded if self.head else None
+
     def _trained(self) -> list[nn.Parameter]:
-        return [*self.embedder.parameters(), *self.head.parameters()]
+        return [*self.embedder.parameters(), *self._head_parameters().values()]
 
     def _head_parameters(self) -> dict[str, nn.Parameter]:
-        return {f"head.{name}": parameter for name, parameter in self.head.named_parameters()}
+        return {f"head.{name}": parameter for name, parameter in self.head.named_parameters()} if self.head else {}
 
     def _identity(self) -> dict[str, Any]:
         return {
             "backbone": {"class": type(self.embedder.backbone).__name__, **self.embedder.backbone.options},
-            "loss": type(self.head).__name__,
+            "loss": type(self.head).__name__ if self.head else None,
             "dataset": self.images.name,
             "identities": self.images.num_classes,
+            **({"teacher": self.teacher.record["fingerprint"]} if self.teacher else {}),
         }
 
     def _batches(self) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Which number format to train in."""
+"""Which number format to train in, and on what."""
 
 import torch
 
@@ -15,10 +15,15 @@ def fastest_precision(accelerator: str) -> str:
     Returns:
         "bf16-mixed" or "32-true".
     """
-    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+    if uses_gpu(accelerator):
         supported = torch.cuda.is_bf16_supported(including_emulation=False)
     elif accelerator in ("auto", "cpu"):
         supported = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     else:
         supported = False
     return "bf16-mixed" if supported else "32-true"
+
+
+def uses_gpu(accelerator: str) -> bool:
+    """Whether Lightning's Trainer would take a GPU of CUDA for `accelerator`."""
+    return accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from pytorch_lightning.loggers import Logger
 
     from facerec.data import FaceData, FaceImages
+    from facerec.models.embedder import Embedder
     from facerec.training.learner import Learner
+    from facerec.training.teacher import Teacher
 
 log = logging.getLogger(__name__)
 Build = Callable[..., Any]  # makes what a node of the configuration describes
@@ -90,6 +92,7 @@ def _learner(cfg: DictConfig, data: "FaceData", build: Build) -> "Learner":
     statistics = data.statistics
     log.info("channel mean %s, std %s (0..255)", *(_rounded(row) for row in (statistics.mean, statistics.std)))
     embedder = Embedder(build(cfg.backbone), statistics.mean, statistics.std)
+    teacher = _teacher(cfg, data, embedder, build)
     if cfg.init_from is not None:
         start = load(cfg.init_from)
         if not isinstance(start, Embedder):
@@ -100,9 +103,28 @@ def _learner(cfg: DictConfig, data: "FaceData", build: Build) -> "Learner":
             )
         embedder.backbone.load_state_dict(start.backbone.state_dict())
     head = build(cfg.loss, embedding_dim=embedder.embedding_dim, num_classes=data.images.num_classes)
+    if data.augment.mixup and (head or not teacher or data.views):
+        log.warning("augment.mixup is off: only a teacher that sees each batch can say what two mixed faces are")
+        data.augment.mixup = 0.0
     parts = build(cfg.optimizer), build(cfg.scheduler)
-    learner: Learner = build(cfg.learner)(embedder, head, data.images, *parts)
+    learner: Learner = build(cfg.learner)(embedder, head, data.images, *parts, teacher=teacher)
     return learner
+
+
+def _teacher(cfg: DictConfig, data: "FaceData", embedder: "Embedder", build: Build) -> "Teacher | None":
+    from facerec.training.precision import uses_gpu
+
+    if not cfg.teacher:
+        return None
+    given = {key: cfg[key] for key in ("offline", "accept_licence")}
+    gpu = uses_gpu(cfg.trainer.accelerator)
+    teacher: Teacher = build(cfg.teacher)(data, embedder.embedding_dim, gpu=gpu, **given)
+    if embedder.backbone.options.get("final_relu") and teacher.negative:
+        raise ConfigError(
+            "backbone.final_relu: no number is negative after a ReLU, but the teacher's vectors have negative "
+            "ones; choose backbone.final_relu=false"
+        )
+    return teacher
 
 
 def _fit(
@@ -212,7 +234,7 @@ def _loggers(cfg: DictConfig, run: Path, build: Build, group: str | None) -> lis
 
 
 def _origin(cfg: DictConfig, run: Path, learner: "Learner", data: "FaceData") -> dict[str, Any]:
-    loss = type(learner.head).__name__
+    loss = type(learner.head).__name__ if learner.head else None
     return {"dataset": data.images.name, "loss": loss, "seed": cfg.seed, "run": str(run)}
 
 

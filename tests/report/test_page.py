@@ -42,6 +42,10 @@ class _TwoProjections(Model):
     def store(self, statistics: Statistics) -> None:
         raise NotImplementedError
 
+    @property
+    def embedder(self) -> CropEmbedder:
+        raise NotImplementedError
+
     def embed(self, crops: Crops) -> NDArray[np.float32]:
         raise NotImplementedError
 

@@ -1,0 +1,135 @@
+"""A teacher: a model whose vectors a student learns, of exactly the crops that the student is shown."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from filelock import FileLock
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from facerec.data import Batch, FaceData, ViewedCrops
+from facerec.data.fingerprint import listed
+from facerec.errors import ConfigError, ModelError
+from facerec.models import CropEmbedder, Model, embed_rows, embeddings_key
+from facerec.models.cached_embeddings import IndexedCrops
+from facerec.training.projection import principal_axes
+
+log = logging.getLogger(__name__)
+
+_BATCH = 256
+_UNIT = 1e-3  # how far a length may be from 1
+
+
+class Teacher:
+    """Gives the vector that a student should give of each crop that it is shown.
+
+    Where the data shows fixed views, the teacher's vectors of them are found once and kept in the data's cache.
+    Else the teacher sees each augmented batch when the student does ("function matching", Beyer et al., arXiv
+    2106.05237).
+
+    Args:
+        model: whose vectors they are.
+        embedder: its network, on the device of the training; a torch module where views are not fixed.
+        data: whose crops are shown.
+        dim: length of the student's vectors. A teacher's that are longer are projected to their principal axes.
+        weight: of the loss, beside that of the labels.
+
+    Raises:
+        ConfigError: the weight is not positive, the student's vectors are longer than the teacher's, or there are
+            too few images to find principal axes.
+        ModelError: the teacher gives vectors that are not finite or have no direction.
+    """
+
+    def __init__(self, model: Model, embedder: CropEmbedder, data: FaceData, dim: int, *, weight: float) -> None:
+        if not weight > 0:
+            raise ConfigError(f"teacher.weight must be above 0, not {weight}; teacher=null trains without")
+        if dim > model.dim:
+            raise ConfigError(
+                f"backbone.embedding_dim: the student's vectors have {dim} numbers, and those of the teacher "
+                f"{model.path} only {model.dim}; give {model.dim} or less"
+            )
+        self.model, self.weight, self._embedder, self._data = model, weight, embedder, data
+        train, val = (data.images.rows(split) for split in ("train", "val"))
+        self.axes: NDArray[np.float32] | None = None
+        if dim < model.dim:
+            self.axes = principal_axes(self._embed(train, 0), dim)
+        self._vectors, self._places = torch.empty(0), torch.empty(0)
+        if data.views:
+            self._places = torch.full((len(data.images.files),), -1)
+            self._places[torch.from_numpy(np.concatenate([train, val]))] = torch.arange(len(train) + len(val))
+            self._vectors = torch.full((data.views.count, len(train) + len(val), dim), torch.nan)
+            for view in range(data.views.count):
+                self._vectors[view, : len(train)] = self._project(torch.from_numpy(self._embed(train, view)))
+            self._vectors[0, len(train) :] = self._project(torch.from_numpy(self._embed(val, 0)))
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What the contract of a student says of its teacher; plain values."""
+        origin = self.model.origin
+        return {
+            "name": str(self.model.path),
+            "fingerprint": self.model.fingerprint,
+            "licence": origin.get("licence"),
+            "trained_on": origin.get("trained_on"),
+            "embedding_dim": self.model.dim,
+        }
+
+    @property
+    def negative(self) -> bool:
+        """Whether a student's vectors need negative numbers to be like the teacher's."""
+        return bool((self.projected(self.vectors("val")) < 0).any())
+
+    def to(self, device: torch.device) -> None:
+        """Move the network to where batches are."""
+        if isinstance(self._embedder, nn.Module):
+            self._embedder.to(device)
+
+    def loss(self, features: Tensor, batch: Batch) -> Tensor:
+        """1 - cosine between the student's features `[N, d]` of a batch and its targets, on average."""
+        with torch.autocast(features.device.type, enabled=False):
+            return 1 - F.cosine_similarity(features.float(), self.targets(batch)).mean()
+
+    def targets(self, batch: Batch) -> Tensor:
+        """What the student should say of a batch of training or validation crops: unit `float32 [N, d]`."""
+        if self._data.views:
+            views = torch.zeros_like(batch.indices) if batch.views is None else batch.views
+            return self._vectors[views.cpu(), self._places[batch.indices.cpu()]].to(batch.crops.device)
+        assert isinstance(self._embedder, nn.Module)
+        with torch.no_grad():
+            return self._project(self._embedder(batch.crops).float())
+
+    def vectors(self, split: str) -> NDArray[np.float32]:
+        """Its own vectors of the crops of a split: unit `float32 [N, D]`, not projected."""
+        return self._embed(self._data.images.rows(split), 0)
+
+    def projected(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Its own vectors `[N, D]` as a student's `[N, d]`, of unit length."""
+        projected: NDArray[np.float32] = self._project(torch.from_numpy(vectors)).numpy()
+        return projected
+
+    def _project(self, vectors: Tensor) -> Tensor:
+        if self.axes is None:
+            return vectors
+        return F.normalize(vectors @ torch.from_numpy(self.axes).to(vectors.device))
+
+    def _embed(self, rows: NDArray[np.int64], view: int) -> NDArray[np.float32]:
+        crops, cache, views = self._data.crops, self._data.cache_dir, self._data.views
+        name = Path(str(crops.filename)).name
+        shown: IndexedCrops = crops
+        if view:
+            assert views
+            name, shown = f"{name} {views.key(view)}", ViewedCrops(crops, views, view)
+        key = embeddings_key(self.model.fingerprint, name, rows)
+        log.info("teacher %s: vectors of %d crops, view %d", self.model.path, len(rows), view)
+        with FileLock(cache / f"embeddings-{key}.lock"):  # another process waits here, then reads them
+            vectors = embed_rows(self._embedder, shown, rows, cache=cache, key=key, batch_size=_BATCH)
+        bad = ~np.isfinite(vectors).all(axis=1) | (np.abs(np.linalg.norm(vectors, axis=1) - 1) > _UNIT)
+        if bad.any():
+            files = [self._data.images.files[row] for row in rows[bad]]
+            what = "images of which it gives vectors with NaN or without a direction"
+            raise ModelError(f"teacher {self.model.path}: {listed(files, what)}\nChoose another teacher")
+        return vectors
