@@ -74,6 +74,29 @@ class OnnxModel(Model):
         return digest.hexdigest()
 
     @property
+    def terms(self) -> Mapping[str, Any]:
+        """How to feed the network, and the name of its output that holds the vectors, as `output`."""
+        keys = ("embedding_dim", "colour", "mean", "std")
+        return {**{key: self._terms[key] for key in keys}, "output": self.network.output}
+
+    @property
+    def content(self) -> bytes:
+        """The ONNX file; weights that it keeps in other files are taken into it.
+
+        Raises:
+            ModelError: a file can't be read, or the weights are too large for one file, 2 GB.
+        """
+        try:
+            if not external_files(self._weights):
+                return self._weights.read_bytes()
+            import onnx
+
+            merged: bytes = onnx.load(str(self._weights)).SerializeToString()
+        except (OSError, ImportError, ValueError) as error:  # protobuf tells of the size by a ValueError
+            raise ModelError(f"{self._weights}: can't be read into one file ({error})") from error
+        return merged
+
+    @property
     def statistics(self) -> Statistics:
         """The statistics beside the contract; empty if there is no file."""
         if not self._statistics.exists():

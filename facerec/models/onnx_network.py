@@ -18,6 +18,9 @@ _TINY = np.float32(1e-12)  # what is shorter is zero, and stays so
 class OnnxNetwork:
     """Embeds crops with a session of ONNX Runtime.
 
+    Attributes:
+        output: name of the output that holds the vectors.
+
     Args:
         session: an `onnxruntime.InferenceSession`.
         path: of its file, for messages.
@@ -39,7 +42,7 @@ class OnnxNetwork:
         prepare: Callable[[NDArray[np.uint8]], NDArray[Any]] = np.ascontiguousarray,
         batch_size: int = BATCH,
     ) -> None:
-        self._session, self._path, self._input, self._output = session, path, input, output
+        self._session, self._path, self._input, self.output = session, path, input, output
         self._dim, self._prepare, self._batch_size = dim, prepare, batch_size
 
     @property
@@ -61,12 +64,12 @@ class OnnxNetwork:
     def _run(self, crops: Crops) -> NDArray[np.float32]:
         values = self._prepare(crops)
         try:
-            [output] = self._session.run([self._output], {self._input: values})
+            [output] = self._session.run([self.output], {self._input: values})
         except Exception as error:  # onnxruntime's own errors share no base
             raise ModelError(f"{self._path}: the network refuses {len(crops)} crops ({error})") from error
         if np.shape(output) != (len(crops), self._dim):
             shapes = (
-                f"{self._output} is {list(np.shape(output))} of {len(crops)} crops, and not of length {self._dim}"
+                f"{self.output} is {list(np.shape(output))} of {len(crops)} crops, and not of length {self._dim}"
             )
             raise ModelError(f"{self._path}: embedding_dim does not fit: {shapes}")
         vectors = np.asarray(output, np.float32)
