@@ -66,6 +66,7 @@ class Augment(nn.Module):
         self.flip, self.zoom, self.shift = flip, zoom, shift
         self.brightness, self.contrast, self.erase, self.mixup = brightness, contrast, erase, mixup
         self._corrupting = corrupting
+        self.settings = given | corrupting
 
     def forward(self, crops: Tensor, generator: Generator | None = None, share: tuple[int, int] = (0, 1)) -> Tensor:
         """`uint8 [N, 3, H, W]` → the same shape and type.

@@ -156,8 +156,8 @@ class FaceData(pl.LightningDataModule):
         return self._loader(dataset, sampler, drop_last=True)
 
     def val_dataloader(self) -> list[DataLoader[Batch]]:
-        """Validation identities, then held-out images of training identities."""
-        return [self._loader(self._shard(name)) for name in ("val", "seen")]
+        """Validation identities, then, if there are any, held-out images of training identities."""
+        return [self._loader(self._shard(name)) for name in ("val", "seen") if len(self.images.rows(name))]
 
     def test_dataloader(self) -> DataLoader[Batch]:
         """Test identities."""
