@@ -14,7 +14,7 @@ from rich.table import Table
 
 from facerec.errors import ConfigError, FacerecError, MachineError
 from facerec.job import machine_errors, run_job
-from facerec.study.best import OBJECTIVE, write_best
+from facerec.study.best import objective, write_best
 from facerec.study.job_names import job_inputs
 from facerec.train import train
 
@@ -102,7 +102,7 @@ def _pruning(trial: "optuna.Trial") -> "Callback":
     from pytorch_lightning.callbacks import LambdaCallback
 
     def report(trainer: Any, learner: Any) -> None:
-        trial.report(trainer.callback_metrics[OBJECTIVE].item(), trainer.current_epoch)
+        trial.report(trainer.callback_metrics[objective(learner.images)].item(), trainer.current_epoch)
         if trial.should_prune():
             raise optuna.TrialPruned
 
@@ -110,7 +110,7 @@ def _pruning(trial: "optuna.Trial") -> "Callback":
 
 
 def _show(study: "optuna.Study", folder: Path) -> None:
-    table = Table("trial", "job", "state", OBJECTIVE, title=f"Trials under {folder}", title_justify="left")
+    table = Table("trial", "job", "state", "objective", title=f"Trials under {folder}", title_justify="left")
     for trial in study.trials:
         value = "-" if trial.value is None else f"{trial.value:.4f}"
         table.add_row(str(trial.number), trial.user_attrs.get("job", "-"), trial.state.name.lower(), value)

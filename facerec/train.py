@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 
 from facerec.errors import ConfigError, ModelError
 from facerec.job import going_on, relaunched_as_run, run_job, wandb_finished
-from facerec.study.best import OBJECTIVE
+from facerec.study.best import objective
 from facerec.study.freshness import INPUTS, begin, finish, read_inputs
 from facerec.study.job_names import is_finished, job_inputs
 from facerec.study.layout import study_dir
@@ -26,6 +26,8 @@ from facerec.training import run_training
 
 if TYPE_CHECKING:
     from pytorch_lightning import Callback
+
+    from facerec.data import FaceImages
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +48,9 @@ def train(cfg: DictConfig, callbacks: Sequence["Callback"] = ()) -> float:
         _forget_damaged(run)
         if is_finished(run, inputs, images):
             _say_finished(run)
-            return float(json.loads((run / "metrics.json").read_text())[OBJECTIVE])
+            return float(json.loads((run / "metrics.json").read_text())[objective(images)])
         _go_on(cfg, run)
-    _check(cfg, run)
+    _check(cfg, run, images)
     begin(run, inputs)
     with (
         going_on(lambda: _how_to_go_on(run)),
@@ -60,7 +62,7 @@ def train(cfg: DictConfig, callbacks: Sequence["Callback"] = ()) -> float:
     if metrics is None:
         return math.nan
     finish(run, inputs)
-    return metrics.get(OBJECTIVE, math.nan)
+    return metrics.get(objective(images), math.nan)
 
 
 def _wandb_group(cfg: DictConfig) -> str:
@@ -115,13 +117,13 @@ def _go_on(cfg: DictConfig, run: Path) -> None:
         shutil.rmtree(run / "checkpoints")  # it was killed while it wrote the first
 
 
-def _check(cfg: DictConfig, run: Path) -> None:
+def _check(cfg: DictConfig, run: Path, images: "FaceImages") -> None:
     """Everything that can be refused before work starts."""
     if not 0 <= cfg.seed < 2**32:
         raise ConfigError(f"seed must lie between 0 and 2³² - 1, not {cfg.seed}")
     sweep = HydraConfig.get().mode == RunMode.MULTIRUN
     if sweep and cfg.trainer.get("limit_val_batches") == 0:
-        raise ConfigError(f"trainer.limit_val_batches is 0, but a sweep compares its jobs by {OBJECTIVE}")
+        raise ConfigError(f"trainer.limit_val_batches is 0, but a sweep compares its jobs by {objective(images)}")
     held = [*run.glob("checkpoints/*.ckpt"), *([] if sweep else run.glob("model/model.yaml"))]
     if held and cfg.resume is None:
         resume = f"go on with it, resume={run}, or " * held[0].match("*.ckpt")

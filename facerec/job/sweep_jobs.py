@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from facerec.errors import FacerecError
 from facerec.runtime.files import replace_json
-from facerec.study.best import read_json, show_jobs, write_best
+from facerec.study.best import objective, read_json, show_jobs, write_best
 from facerec.study.job_names import job_inputs, job_name
 
 log = logging.getLogger(__name__)
@@ -74,8 +74,9 @@ class SweepSummary(Callback):
             for name, outcome in outcomes.items()
             if outcome.get("multirun") == self.multirun
         }
-        values = _write_best(folder, config)
-        show_jobs({name: "failed" if problem else values.get(name) for name, problem in problems.items()}, folder)
+        compared_by, values = _write_best(folder, config)
+        jobs = {name: "failed" if problem else values.get(name) for name, problem in problems.items()}
+        show_jobs(jobs, folder, compared_by)
         if failed := {name: problem for name, problem in problems.items() if problem}:
             log.error(
                 "%d of %d jobs under %s failed; the same command does these again and skips the others:%s",
@@ -87,9 +88,10 @@ class SweepSummary(Callback):
             sys.exit(1)  # any other exception of a callback is no more than a warning to Hydra
 
 
-def _write_best(folder: Path, config: DictConfig) -> dict[str, float]:
+def _write_best(folder: Path, config: DictConfig) -> tuple[str, dict[str, float]]:
+    """What the jobs are compared by, and each finished one's value."""
     try:
         images = instantiate(config.dataset, _convert_="all")
-        return write_best(folder, job_inputs(config, images), images)
+        return objective(images), write_best(folder, job_inputs(config, images), images)
     except UNREADABLE:
-        return {}  # so no job was finished on this data
+        return "objective", {}  # so no job was finished on this data

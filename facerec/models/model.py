@@ -14,6 +14,7 @@ from facerec.crops.contract import Crops
 from facerec.errors import ModelError
 from facerec.models.base import CropEmbedder
 from facerec.models.catalogue import is_name, names
+from facerec.models.catalogue.entry import find_entry
 from facerec.models.onnx_contract import CONTRACT
 from facerec.models.record import ModelRecord
 from facerec.models.statistics import Statistics
@@ -75,6 +76,17 @@ class Model(ABC):
     def record(self) -> ModelRecord:
         """What a gallery needs to know of the model."""
         return ModelRecord(self.fingerprint, self.dim, self.statistics)
+
+
+def fingerprint_of(path: str | Path) -> str:
+    """The fingerprint of what `open_model` opens, without fetching anything.
+
+    Raises:
+        ModelError: there is no model, or a file of it is damaged.
+    """
+    if is_name(path):
+        return find_entry(str(path)).fingerprint
+    return open_model(path, "cpu").fingerprint
 
 
 def open_model(

@@ -82,7 +82,10 @@ def _of_known_version(proto: Any) -> Any:
 def _frozen(network: nn.Module) -> nn.Module:
     """Parameters and buffers become buffers that are not persistent."""
     for module in network.modules():
-        held: list[tuple[str, Tensor]] = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
+        held: list[tuple[str, Tensor]] = [
+            *module.named_parameters(recurse=False),
+            *module.named_buffers(recurse=False),
+        ]
         for name, value in held:
             delattr(module, name)
             module.register_buffer(name, value.detach(), persistent=False)

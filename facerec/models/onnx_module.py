@@ -54,9 +54,7 @@ class OnnxEmbedder(CropModel):
         Raises:
             ModelError: the network can't be converted, or its copy gives other vectors.
         """
-        embedder = cls(
-            model.content, model.terms, model.path, fingerprint=model.fingerprint, origin=model.origin
-        )
+        embedder = cls(model.content, model.terms, model.path, fingerprint=model.fingerprint, origin=model.origin)
         crops = np.random.default_rng(0).integers(0, 256, (2, 3, CROP_SIZE, CROP_SIZE), dtype=np.uint8)
         try:
             found, wanted = embedder.embed(crops), model.embed(crops)

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BEST = "best.json"
-OBJECTIVE = "val/MAP@R"
+
+
+def objective(images: "FaceImages") -> str:
+    """The metric that the jobs of a sweep are compared by; the higher the better."""
+    return "val/MAP@R" if images.known else "val/cosine"
 
 
 def best_run(folder: Path) -> Path:
@@ -46,20 +50,20 @@ def write_best(folder: Path, inputs: Mapping[str, Any], images: "FaceImages") ->
         images: the data set of that job.
 
     Returns:
-        Finished job → its validation MAP@R, best first.
+        Finished job → its `objective`, best first.
     """
-    finished = {}
+    finished, name = {}, objective(images)
     for file in sorted(folder.glob(f"*/{INPUTS}")):
         job, metrics = read_inputs(file.parent), read_json(file.with_name("metrics.json"))
-        if job and "config" in job and OBJECTIVE in metrics and on_same_data(job, inputs, images):
-            finished[file.parent.name] = float(metrics[OBJECTIVE])
+        if job and "config" in job and name in metrics and on_same_data(job, inputs, images):
+            finished[file.parent.name] = float(metrics[name])
     values = dict(sorted(finished.items(), key=lambda item: item[1], reverse=True))
     if values:
         best, *others = values
-        reason = f"highest {OBJECTIVE} of {len(values)} finished jobs: {values[best]:.4f}"
+        reason = f"highest {name} of {len(values)} finished jobs: {values[best]:.4f}"
         if others:
             reason += f", next {values[others[0]]:.4f} ({others[0]})"
-        replace_json(folder / BEST, {"job": best, "reason": reason, OBJECTIVE: values})
+        replace_json(folder / BEST, {"job": best, "reason": reason, name: values})
         log.info("%s: %s; %s", folder / BEST, best, reason)
     return values
 
@@ -73,9 +77,9 @@ def read_json(file: Path) -> dict[str, Any]:
         return {}
 
 
-def show_jobs(outcomes: Mapping[str, float | str | None], folder: Path) -> None:
-    """Print what became of each job: its validation MAP@R, or a word."""
-    table = Table("job", OBJECTIVE, title=f"Jobs under {folder}", title_justify="left")
+def show_jobs(outcomes: Mapping[str, float | str | None], folder: Path, objective: str) -> None:
+    """Print what became of each job: its objective, or a word."""
+    table = Table("job", objective, title=f"Jobs under {folder}", title_justify="left")
     for name, value in sorted(outcomes.items(), key=lambda item: -item[1] if isinstance(item[1], float) else 1.0):
         table.add_row(name, f"{value:.4f}" if isinstance(value, float) else value or "-")
     Console(width=110, markup=False, emoji=False).print(table)

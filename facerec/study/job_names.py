@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # what runs are called, where and how they are logged, and how fast they go
 _INDECISIVE = {
     *("ckpt_path", "debug", "hparams_search", "hydra", "logger", "paths", "print_config", "resume", "study"),
+    *("accept_licence", "offline"),
 }
 _INDECISIVE_DATA = {"cache_dir", "decode_workers", "num_workers"}
 _INDECISIVE_CALLBACKS = {"checkpoint", "last", "learning_rate", "progress"}
@@ -26,16 +27,18 @@ def job_inputs(cfg: DictConfig, images: "FaceImages") -> dict[str, Any]:
     """What goes into a training job: its configuration, its data, and the model it starts from."""
     from facerec.data.fingerprint import data_fingerprint
     from facerec.models.folder import fingerprint
+    from facerec.models.model import fingerprint_of
 
     return {
         "config": deciding_config(cfg),
         "data": data_fingerprint(images, Path(cfg.data.cache_dir)),
         "init_from": None if cfg.init_from is None else fingerprint(cfg.init_from),
+        "teacher": fingerprint_of(cfg.teacher.model) if cfg.teacher else None,
     }
 
 
 def job_name(cfg: DictConfig, inputs: Mapping[str, Any] | None, images: "FaceImages | None") -> str:
-    """Folder of a job in its sweep: that of the same job if there is one, or else loss, learning rate and a hash.
+    """Folder of a job in its sweep: that of the same job if there is one, or else what teaches it, the learning rate and a hash.
 
     Jobs share a folder only if they are the same job on the same data, wherever that lies.
 
@@ -49,8 +52,12 @@ def job_name(cfg: DictConfig, inputs: Mapping[str, Any] | None, images: "FaceIma
         if same := find_job(Path(cfg.hydra.sweep.dir), inputs, images):
             return same
         deciding = {**deciding, "dataset": inputs["data"], "init_from": inputs["init_from"]}
+        if inputs["teacher"]:
+            deciding["teacher"] = {**deciding["teacher"], "model": inputs["teacher"]}
     digest = hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:8]
-    return f"{cfg.hydra.runtime.choices.loss}-lr{cfg.optimizer.lr:g}-{digest}"
+    choices = cfg.hydra.runtime.choices
+    learnt = [name for name in (choices.loss, choices.get("teacher")) if name not in (None, "none")]
+    return f"{'-'.join(learnt)}-lr{cfg.optimizer.lr:g}-{digest}"
 
 
 def find_job(sweep: Path, inputs: Mapping[str, Any], images: "FaceImages") -> str | None:
@@ -90,6 +97,10 @@ def deciding_config(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
     plain["data"] = {key: value for key, value in plain["data"].items() if key not in _INDECISIVE_DATA}
     head = plain.pop("head", None) or {}  # where the key lay before
     plain["loss"] = {"shard_classes": bool(head.get("shard")), **plain["loss"]}
+    if plain.get("teacher") is None:
+        plain.pop("teacher", None)  # as jobs from before there were teachers
+    if not plain["scheduler"].get("warmup"):
+        plain["scheduler"].pop("warmup", None)  # the same
     callbacks = cfg.get("callbacks") or {}
     if extra := [key for key, value in callbacks.items() if key not in _INDECISIVE_CALLBACKS and value]:
         plain["callbacks"] = {key: _plain(callbacks[key]) for key in extra}
@@ -104,9 +115,15 @@ def _plain(value: Any) -> Any:
 def _same_job(job: Mapping[str, Any], inputs: Mapping[str, Any], images: "FaceImages") -> bool:
     if not {"config", "data"} <= job.keys() or not on_same_data(job, inputs, images):
         return False
-    by_content = {"dataset": None, "init_from": None}
-    theirs, ours = ({**deciding_config(entry["config"]), **by_content} for entry in (job, inputs))
-    return bool(job.get("init_from") == inputs["init_from"]) and theirs == ours
+    by_content = ("init_from", "teacher")
+    same = all(job.get(key) == inputs.get(key) for key in by_content)
+    return same and _settings(job["config"]) == _settings(inputs["config"])
+
+
+def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A job's configuration without what counts by its content: data, and models by their fingerprints."""
+    settings = {**deciding_config(config), "dataset": None, "init_from": None}
+    return {**settings, "teacher": {**settings["teacher"], "model": None}} if "teacher" in settings else settings
 
 
 def _is_begun(run: Path, inputs: Mapping[str, Any], images: "FaceImages") -> bool:

@@ -143,6 +143,7 @@ def _fit(
     from facerec.models import store as model
     from facerec.report import draw_curves, show_table
     from facerec.training.checkpoints import WholeCheckpoints, last_checkpoint
+    from facerec.training.comparison import compare, show_student
     from facerec.training.crop_grid import CropGrid
     from facerec.training.precision import fastest_precision
 
@@ -151,6 +152,8 @@ def _fit(
         precision = fastest_precision(cfg.trainer.accelerator)
     loggers = [CSVLogger(run, name="csv"), *_loggers(cfg, run, build, group)]
     callbacks, switches = _callbacks(cfg, build)
+    if not data.images.known:
+        _watch_cosine(callbacks)
 
     def make_trainer(**parts: Any) -> Trainer:
         make = build(cfg.trainer, _partial_=True, precision=precision, default_root_dir=str(run))
@@ -189,6 +192,8 @@ def _fit(
     _finish(cfg, run, learner, data, values)
     draw_curves(run / "csv", run / "curves.png")
     show_table(values, trainer.loggers, run, "Best checkpoint" if best else "Last step")
+    if learner.teacher:
+        show_student(*compare(learner.embedder, learner.teacher, data), learner.teacher.record["name"])
     return values
 
 
@@ -207,6 +212,14 @@ def _callbacks(cfg: DictConfig, build: Build) -> tuple[list["Callback"], dict[st
         if not switches[key]:
             callbacks = [callback for callback in callbacks if callback not in switched]
     return callbacks, switches
+
+
+def _watch_cosine(callbacks: list["Callback"]) -> None:
+    """Where no validation image has a name, what is nearest to the teacher is best."""
+    for callback in callbacks:
+        if getattr(callback, "monitor", None) == "val/MAP@R":
+            callback.monitor = "val/cosine"  # type: ignore[attr-defined]
+            log.info("%s watches val/cosine: no validation image has a name", type(callback).__name__)
 
 
 def _best_checkpoint(trainer: "Trainer") -> Path | None:

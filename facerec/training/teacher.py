@@ -52,7 +52,7 @@ class Teacher:
                 f"backbone.embedding_dim: the student's vectors have {dim} numbers, and those of the teacher "
                 f"{model.path} only {model.dim}; give {model.dim} or less"
             )
-        self.model, self.weight, self._embedder, self._data = model, weight, embedder, data
+        self.model, self.weight, self.embedder, self._data = model, weight, embedder, data
         train, val = (data.images.rows(split) for split in ("train", "val"))
         self.axes: NDArray[np.float32] | None = None
         if dim < model.dim:
@@ -85,8 +85,8 @@ class Teacher:
 
     def to(self, device: torch.device) -> None:
         """Move the network to where batches are."""
-        if isinstance(self._embedder, nn.Module):
-            self._embedder.to(device)
+        if isinstance(self.embedder, nn.Module):
+            self.embedder.to(device)
 
     def loss(self, features: Tensor, batch: Batch) -> Tensor:
         """1 - cosine between the student's features `[N, d]` of a batch and its targets, on average."""
@@ -98,9 +98,9 @@ class Teacher:
         if self._data.views:
             views = torch.zeros_like(batch.indices) if batch.views is None else batch.views
             return self._vectors[views.cpu(), self._places[batch.indices.cpu()]].to(batch.crops.device)
-        assert isinstance(self._embedder, nn.Module)
+        assert isinstance(self.embedder, nn.Module)
         with torch.no_grad():
-            return self._project(self._embedder(batch.crops).float())
+            return self._project(self.embedder(batch.crops).float())
 
     def vectors(self, split: str) -> NDArray[np.float32]:
         """Its own vectors of the crops of a split: unit `float32 [N, D]`, not projected."""
@@ -126,7 +126,7 @@ class Teacher:
         key = embeddings_key(self.model.fingerprint, name, rows)
         log.info("teacher %s: vectors of %d crops, view %d", self.model.path, len(rows), view)
         with FileLock(cache / f"embeddings-{key}.lock"):  # another process waits here, then reads them
-            vectors = embed_rows(self._embedder, shown, rows, cache=cache, key=key, batch_size=_BATCH)
+            vectors = embed_rows(self.embedder, shown, rows, cache=cache, key=key, batch_size=_BATCH)
         bad = ~np.isfinite(vectors).all(axis=1) | (np.abs(np.linalg.norm(vectors, axis=1) - 1) > _UNIT)
         if bad.any():
             files = [self._data.images.files[row] for row in rows[bad]]

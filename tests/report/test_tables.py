@@ -50,7 +50,7 @@ def test_tables_show_names_as_they_are(tmp_path: Path, capsys: pytest.CaptureFix
     assert shown().count(NAME) == 3
     show_table({"val/MAP@R": 0.5}, [], Path(NAME), "Best checkpoint")
     assert shown().count(NAME) == 2
-    show_jobs({NAME: 0.5}, Path(NAME))
+    show_jobs({NAME: 0.5}, Path(NAME), "val/MAP@R")
     assert shown().count(NAME) == 2
 
 
