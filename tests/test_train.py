@@ -285,6 +285,7 @@ def test_an_epoch_without_progress_is_not_done_again(job: Job) -> None:
             ["trainer.max_epochs=-1", "+trainer.max_time=01:00:00:00", "scheduler=cosine"],
             "give trainer.max_epochs or",
         ),
+        (["scheduler.warmup=-1"], "scheduler.warmup must be a number of epochs, 0 for none, not -1"),
         (["callbacks.checkpoint.mode=best"], "`mode` can be"),
         (["seed=-1"], "seed must lie between 0 and"),
         ([f"hydra.run.dir={__file__}/run"], f"{__file__}/run: a file lies where a folder is wanted; choose"),
@@ -320,6 +321,10 @@ def test_what_the_second_command_may_not_do(job: Job, capsys: pytest.CaptureFixt
         (
             [f"resume={run}", "scheduler=cosine"],
             "(trainer.max_epochs, trainer.max_steps): None there, 10 here",
+        ),
+        (
+            [f"resume={run}", "scheduler.warmup=0.5"],
+            "of the warm-up (scheduler.warmup): 0 there, 2 here\n",
         ),
     ):
         capsys.readouterr()

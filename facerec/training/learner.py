@@ -16,7 +16,7 @@ from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MeanMetric
 
 from facerec.data import Batch, FaceImages
@@ -38,6 +38,7 @@ _SCHEDULE = {
     "T_mult": "scheduler.t_mult",
     "eta_min": "scheduler.eta_min",
     "base_lrs": "optimizer.lr",
+    "warmup": "steps of the warm-up (scheduler.warmup)",
 }
 
 
@@ -122,7 +123,7 @@ class Learner(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": self.interval}}
 
     def _check_schedule(self, scheduler: LRScheduler) -> None:
-        current, saved = scheduler.state_dict(), self._schedule
+        current, saved = _without_warmup(scheduler.state_dict()), _without_warmup(self._schedule)
         if differing := [key for key in _SCHEDULE if saved and saved.get(key) != current.get(key)]:
             lines = [f"{_SCHEDULE[key]}: {saved.get(key)} there, {current.get(key)} here" for key in differing]
             raise ConfigError(
@@ -130,7 +131,7 @@ class Learner(pl.LightningModule):
                 f"values, or start a new training (init_from=MODEL):{_indented(lines)}"
             )
         timed = any(isinstance(callback, Timer) for callback in self.trainer.callbacks)  # type: ignore[attr-defined]
-        if timed and not isinstance(scheduler, LambdaLR):
+        if timed and not current.keys().isdisjoint(("T_max", "T_0")):
             log.warning(
                 "trainer.max_time: the time may run out in the middle of the learning rate's schedule, which is as "
                 "long as trainer.max_epochs and max_steps say; resume=RUN goes on to its end"
@@ -318,6 +319,15 @@ class Learner(pl.LightningModule):
             f"{files[1]}, …). Try a lower optimizer.lr, a larger optimizer.eps, a smaller loss.scale, "
             "trainer.gradient_clip_val=1 or trainer.precision=32-true; the last checkpoint is from before it"
         )
+
+
+def _without_warmup(state: dict[str, Any]) -> dict[str, Any]:
+    """The state of the schedule proper, and how many steps of `warmup` come before it."""
+    if "_milestones" not in state:
+        return state | {"warmup": 0} if state else {}
+    [warmup], state = state["_milestones"], state["_schedulers"][-1]
+    length = {"T_max": warmup + state["T_max"]} if "T_max" in state else {}
+    return state | length | {"warmup": warmup}
 
 
 def _indented(lines: list[str]) -> str:

@@ -20,7 +20,7 @@ from facerec.losses import ArcFace
 from facerec.models.embedder import Embedder
 from facerec.training.learner import Learner
 from facerec.training.precision import fastest_precision
-from facerec.training.schedules import constant, cosine, warm_restarts
+from facerec.training.schedules import constant, cosine
 
 IMAGES = FaceImages("toy", [], np.array(list("aabbccdd")), np.array(["train"] * 4 + ["val"] * 4))
 
@@ -42,54 +42,6 @@ def test_compiling_leaves_the_names_in_a_checkpoint_as_they_are() -> None:
 def test_an_unknown_interval_is_refused_by_name() -> None:
     with pytest.raises(ConfigError, match=r"learner\.interval must be 'step' or 'epoch', not 'hour'"):
         _learner(interval="hour")
-
-
-def _rates(scheduler: object, optimizer: SGD, steps: int) -> list[float]:
-    rates = []
-    for _ in range(steps):
-        rates.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        scheduler.step()  # type: ignore[attr-defined]
-    return rates
-
-
-@pytest.mark.parametrize("steps_per_epoch", [1, 7])
-def test_schedules_follow_their_formulas(steps_per_epoch: int) -> None:
-    def optimizer() -> SGD:
-        return SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
-
-    total = 7 * steps_per_epoch
-    step = np.arange(total)
-
-    restarted = optimizer()
-    schedule = warm_restarts(restarted, t_0=1, t_mult=2, eta_min=0.01, steps=total, steps_per_epoch=steps_per_epoch)
-    expected = []
-    for length in (1, 2, 4):
-        place = np.arange(length * steps_per_epoch) / (length * steps_per_epoch)
-        expected += list(0.01 + 0.49 * (1 + np.cos(np.pi * place)) / 2)
-    np.testing.assert_allclose(_rates(schedule, restarted, total), expected, atol=1e-9)
-
-    annealed = optimizer()
-    schedule_2 = cosine(annealed, eta_min=0.0, steps=total, steps_per_epoch=steps_per_epoch)
-    np.testing.assert_allclose(
-        _rates(schedule_2, annealed, total), 0.25 * (1 + np.cos(np.pi * step / total)), atol=1e-9
-    )
-
-    kept = optimizer()
-    assert set(_rates(constant(kept, steps=7, steps_per_epoch=1), kept, total)) == {0.5}
-
-
-@pytest.mark.parametrize(
-    ("t_0", "t_mult", "epochs", "said"),
-    [(3, 2, 21, ""), (3, 2, 20, "3, 9, 21"), (2, 1, 6, ""), (3, 2, 0.4, "of 0.4 epochs"), (1, 1, math.inf, "")],
-)
-def test_a_run_that_ends_in_the_middle_of_a_cycle_is_told_so(
-    t_0: int, t_mult: int, epochs: float, said: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    optimizer = SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
-    warm_restarts(optimizer, t_0=t_0, t_mult=t_mult, eta_min=0.0, steps=5 * epochs, steps_per_epoch=5)
-    assert said in caplog.text
-    assert bool(caplog.text) == bool(said)
 
 
 @pytest.fixture(scope="module")
@@ -135,23 +87,34 @@ def test_a_schedule_is_as_long_as_the_training(
     ]
 
 
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (
-            partial(cosine, steps=math.inf),
-            "so give trainer.max_epochs or trainer.max_steps",
-        ),
-        (
-            partial(warm_restarts, t_0=0, t_mult=2, steps=5),
-            "scheduler.t_0 must be a whole number of at least 1",
-        ),
-        (partial(warm_restarts, t_0=1, t_mult=1.5, steps=5), "scheduler.t_mult must be a whole number"),  # type: ignore[arg-type]
-    ],
-)
-def test_a_schedule_that_can_not_be_is_refused_by_its_key(make: partial[LRScheduler], message: str) -> None:
-    with pytest.raises(ConfigError, match=re.escape(message)):
-        make(SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5), eta_min=0.0, steps_per_epoch=5)
+def test_a_warmed_up_training_goes_on_by_its_own_schedule_only(data: FaceData, tmp_path: Path) -> None:
+    def fit(checkpoint: Path | None = None, epochs: int = 2, lr: float = 0.1, **given: float) -> None:
+        learner = _learner()
+        learner.make_optimizer = partial(SGD, lr=lr)
+        learner.make_scheduler = partial(cosine, **{"eta_min": 0.0, "warmup": 0.5} | given)
+        trainer = pl.Trainer(
+            max_epochs=epochs,
+            limit_train_batches=2,
+            limit_val_batches=0,
+            logger=False,
+            enable_checkpointing=False,
+            accelerator="cpu",
+        )
+        trainer.fit(learner, data, ckpt_path=checkpoint)
+        if checkpoint is None:
+            trainer.save_checkpoint(tmp_path / "last.ckpt")
+
+    fit()
+    fit(tmp_path / "last.ckpt")
+    for given, said in (
+        ({"warmup": 1.0}, "steps of the warm-up (scheduler.warmup): 1 there, 2 here"),
+        ({"warmup": 0.0}, "steps of the warm-up (scheduler.warmup): 1 there, 0 here"),
+        ({"epochs": 3}, "steps of the training (trainer.max_epochs, trainer.max_steps): 4 there, 6 here"),
+        ({"eta_min": 0.01}, "scheduler.eta_min: 0.0 there, 0.01 here"),
+        ({"lr": 0.2}, "optimizer.lr: [0.1] there, [0.2] here"),
+    ):
+        with pytest.raises(ConfigError, match=rf":\n  {re.escape(said)}$"):
+            fit(tmp_path / "last.ckpt", **given)
 
 
 class _Seeds(Augment):
