@@ -90,8 +90,9 @@ def test_a_schedule_is_as_long_as_the_training(
 def test_a_warmed_up_training_goes_on_by_its_own_schedule_only(data: FaceData, tmp_path: Path) -> None:
     def fit(checkpoint: Path | None = None, epochs: int = 2, lr: float = 0.1, **given: float) -> None:
         learner = _learner()
+        learner.head, learner.images = ArcFace(8, data.images.num_classes, m=0.3, scale=16.0), data.images
         learner.make_optimizer = partial(SGD, lr=lr)
-        learner.make_scheduler = partial(cosine, **{"eta_min": 0.0, "warmup": 0.5} | given)
+        learner.make_scheduler = partial(cosine, **({"eta_min": 0.0, "warmup": 0.5} | given))  # type: ignore[arg-type]
         trainer = pl.Trainer(
             max_epochs=epochs,
             limit_train_batches=2,
