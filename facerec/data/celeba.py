@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from facerec.crops.photo import read_photo
 from facerec.data.images import FaceImages
-from facerec.data.splits import choose_identities, hold_out
+from facerec.data.splits import choose_identities, has_images, hold_out
 from facerec.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ def celeba(
     seen_share: float = 0.1,
     exclude: Sequence[int] = (),
     labels: bool = True,
+    min_images: int = 1,
 ) -> FaceImages:
     """The official identity-disjoint split; equal identity numbers are the same person in every root.
 
@@ -43,10 +44,11 @@ def celeba(
         seen_share: share of each training identity's images held out for A@1/seen; none without labels.
         exclude: identities left out, such as those of another benchmark; the split of all others stays as it is.
         labels: False trains on all images of the training identities without their names, which takes a teacher.
+        min_images: training identities with fewer images leave the training; validation and test stay as they are.
 
     Raises:
-        DataError: a root, a list or listed images are missing, a line can't be read, or an identity to exclude
-            is not there.
+        DataError: a root, a list or listed images are missing, a line can't be read, an identity to exclude is not
+            there, or no two training identities have `min_images`.
     """
     roots = [Path(root)] if isinstance(root, str) else [Path(entry) for entry in root]
     tables = [_read_root(entry) for entry in roots]
@@ -80,6 +82,7 @@ def celeba(
     if unknown := sorted(set(left_out.tolist()) - set(identities.tolist())):
         raise DataError(f"dataset.exclude: no image is of identity {', '.join(unknown)}")
     kept = ~np.isin(identities, left_out)
+    kept[kept] = has_images(identities[kept], splits[kept], min_images)
     return FaceImages(
         "celeba",
         [files[row] for row, keep in zip(first, kept, strict=True) if keep],

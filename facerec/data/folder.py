@@ -7,12 +7,17 @@ import numpy as np
 from facerec.crops.listing import pick_photos
 from facerec.crops.photo import FORMATS
 from facerec.data.images import FaceImages
-from facerec.data.splits import assign_splits
+from facerec.data.splits import assign_splits, has_images
 from facerec.errors import DataError
 
 
 def folder(
-    root: str, val_share: float = 0.15, test_share: float = 0.15, seen_share: float = 0.1, labels: bool = True
+    root: str,
+    val_share: float = 0.15,
+    test_share: float = 0.15,
+    seen_share: float = 0.1,
+    labels: bool = True,
+    min_images: int = 1,
 ) -> FaceImages:
     """`ROOT/PERSON/*.jpg|png|…`, one face per image; the crop is the centre square.
 
@@ -23,9 +28,11 @@ def folder(
         seen_share: share of each training person's images held out for A@1/seen.
         labels: False takes all images below `root`, whoever they show, for training from a teacher; `val_share` is
             then of the images, and no others are set aside.
+        min_images: training persons with fewer images leave the training; validation and test stay as they are.
 
     Raises:
-        DataError: the folder is missing, or no folder in it holds images.
+        DataError: the folder is missing, no folder in it holds images, or no two training persons have
+            `min_images`.
     """
     base = Path(root).expanduser().resolve()
     if not base.is_dir():
@@ -40,7 +47,10 @@ def folder(
     people = len(np.unique(identities))
     val, test = max(2, round(val_share * people)), round(test_share * people)
     splits = assign_splits(identities, names, val, test, seen_share)
-    return FaceImages(base.name, files, identities, splits, split_by="dataset.val_share, dataset.test_share")
+    kept = has_images(identities, splits, min_images)
+    files = [file for file, keep in zip(files, kept, strict=True) if keep]
+    split_by = "dataset.val_share, dataset.test_share"
+    return FaceImages(base.name, files, identities[kept], splits[kept], split_by=split_by)
 
 
 def _unlabelled(base: Path, val_share: float) -> FaceImages:

@@ -6,6 +6,8 @@ import os
 import numpy as np
 from numpy.typing import NDArray
 
+from facerec.errors import DataError
+
 
 def _shuffled(names: NDArray[np.str_]) -> NDArray[np.int64]:
     """Order of the names by their SHA-256: random-looking, yet a function of the names alone."""
@@ -37,6 +39,31 @@ def hold_out(identities: NDArray[np.str_], files: NDArray[np.str_], share: float
     for rows in np.split(order, starts):
         held[rows[: min(int(share * len(rows) + 0.5), len(rows) - 1)]] = True
     return held
+
+
+def has_images(identities: NDArray[np.str_], splits: NDArray[np.str_], min_images: int) -> NDArray[np.bool_]:
+    """Mark what stays of a table if training identities need `min_images` images, those held out included.
+
+    Args:
+        identities: `str [N]`.
+        splits: `str [N]`; validation and test stay as they are.
+        min_images: 1 keeps everything.
+
+    Returns:
+        `bool [N]`, False for all images of a training identity that has fewer.
+
+    Raises:
+        DataError: fewer than two training identities would be left.
+    """
+    training = np.isin(splits, ("train", "seen"))
+    names, counts = np.unique(identities[training], return_counts=True)
+    few = names[counts < min_images]
+    if len(few) and len(names) - len(few) < 2:
+        raise DataError(
+            f"dataset.min_images: {len(names) - len(few)} of {len(names)} training identities have {min_images} "
+            f"images or more, which leaves nothing to train on; the most that two have is {np.sort(counts)[-2:][0]}"
+        )
+    return ~(training & np.isin(identities, few))
 
 
 def assign_splits(

@@ -25,6 +25,25 @@ def test_official_partitions_are_kept(make_celeba: MakeCeleba) -> None:
     assert images.num_classes == 6
 
 
+def test_training_identities_with_few_images_leave_and_nothing_else_changes(make_celeba: MakeCeleba) -> None:
+    root = make_celeba(images_of={identity: 1 + identity % 4 for identity in range(10, 30)})
+    every = celeba(str(root), val_share=0.3, seen_share=0.25, exclude=[11])
+    some = celeba(str(root), val_share=0.3, seen_share=0.25, exclude=[11], min_images=3)
+    trained = {name for name in _identities(every, "train") if int(name) % 4 >= 2}
+    assert _identities(some, "train") == trained < _identities(every, "train")
+    assert any(int(name) % 4 < 2 for name in _identities(some, "test"))
+
+    def rows(images: FaceImages) -> list[tuple[object, ...]]:
+        assert images.landmarks is not None
+        table = zip(images.files, images.identities, images.splits, images.landmarks.tolist(), strict=True)
+        return [(*row, str(points)) for *row, points in table if row[2] in ("val", "test") or row[1] in trained]
+
+    assert rows(some) == rows(every)
+    assert len(some.files) == len(rows(some))
+    with pytest.raises(DataError, match=r"dataset\.min_images: 0 of"):
+        celeba(str(root), min_images=5)
+
+
 def test_validation_is_carved_out_of_training_where_partition_1_is_empty(
     make_celeba: MakeCeleba, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from facerec.data import folder, orl
 from facerec.data.images import FaceImages
-from facerec.data.splits import assign_splits, choose_identities, hold_out
+from facerec.data.splits import assign_splits, choose_identities, has_images, hold_out
 from facerec.errors import DataError
 
 people = st.lists(st.integers(1, 12), min_size=6, max_size=40)
@@ -42,6 +42,22 @@ def test_parts_are_disjoint_in_identities(counts: list[int], val: int, test: int
     assert owners["seen"] <= owners["train"]
     assert not owners["train"] & owners["val"]
     assert not (owners["train"] | owners["val"]) & owners["test"]
+
+
+@given(people, st.integers(0, 12))
+@settings(deadline=None)
+def test_only_training_identities_with_few_images_leave(counts: list[int], least: int) -> None:
+    identities, files = _table(counts)
+    splits = assign_splits(identities, files, 2, 1, 0.3)
+    table = list(zip(identities.tolist(), splits.tolist(), strict=True))
+    trained = {name for name, split in table if split == "train"}
+    enough = {name for name in trained if sum(name == other for other, _ in table) >= least}
+    if len(enough) < 2 and enough != trained:
+        with pytest.raises(DataError, match=rf"dataset\.min_images: {len(enough)} of {len(trained)} training iden"):
+            has_images(identities, splits, least)
+        return
+    wanted = [split in ("val", "test") or name in enough for name, split in table]
+    assert has_images(identities, splits, least).tolist() == wanted
 
 
 def test_choice_does_not_depend_on_what_else_is_known() -> None:
@@ -97,6 +113,22 @@ def test_a_folder_too_small_is_told_its_split_and_its_own_keys(
         folder(str(tmp_path))
     assert split in str(caught.value)
     assert "dataset.val_share, dataset.test_share" in str(caught.value)
+
+
+def test_a_folder_trains_on_persons_with_enough_photos(tmp_path: Path) -> None:
+    for person in range(12):
+        (tmp_path / f"p{person}").mkdir()
+        for number in range(1 + person % 4):
+            (tmp_path / f"p{person}/{number}.jpg").touch()
+    every, some = folder(str(tmp_path)), folder(str(tmp_path), min_images=3)
+    for split in ("val", "test"):
+        names = [[images.files[row] for row in images.rows(split)] for images in (every, some)]
+        assert names[0] == names[1] != []
+    trained = every.identities[np.isin(every.splits, ("train", "seen"))].tolist()
+    assert some.num_classes == len({name for name in trained if trained.count(name) >= 3}) < every.num_classes
+    assert [file.parent.name for file in some.files] == some.identities.tolist()
+    with pytest.raises(DataError, match=r"dataset\.min_images: 0 of \d+ training .* the most that two have is 3"):
+        folder(str(tmp_path), min_images=5)
 
 
 def test_orl_is_told_the_keys_of_orl() -> None:
