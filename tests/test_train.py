@@ -212,6 +212,16 @@ def test_init_from_starts_with_the_weights_of_a_model(job: Job) -> None:
     job(f"init_from={first}/model", "backbone=resnet34", name="third", status=1)
 
 
+def test_the_model_of_an_averaged_run_is_the_average(job: Job) -> None:
+    run = job("logger=csv", "trainer.max_epochs=1", "scheduler=constant", "callbacks=[default,ema]")
+    best = torch.load(run / "checkpoints/best.ckpt", weights_only=True)
+    weights = load(run / "model").state_dict()
+    for name, value in weights.items():
+        torch.testing.assert_close(best["state_dict"][f"embedder.{name}"], value)
+    name = "backbone.conv1.weight"
+    assert not torch.equal(best["current_model_state"][f"embedder.{name}"], weights[name])
+
+
 def _metrics_of(run: Path) -> dict[str, dict[int, float]]:
     return {name: values for name, values in read_metrics(run / "csv").items() if "per_s" not in name}
 

@@ -5,17 +5,19 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
+    from facerec.training.ema import EMA
     from facerec.training.learner import Learner
     from facerec.training.run import run_training
     from facerec.training.schedules import constant, cosine, warm_restarts
     from facerec.training.teaching import open_teacher
 
-__all__ = ["Learner", "constant", "cosine", "open_teacher", "run_training", "warm_restarts"]
+__all__ = ["EMA", "Learner", "constant", "cosine", "open_teacher", "run_training", "warm_restarts"]
 
 _MODULES = {
+    "ema": ["EMA"],
     "learner": ["Learner"],
     "run": ["run_training"],
-    "teaching": ["open_teacher"],
     "schedules": ["constant", "cosine", "warm_restarts"],
+    "teaching": ["open_teacher"],
 }
 __getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs=_MODULES)
