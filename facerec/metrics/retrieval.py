@@ -53,14 +53,24 @@ def retrieval_per_query(embeddings: Tensor, labels: Tensor, *, block: int | None
     for wrong in wrong_before(embeddings[order], sizes, block):
         r = relevant[at : at + len(wrong)]
         at += len(wrong)
-        place = torch.arange(wrong.shape[1])
-        rank = place + wrong.cpu()  # of each right sample, from 0
-        hits = (rank < r[:, None]).double()
-        precision = (hits * (place + 1) / (rank + 1)).sum(dim=1)
-        first = (rank[:, 0] == 0).double()
-        parts.append(torch.stack([precision / r, first, hits.sum(dim=1) / r]))
+        parts.append(retrieval_of_ranks(wrong.cpu(), r))
     rows, queries = order.cpu()[relevant > 0].sort()
     return PerQuery(rows, *torch.cat(parts, dim=1)[:, relevant > 0][:, queries])
+
+
+def retrieval_of_ranks(wrong: Tensor, relevant: Tensor) -> Tensor:
+    """MAP@R, P@1 and R-precision of each query: `float64 [3, Q]`, NaN for those without relevant samples.
+
+    Args:
+        wrong: `int [Q, P]`, how many wrong samples rank before the i-th right one, see `wrong_before`.
+        relevant: `int64 [Q]`, R of each query.
+    """
+    place = torch.arange(wrong.shape[1])
+    rank = place + wrong  # of each right sample, from 0
+    hits = (rank < relevant[:, None]).double()
+    precision = (hits * (place + 1) / (rank + 1)).sum(dim=1)
+    first = (rank[:, 0] == 0).double()
+    return torch.stack([precision / relevant, first, hits.sum(dim=1) / relevant])
 
 
 def retrieval_metrics(embeddings: Tensor, labels: Tensor, *, block: int | None = None) -> RetrievalValues:

@@ -1,4 +1,4 @@
-"""An ONNX network as a PyTorch module, by onnx2torch: for GPUs that ONNX Runtime can't use, and for export with others."""
+"""An ONNX network as a PyTorch module, by onnx2torch: it runs where PyTorch does, and is exported with others."""
 
 from pathlib import Path
 from typing import Any

@@ -44,6 +44,10 @@ class MemberPairs:
         labels: `int64 [N]`, the identity of each row.
         names: of the members, for messages.
 
+    Attributes:
+        names: of the members.
+        labels: `int64 [N]`, as given.
+
     Raises:
         DataError: lengths differ, or there is no genuine or no impostor pair.
         ModelError: embeddings of a member, which is named, are not finite.
@@ -59,7 +63,8 @@ class MemberPairs:
             raise ValueError(f"{len(embeddings)} embeddings and {len(names)} names; each member needs both")
         self.names = tuple(names)
         self._embeddings = [torch.as_tensor(member).detach() for member in embeddings]
-        labels = np.asarray(torch.as_tensor(labels).cpu())
+        self.labels: NDArray[np.int64] = np.asarray(torch.as_tensor(labels).cpu())
+        labels = self.labels
         for name, member in zip(names, self._embeddings, strict=True):
             if len(member) != len(labels):
                 raise DataError(f"member {name}: {len(member)} embeddings for {len(labels)} labels")
@@ -71,6 +76,11 @@ class MemberPairs:
             raise DataError("there is no genuine pair: every identity has one image only")
         if len(self._sizes) == 1:
             raise DataError("there is no impostor pair: all images are of one identity")
+
+    @property
+    def embeddings(self) -> tuple[Tensor, ...]:
+        """Of each member, `float [N, d_k]`, of unit length."""
+        return tuple(self._embeddings)
 
     @cached_property
     def genuine(self) -> Moments:

@@ -11,9 +11,9 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from torch import Tensor
 
 from facerec.errors import ModelError
-from facerec.weighting import MemberPairs, equal, fisher, inverse_variance, logistic
+from facerec.weighting import MemberPairs, equal, fisher, inverse_variance, logistic, retrieval
 
-WEIGHTINGS = [equal, fisher, inverse_variance, logistic]
+WEIGHTINGS = [equal, fisher, inverse_variance, logistic, retrieval]
 LABELS = np.repeat(np.arange(8), [1, 2, 3, 4, 5, 6, 7, 9])
 
 
