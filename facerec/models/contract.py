@@ -1,9 +1,11 @@
 """The contract of a model, `model.yaml`: what to build, which crops it takes, where it came from.
 
-There are two kinds: an embedder has one `backbone`, an ensemble has a list of named `members`, each with its own.
+There are two kinds: an embedder has one `backbone`, an ensemble has a list of named `members`, each with its own
+`backbone` or with a `network`: an ONNX file in the folder, and how to feed it.
 Needs no torch; `building` goes from here to a network.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,15 +17,19 @@ import yaml
 from facerec.crops.contract import CropContract
 from facerec.errors import ModelError
 
-FORMAT = 2  # what is written; 1, which can be read, lacks trained_on and the members' fingerprints
+FORMAT = 3  # what is written; 1 and 2 can be read, too
 CROP = asdict(CropContract())
 KEYS = {
     "embedder": ("format", "kind", "backbone", "crop", "embedding_dim", "trained_on", "origin"),
     "ensemble": ("format", "kind", "members", "crop", "embedding_dim", "trained_on", "origin"),
 }
 _MEMBER_KEYS = ("name", "backbone", "embedding_dim", "fingerprint")
+_NETWORK_MEMBER_KEYS = ("name", "network", "embedding_dim", "fingerprint", "origin")
+_DECIDING_KEYS = ("sha256", "colour", "mean", "std", "output")  # of a network
+_NETWORK_KEYS = ("file", *_DECIDING_KEYS)
+_NETWORK_FILE = re.compile(r"members/\d+\.onnx")
 _TRAINED_ON_KEYS = ("dataset", "function", "arguments")
-_SINCE_2 = {"trained_on", "fingerprint"}
+_SINCE = {"trained_on": 2, "fingerprint": 2, "network": 3}  # the format that brought a key; all others: 1
 _MOST_MEMBERS = 64  # a line repeated by mistake must not fill the memory
 _CURE = "use the facerec that wrote it, or train again with this one"
 _HEADING = """\
@@ -39,8 +45,14 @@ def fingerprinted(contract: Mapping[str, Any]) -> dict[str, Any]:
     """
     kept = {"format": 1, **{key: contract[key] for key in ("kind", "crop")}}
     if contract["kind"] == "ensemble":
-        return {**kept, "members": [member["backbone"] for member in contract["members"]]}
+        return {**kept, "members": [_deciding(member) for member in contract["members"]]}
     return {**kept, "backbone": contract["backbone"]}
+
+
+def _deciding(member: Mapping[str, Any]) -> Any:
+    if "network" not in member:
+        return member["backbone"]
+    return {"network": {key: member["network"][key] for key in _DECIDING_KEYS}}
 
 
 def dump(contract: Mapping[str, Any]) -> str:
@@ -79,7 +91,7 @@ def check(contract: Any, path: Path) -> None:
     if not isinstance(kind, str) or kind not in KEYS:
         raise ModelError(f"{path}: kind is {brief(kind)}, this facerec wants {' or '.join(KEYS)}; {_CURE}")
     form = contract.get("format", FORMAT) if isinstance(contract, dict) else FORMAT
-    if type(form) is not int or form not in (1, FORMAT):
+    if type(form) is not int or not 1 <= form <= FORMAT:
         raise ModelError(f"{path}: format is {brief(form)}, this facerec wants 1 to {FORMAT}; {_CURE}")
     check_keys(contract, _known(KEYS[kind], form), path, "")
     if type(contract["crop"]) is not dict or contract["crop"] != CROP:
@@ -96,14 +108,18 @@ def check(contract: Any, path: Path) -> None:
         raise ModelError(f"{path}: members must be a list of 1 to {_MOST_MEMBERS}, not {brief(members)}")
     for index, member in enumerate(members):
         prefix = f"members[{index}]."
-        check_keys(member, _known(_MEMBER_KEYS, form), path, prefix)
+        foreign = isinstance(member, dict) and "network" in member and form >= _SINCE["network"]
+        check_keys(member, _known(_NETWORK_MEMBER_KEYS if foreign else _MEMBER_KEYS, form), path, prefix)
         if not isinstance(member["name"], str) or member["name"] in [other["name"] for other in members[:index]]:
             raise ModelError(f"{path}: {prefix}name must be a string of its own, not {brief(member['name'])}")
-        _check_backbone(member["backbone"], path, prefix)
+        if foreign:
+            _check_network(member, path, prefix)
+        else:
+            _check_backbone(member["backbone"], path, prefix)
 
 
 def _known(keys: Sequence[str], form: int) -> list[str]:
-    return [key for key in keys if form >= 2 or key not in _SINCE_2]
+    return [key for key in keys if _SINCE.get(key, 1) <= form]
 
 
 def _check_backbone(backbone: Any, path: Path, prefix: str) -> None:
@@ -112,6 +128,24 @@ def _check_backbone(backbone: Any, path: Path, prefix: str) -> None:
     )
     if not plain or "class" not in backbone:
         raise ModelError(f"{path}: {prefix}backbone must hold class and plain options, not {brief(backbone)}")
+
+
+def _check_network(member: Mapping[str, Any], path: Path, prefix: str) -> None:
+    network = member["network"]
+    check_keys(network, _NETWORK_KEYS, path, f"{prefix}network.")
+    right = {
+        "file": isinstance(network["file"], str) and bool(_NETWORK_FILE.fullmatch(network["file"])),
+        "sha256": isinstance(network["sha256"], str),
+        "colour": network["colour"] in ("RGB", "BGR"),
+        "mean": type(network["mean"]) in (int, float),
+        "std": type(network["std"]) in (int, float) and network["std"] != 0,
+        "output": isinstance(network["output"], str),
+    }
+    if wrong := [key for key, fits in right.items() if not fits]:
+        raise ModelError(f"{path}: {prefix}network.{wrong[0]} can't be {brief(network[wrong[0]])}; {_CURE}")
+    for key, kind in {"embedding_dim": int, "fingerprint": str, "origin": dict}.items():
+        if type(member[key]) is not kind:
+            raise ModelError(f"{path}: {prefix}{key} must be of type {kind.__name__}, not {brief(member[key])}")
 
 
 def check_keys(mapping: Any, keys: Sequence[str], path: Path, prefix: str) -> None:

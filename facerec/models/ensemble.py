@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facerec.models.crop_model import CropModel
-from facerec.models.embedder import Embedder
 
 
 class Ensemble(CropModel):
@@ -19,7 +18,7 @@ class Ensemble(CropModel):
     and costs its full time, so leave it out.
 
     Args:
-        members: embedders by name, in order; their backbones and dimensions may differ.
+        members: embedders by name, in order, ours or `OnnxEmbedder`s; their dimensions may differ.
         weights: one for each member, 0 or above, of sum 1.
 
     Raises:
@@ -28,7 +27,7 @@ class Ensemble(CropModel):
 
     weights: Tensor
 
-    def __init__(self, members: Mapping[str, Embedder], weights: Sequence[float] | NDArray[Any] | Tensor) -> None:
+    def __init__(self, members: Mapping[str, CropModel], weights: Sequence[float] | NDArray[Any] | Tensor) -> None:
         super().__init__()
         values = torch.as_tensor(weights, dtype=torch.float64)
         if not members or values.shape != (len(members),):
@@ -44,7 +43,7 @@ class Ensemble(CropModel):
         return sum(member.embedding_dim for member in self.embedders)
 
     @property
-    def embedders(self) -> tuple[Embedder, ...]:
+    def embedders(self) -> tuple[CropModel, ...]:
         """The members, in order."""
         return tuple(self.members)  # type: ignore[arg-type]  # a ModuleList does not know what it holds
 

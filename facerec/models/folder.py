@@ -1,4 +1,4 @@
-"""The files of a model folder: contract, weights, statistics, and a copy for ONNX Runtime. Needs no torch."""
+"""The files of a model folder: contract, weights, statistics, a copy for ONNX Runtime, … Needs no torch."""
 
 import hashlib
 import json
@@ -12,6 +12,7 @@ from facerec.models import contract
 from facerec.runtime.files import replace_file
 
 CONTRACT, WEIGHTS, STATISTICS = "model.yaml", "weights.safetensors", "statistics.json"
+MEMBERS = "members"  # a folder: the ONNX files of members that came as such
 ONNX = "model.onnx"  # a copy of the network for ONNX Runtime: see `onnx_copy`
 ONNX_FINGERPRINT = "facerec.fingerprint"  # key of the model's fingerprint in the metadata of that copy
 
@@ -43,7 +44,7 @@ def read_contract(folder: str | Path) -> dict[str, Any]:
 
 
 def fingerprint(folder: str | Path) -> str:
-    """SHA-256, in hex, of what decides the vectors: kind, backbones, crop and weights.
+    """SHA-256, in hex, of what decides the vectors: kind, backbones or ONNX networks, crop and weights.
 
     Raises:
         ModelError: the contract or the weights can't be read; the weights are not checked.

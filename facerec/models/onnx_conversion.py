@@ -36,9 +36,11 @@ def torch_network(content: bytes, output: str, path: Path) -> nn.Module:
         proto = onnx.load_from_string(without_idle_inputs(memoryview(content)) or content)
     except Exception as error:  # protobuf's own errors and ours share no base
         raise ModelError(f"{path}: is damaged or not an ONNX model ({error})") from error
-    [wanted] = [value for value in proto.graph.output if value.name == output]
+    wanted = [value for value in proto.graph.output if value.name == output]
+    if not wanted:
+        raise ModelError(f"{path}: there is no output {output}")
     del proto.graph.output[:]
-    proto.graph.output.append(wanted)
+    proto.graph.output.extend(wanted)
     if foreign := next((node for node in proto.graph.node if node.domain not in _DOMAINS), None):
         raise _unknown(path, f"{foreign.domain}.{foreign.op_type}")
     try:
@@ -46,7 +48,7 @@ def torch_network(content: bytes, output: str, path: Path) -> nn.Module:
     except Exception as error:  # whatever the libraries meet in a foreign network
         # onnx2torch describes the operator: OperationDescription(domain='', operation_type='Foo', version=1)
         named = str(error).partition("operation_type='")[2].partition("'")[0]
-        raise _unknown(path, f"{named} ({error})" if named else str(error)) from error
+        raise _unknown(path, named or f"… ({error})") from error
 
 
 def _unknown(path: Path, what: str) -> ModelError:

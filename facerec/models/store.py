@@ -1,5 +1,6 @@
 """Save a network as a model folder, and load it again. What needs no torch for that is in `folder`."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from reprlib import repr as brief
@@ -16,7 +17,18 @@ from facerec.errors import ModelError
 from facerec.models import building, contract
 from facerec.models.embedder import Embedder
 from facerec.models.ensemble import Ensemble, check_weights
-from facerec.models.folder import CONTRACT, ONNX, STATISTICS, WEIGHTS, as_json, digest, read_contract, read_file
+from facerec.models.folder import (
+    CONTRACT,
+    MEMBERS,
+    ONNX,
+    STATISTICS,
+    WEIGHTS,
+    as_json,
+    digest,
+    read_contract,
+    read_file,
+)
+from facerec.models.onnx_module import OnnxEmbedder
 from facerec.runtime.files import replace_folder
 
 _DISPOSABLE = {".DS_Store", "Thumbs.db", "desktop.ini"}  # systems make them; they go with the model replaced
@@ -37,7 +49,7 @@ def save(
 
     Args:
         folder: to write; parents are made.
-        embedder: an embedder or an ensemble; compiled or not, on any device.
+        embedder: an embedder or an ensemble; compiled or not, on any device. ONNX files of its members go with it.
         statistics: channel and pair statistics, thresholds, … : whatever JSON can hold.
         origin: where the model came from (data set, run, seed, …): plain values only. The versions of facerec
             and torch are added.
@@ -50,6 +62,9 @@ def save(
     folder = Path(folder).resolve()
     text, weights = check(folder, embedder, origin=origin, trained_on=trained_on)
     files = {CONTRACT: text, STATISTICS: as_json(statistics, folder), WEIGHTS: safetensors.torch.save(weights)}
+    for index, part in enumerate(_parts(embedder)):
+        if isinstance(part, OnnxEmbedder):
+            files[building.network_file(index)] = part.content
     try:
         replace_folder(folder, files)
     except OSError as error:
@@ -72,18 +87,17 @@ def check(
         ModelError: as `save`.
     """
     embedder = getattr(embedder, "_orig_mod", embedder)
-    backbones = [
-        _backbone(member) for member in (embedder.embedders if isinstance(embedder, Ensemble) else [embedder])
-    ]
-    for backbone in backbones:
-        if BACKBONES.get(type(backbone).__name__) is not type(backbone):
-            raise ModelError(f"{folder}: {type(backbone)} is not listed in facerec.backbones.BACKBONES")
-    fingerprints = [_fingerprint_of(member) for member in getattr(embedder, "embedders", ())]
-    described = embedder if isinstance(embedder, Ensemble) else backbones[0]
-    terms = building.describe(described, origin, trained_on, fingerprints)
+    for part in _parts(embedder):
+        if not isinstance(part, OnnxEmbedder) and BACKBONES.get(type(part).__name__) is not type(part):
+            raise ModelError(f"{folder}: {type(part)} is not listed in facerec.backbones.BACKBONES")
+    terms = _described(embedder, origin, trained_on)
     contract.check(terms, folder / CONTRACT)
     weights = _weights(embedder)
-    _check_fit(building.build(terms, folder / CONTRACT), weights, folder / WEIGHTS)
+    names = getattr(embedder, "names", ())
+    networks = {
+        name: part for name, part in zip(names, _parts(embedder), strict=False) if isinstance(part, OnnxEmbedder)
+    }
+    _check_fit(building.build(terms, folder / CONTRACT, networks), weights, folder / WEIGHTS)
     if others := _other_files(folder):
         cure = "move it or choose another folder"
         raise ModelError(f"{folder}: holds {brief(others)}, which does not belong to a model; {cure}")
@@ -115,9 +129,27 @@ def load(folder: str | Path, device: str | torch.device = "cpu") -> Embedder | E
     return embedder.to(device).eval()
 
 
-def _fingerprint_of(embedder: Embedder) -> str:
-    """The `fingerprint` of the folder that the embedder would be saved to."""
-    return digest(building.describe(_backbone(embedder), {}), safetensors.torch.save(_weights(embedder)))
+def fingerprint_of(embedder: Embedder | Ensemble) -> str:
+    """The `fingerprint` of the folder that the embedder or ensemble would be saved to."""
+    return digest(_described(embedder, {}), safetensors.torch.save(_weights(embedder)))
+
+
+def _described(
+    embedder: Embedder | Ensemble, origin: Mapping[str, Any], trained_on: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    if not isinstance(embedder, Ensemble):
+        return building.describe(_parts(embedder)[0], origin, trained_on)  # type: ignore[arg-type]
+    fingerprints = [
+        part.fingerprint if isinstance(part, OnnxEmbedder) else fingerprint_of(member)  # type: ignore[arg-type]
+        for part, member in zip(_parts(embedder), embedder.embedders, strict=True)
+    ]
+    return building.describe(embedder, origin, trained_on, fingerprints)
+
+
+def _parts(embedder: Embedder | Ensemble) -> list[Backbone | OnnxEmbedder]:
+    """The backbone, or the backbones and ONNX networks of the members."""
+    embedder = getattr(embedder, "_orig_mod", embedder)
+    return [building.part_of(m) for m in (embedder.embedders if isinstance(embedder, Ensemble) else [embedder])]
 
 
 def _weights(embedder: Embedder | Ensemble) -> dict[str, Tensor]:
@@ -126,18 +158,22 @@ def _weights(embedder: Embedder | Ensemble) -> dict[str, Tensor]:
     return {name.replace("_orig_mod.", ""): tensor.cpu().contiguous() for name, tensor in state}
 
 
-def _backbone(embedder: Embedder) -> Backbone:
-    backbone: Backbone = getattr(embedder.backbone, "_orig_mod", embedder.backbone)
-    return backbone
-
-
 def _other_files(folder: Path) -> list[str]:
     """Names of what lies in `folder` and is not of a model."""
     try:
         # `.FILE.XXXXXXXX.new` is left by a `replace_file` that was killed
-        names = {file.name for file in folder.iterdir() if not file.match(".*.new")} if folder.exists() else set()
+        files = [file for file in folder.iterdir() if not file.match(".*.new")] if folder.exists() else []
+        networks = list((folder / MEMBERS).iterdir()) if (folder / MEMBERS).is_dir() else []
     except OSError as error:
         raise _unwritable(folder, error) from error
+    names = {file.name for file in files} - {
+        CONTRACT,
+        STATISTICS,
+        WEIGHTS,
+        ONNX,
+        *([MEMBERS] if (folder / MEMBERS).is_dir() else []),
+    }
+    names |= {f"{MEMBERS}/{file.name}" for file in networks if not re.fullmatch(r"\d+\.onnx", file.name)}
     return sorted(names - {CONTRACT, STATISTICS, WEIGHTS, ONNX} - _DISPOSABLE)
 
 

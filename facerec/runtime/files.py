@@ -39,7 +39,7 @@ def replace_json(path: Path, value: Any, *, allow_nan: bool = True) -> None:
 
 
 def replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Put a folder of these files in the place of `folder`; parents are made.
+    """Put a folder of these files in the place of `folder`; parents are made, and so are folders in it (`a/b`).
 
     It is written beside `folder` and moved there; what was at `folder` is put aside for that moment, as
     `.FOLDER.XXXXXXXX.old`, and then deleted.
@@ -52,6 +52,8 @@ def replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     try:
         new.mkdir()
         for name, content in files.items():
+            if not (new / name).parent.is_dir():
+                (new / name).parent.mkdir()
             _write(new / name, content)
         if folder.exists():
             folder.rename(old)

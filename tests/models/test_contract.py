@@ -36,7 +36,7 @@ def test_a_dumped_contract_builds_the_backbone_it_describes() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": 3}, "format is 3, this facerec wants 1 to 2"),
+        ({"format": 4}, "format is 4, this facerec wants 1 to 3"),
         ({"format": True}, "format is True"),
         ({"kind": "classifier"}, "kind is 'classifier'"),
         ({"crop": {**CROP, "size": 96}}, "this facerec wants {'size': 112"),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from facerec.errors import ModelError
-from facerec.models import Ensemble, load, open_model
+from facerec.models import Embedder, Ensemble, load, open_model
 from facerec.models.folder import fingerprint
 from facerec.models.store import save
 
@@ -48,7 +48,9 @@ def test_a_damaged_copy_and_one_of_other_weights_are_made_again(
 
     single = load(folder)
     assert isinstance(single, Ensemble)
-    save(folder, single.embedders[0], statistics={}, origin={})  # what is saved anew has no copy yet
+    first = single.embedders[0]
+    assert isinstance(first, Embedder)
+    save(folder, first, statistics={}, origin={})  # what is saved anew has no copy yet
     assert not copy.exists()
     copy.write_bytes(whole)
     wanted = load(folder).embed(CROPS[:2])

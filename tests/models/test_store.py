@@ -108,7 +108,7 @@ def test_the_folder_holds_plain_files_that_explain_themselves(folder: Path) -> N
     assert "東京" in text
     versions = {"facerec": facerec.__version__, "torch": torch.__version__}
     assert yaml.safe_load(text) == {
-        "format": 2,
+        "format": 3,
         "kind": "embedder",
         "backbone": SMALL,
         "crop": {"size": 112, "template": "arcface-112", "colour": "RGB"},
@@ -119,11 +119,14 @@ def test_the_folder_holds_plain_files_that_explain_themselves(folder: Path) -> N
     assert json.loads((folder / "statistics.json").read_text()) == STATISTICS == read_statistics(folder)
 
 
-def test_format_1_opens_and_its_fingerprint_is_that_of_format_2(folder: Path, tmp_path: Path) -> None:
+def test_formats_1_and_2_open_and_their_fingerprint_is_that_of_format_3(folder: Path, tmp_path: Path) -> None:
     trained_on = {"dataset": "orl", "function": "facerec.data.orl", "arguments": {"val_identities": 6}}
     model.save(tmp_path / "second", model.load(folder), statistics={}, origin={}, trained_on=trained_on)
     assert read_contract(tmp_path / "second")["trained_on"] == trained_on
     contract = yaml.safe_load((folder / "model.yaml").read_bytes())
+    (folder / "model.yaml").write_text(yaml.safe_dump({**contract, "format": 2}))
+    assert fingerprint(folder) == fingerprint(tmp_path / "second")
+    assert np.array_equal(model.load(folder).embed(CROPS), model.load(tmp_path / "second").embed(CROPS))
     del contract["trained_on"]
     first = {**contract, "format": 1}
     (folder / "model.yaml").write_text(yaml.safe_dump(first))
