@@ -19,21 +19,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from facerec.data import FaceImages
-    from facerec.models import Embedder, Ensemble, Model, Statistics
+    from facerec.models import Embedder, Ensemble, Statistics
+    from facerec.models.onnx_module import OnnxEmbedder
     from facerec.weighting import Moments
 
 log = logging.getLogger(__name__)
 
 
 def assemble(cfg: DictConfig) -> None:
-    """Embed the training identities with each member, find pair statistics and weights, write the ensemble."""
+    """Embed identities with each member, find pair statistics and weights, write the ensemble."""
     from facerec._version import __version__
     from facerec.data import describe_dataset
     from facerec.data.fingerprint import data_fingerprint
     from facerec.models import open_model, store
     from facerec.report import log_ensemble, show_weights
     from facerec.study.layout import member_names, study_dir
-    from facerec.study.members import check_same_identities, dataset_of, find_members
+    from facerec.study.member_models import member_network, open_member, origin_of
+    from facerec.study.members import dataset_of, find_members
+    from facerec.study.training_people import check_same_identities, check_unseen, people_of
 
     if cfg.split not in ("train", "val"):
         raise ConfigError(f"split must be train or val, not {cfg.split!r}")
@@ -41,14 +44,13 @@ def assemble(cfg: DictConfig) -> None:
         raise ConfigError(f"data.batch_size must be 1 or more, not {cfg.data.batch_size}")
     out = Path(HydraConfig.get().runtime.output_dir)
     names = member_names(recipes_of(cfg.study))
-    models = {
-        name: open_model(folder, cfg.device)
-        for name, folder in find_members(study_dir(cfg), cfg.members, names).items()
-    }
-    embedders = {name: _network(name, model) for name, model in models.items()}
-    dataset = dataset_of(cfg.get("dataset"), next(iter(models.values())))
+    members = find_members(study_dir(cfg), cfg.members, names)
+    given = {"offline": cfg.offline, "accept_licence": cfg.accept_licence}
+    models = {name: open_member(member, cfg.device, **given) for name, member in members.items()}
+    dataset = dataset_of(cfg.get("dataset"), *models.values())
     images = instantiate(dataset, _convert_="all", _recursive_=False)
-    trained_on = check_same_identities(models, images)
+    (check_unseen if cfg.split == "val" else check_same_identities)(models, images)
+    embedders = {name: member_network(name, model, cfg.device) for name, model in models.items()}
     fingerprints = {name: model.fingerprint for name, model in models.items()}
     weighting = OmegaConf.to_container(cfg.weighting, resolve=True)
     inputs = {"version": __version__, "members": fingerprints, "weighting": weighting, "split": cfg.split}
@@ -62,11 +64,12 @@ def assemble(cfg: DictConfig) -> None:
         show_weights(open_model(out / "model", "cpu").statistics.ensemble or {}, out / "model")
     else:
         measured, ensemble = _combine(cfg, embedders, fingerprints, images)
-        origin = {"members": {name: str(model.path) for name, model in models.items()}, "dataset": images.name}
-        kept = _thresholds(out / "model", ensemble)
+        kept = {name: models[name] for name in ensemble.names}
+        before = _thresholds(out / "model", ensemble)
         begin(out, inputs)  # only now: an error up to here leaves what was there, and valid
-        statistics = replace(kept, ensemble=measured, trained_on=trained_on).to_json()
+        statistics = replace(before, ensemble=measured, trained_on=people_of(kept).to_json()).to_json()
         made = describe_dataset(OmegaConf.to_container(dataset, resolve=True), images)  # type: ignore[arg-type]
+        origin = origin_of(kept, images.name)
         store.save(out / "model", ensemble, statistics=statistics, origin=origin, trained_on=made)
         show_weights(measured, out / "model")
         with wandb_finished():
@@ -77,73 +80,62 @@ def assemble(cfg: DictConfig) -> None:
 
 def _thresholds(folder: Path, ensemble: "Ensemble") -> "Statistics":
     """What evaluation stored with the model at `folder`, if its vectors are those of this ensemble."""
-    import torch
-
-    from facerec.models import Statistics, load, open_model
+    from facerec.models import Statistics, open_model, store
 
     try:
-        before, statistics = load(folder).state_dict(), open_model(folder, "cpu").statistics
+        before = open_model(folder, "cpu")
+        same, statistics = before.fingerprint == store.fingerprint_of(ensemble), before.statistics
     except ModelError:  # there is none, or none that can be used
         return Statistics()
-    ours = ensemble.state_dict()
-    if before.keys() != ours.keys() or not all(torch.equal(before[name], ours[name].cpu()) for name in ours):
+    if not same:
         return Statistics()
     kept = {key: getattr(statistics, key) for key in ("thresholds", "calibration", "evaluated_on")}
     return Statistics(**kept)
 
 
-def _network(name: str, model: "Model") -> "Embedder":
-    from facerec.models import Embedder
-
-    network = next(iter(model.members.values()))
-    if model.weights is not None or not isinstance(network, Embedder):
-        raise ModelError(f"member {name}: {model.path} is an ensemble or of another make; give embedders of ours")
-    return network
-
-
 def _combine(
-    cfg: DictConfig, embedders: "dict[str, Embedder]", fingerprints: dict[str, str], images: "FaceImages"
+    cfg: DictConfig,
+    embedders: "dict[str, Embedder | OnnxEmbedder]",
+    fingerprints: dict[str, str],
+    images: "FaceImages",
 ) -> tuple[dict[str, Any], "Ensemble"]:
-    """What was found about the members on training and validation identities, and the ensemble."""
+    """What was found about the members on the identities of the split, and the ensemble of those that count."""
     from facerec.models import Ensemble
     from facerec.weighting import MemberPairs
 
-    pairs = {
-        split: MemberPairs(list(embeddings.values()), images.labels()[images.rows(split)], list(embedders))
-        for split, embeddings in _embed(cfg, embedders, fingerprints, images, WHOLE).items()
-    }
-    weights = instantiate(cfg.weighting)(pairs[cfg.split])
+    embeddings = _embed(cfg, embedders, fingerprints, images, WHOLE)
+    labels = images.labels()[images.rows(cfg.split)]
+    pairs = MemberPairs(list(embeddings.values()), labels, list(embedders))
+    weights = instantiate(cfg.weighting)(pairs)
     statistics = {
         "members": list(embedders),
         "weights": weights.tolist(),
         "weighting": cfg.weighting["_target_"].rpartition(".")[2],
         "split": cfg.split,
-        "pairs": {
-            split: {"genuine": _plain(moments.genuine), "impostor": _plain(moments.impostor)}
-            for split, moments in pairs.items()
-        },
+        "pairs": {cfg.split: {"genuine": _plain(pairs.genuine), "impostor": _plain(pairs.impostor)}},
     }
-    return statistics, Ensemble(embedders, weights)
+    given = dict(zip(embedders, weights, strict=True))
+    for name in (name for name, weight in given.items() if weight == 0):
+        log.info("member %s: has weight 0, so it is left out of the ensemble", name)
+    counted = {name: weight for name, weight in given.items() if weight > 0}
+    return statistics, Ensemble({name: embedders[name] for name in counted}, list(counted.values()))
 
 
 def _embed(
     cfg: DictConfig,
-    embedders: "dict[str, Embedder]",
+    embedders: "dict[str, Embedder | OnnxEmbedder]",
     fingerprints: dict[str, str],
     images: "FaceImages",
     shard: Shard,
-) -> "dict[str, dict[str, NDArray[np.float32]]]":
-    """For training and validation identities what each member says of them."""
+) -> "dict[str, NDArray[np.float32]]":
+    """What each member says of the identities of the split."""
     from facerec.data import open_crops
     from facerec.models import embed_members
 
     cache = Path(cfg.data.cache_dir)
     crops = open_crops(images, cache, cfg.data.decode_workers)
     settings = {"cache": cache, "batch_size": cfg.data.batch_size, "shard": shard}
-    return {
-        split: embed_members(embedders, fingerprints, crops, images.rows(split), **settings)
-        for split in ("train", "val")
-    }
+    return embed_members(embedders, fingerprints, crops, images.rows(cfg.split), **settings)
 
 
 def _plain(moments: "Moments") -> dict[str, Any]:

@@ -86,20 +86,27 @@ def _embed_shard(cfg: DictConfig, model: "Model", images: "FaceImages") -> None:
 
 
 def _check_unseen(cfg: DictConfig, model: "Model", images: "FaceImages") -> dict[str, Any]:
-    """On which data set the model was trained, and how many of the identities it saw there; None if not known."""
+    """On which data sets the model was trained, how many of these identities it saw there (None if that is not
+    known), and which of its members do not say on whom."""
+    from facerec.study.training_people import training_people
+
     if cfg.split not in ("test", "train"):
         raise ConfigError(f"split must be test or train, not {cfg.split}: val calibrates the probabilities")
     for split in ("val", cfg.split):
         if not len(images.rows(split)):
             raise DataError(f"dataset {images.name} has no {split} images; {images.split_by} decides how many")
-    trained_on = model.statistics.trained_on
-    if not trained_on:
+    people = training_people(model.statistics)
+    unknown = {"training_unknown": list(people.unknown)}
+    if not people.known:
         log.warning("%s: does not say whom it was trained on, so that is not checked", model.path)
-        return {"trained_on": None, "shared_identities": None}
-    if trained_on["dataset"] != images.name:  # the same person may have another name there
-        return {"trained_on": trained_on["dataset"], "shared_identities": None}
+        return {"trained_on": None, "shared_identities": None, **unknown}
+    if people.unknown:
+        log.warning("%s: training people of its %s are unknown", model.path, ", ".join(people.unknown))
+    trained_on = ", ".join(people.known)
+    if images.name not in people.known:  # the same person may have another name there
+        return {"trained_on": trained_on, "shared_identities": None, **unknown}
     asked = images.identity_digests("val", cfg.split)
-    shared = len(set(asked) & set(trained_on["identities"]))
+    shared = len(people.known[images.name].intersection(asked))
     if shared and not cfg.allow_seen:
         raise DataError(
             f"dataset {images.name}: the model was trained on {shared} of the {len(asked)} identities it would be "
@@ -107,7 +114,7 @@ def _check_unseen(cfg: DictConfig, model: "Model", images: "FaceImages") -> dict
         )
     if shared and cfg.store_thresholds:
         raise ConfigError("store_thresholds: thresholds of people that the model was trained on are too low")
-    return {"trained_on": trained_on["dataset"], "shared_identities": shared}
+    return {"trained_on": trained_on, "shared_identities": shared, **unknown}
 
 
 def _measure(cfg: DictConfig, model: "Model", images: "FaceImages") -> "Evaluated":

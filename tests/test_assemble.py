@@ -52,7 +52,7 @@ def test_a_study_becomes_one_model_which_is_made_again_only_when_something_chang
     shutil.rmtree(OUT)
     assert run("assemble", "study=faces", "logger=csv") == 0
     said = "".join(capfd.readouterr())
-    assert "Weights (fisher, on the pairs of training identities)" in said
+    assert "Weights (retrieval, on validation identities)" in said
     assert str(OUT / "model") in said
     ensemble = load(OUT / "model")
     assert isinstance(ensemble, Ensemble)
@@ -64,7 +64,7 @@ def test_a_study_becomes_one_model_which_is_made_again_only_when_something_chang
     np.testing.assert_allclose(np.linalg.norm(ensemble.embed(crops), axis=1), np.ones(3), rtol=1e-5)
     found = read_statistics(OUT / "model")
     assert found["trained_on"]["identities"] == read_statistics(members[0])["trained_on"]["identities"]
-    assert found["ensemble"]["pairs"]["train"]["genuine"]["count"] == 8 * 5 * 4 // 2
+    assert found["ensemble"]["pairs"]["val"]["genuine"]["count"] == 2 * 6 * 5 // 2
 
     def made() -> int:
         return (OUT / "model/weights.safetensors").stat().st_mtime_ns
@@ -74,14 +74,15 @@ def test_a_study_becomes_one_model_which_is_made_again_only_when_something_chang
     assert made() == first
     assert "stays as it is" in "".join(capfd.readouterr())
 
-    assert run("assemble", "study=faces", "weighting=equal", "split=val", "logger=csv") == 0
+    assert run("assemble", "study=faces", "weighting=equal", "split=train", "logger=csv") == 0
     assert made() != first
+    assert read_statistics(OUT / "model")["ensemble"]["pairs"]["train"]["genuine"]["count"] == 8 * 5 * 4 // 2
     assert load(OUT / "model").state_dict()["weights"].tolist() == pytest.approx([1 / 3] * 3)
-    assert "Weights (equal, on the pairs of validation identities)" in "".join(capfd.readouterr())
+    assert "Weights (equal, on training identities)" in "".join(capfd.readouterr())
     second = made()
 
     _change_bias(members[1], 0.1)
-    assert run("assemble", "study=faces", "weighting=equal", "split=val", "logger=csv") == 0
+    assert run("assemble", "study=faces", "weighting=equal", "split=train", "logger=csv") == 0
     assert made() != second
 
 
@@ -130,7 +131,7 @@ def test_a_missing_depth_is_refused(refused: Callable[..., str]) -> None:
     [
         (["members=[]"], "members: give one model folder or more"),
         (["members=[outputs/nowhere]"], "members: there is nothing at outputs/nowhere"),
-        (["members=[outputs/faces/ensemble/model]"], "is an ensemble or of another make; give embedders of ours"),
+        (["members=[outputs/faces/ensemble/model]"], "is an ensemble; give its members"),
         (["split=test"], "split must be train or val"),
         (["+weight=1"], "weight: no such key"),
         (["data.batch_size=0"], "data.batch_size"),

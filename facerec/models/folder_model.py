@@ -1,5 +1,6 @@
 """A model folder: PyTorch on a GPU, and ONNX Runtime on a CPU or where there is no PyTorch."""
 
+import logging
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,8 @@ from facerec.runtime.onnx_session import check_session_device
 if TYPE_CHECKING:
     from facerec.models.embedder import Embedder
     from facerec.models.ensemble import Ensemble
+
+log = logging.getLogger(__name__)
 
 
 class FolderModel(Model):
@@ -44,6 +47,9 @@ class FolderModel(Model):
         self._contract = folder.read_contract(path)
         self.trained_on: Mapping[str, Any] | None = self._contract.get("trained_on")
         self.origin: Mapping[str, Any] = self._contract["origin"]
+        if isinstance(self.origin, dict) and self.origin.get("non_commercial"):
+            licences = self.origin.get("licences", "see model.yaml")
+            log.warning("%s: NOT FOR COMMERCIAL USE; the licences of its members: %s", path, licences)
 
     @property
     def dim(self) -> int:

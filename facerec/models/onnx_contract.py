@@ -26,6 +26,7 @@ _KEYS: dict[str, type | tuple[type, ...]] = {
     "std": (int, float),
 }
 _OPTIONAL: dict[str, type] = {"output": str}
+_SAID = ("licence", "origin")  # about the network; they decide nothing
 
 
 def read_contract(path: Path) -> dict[str, Any]:
@@ -36,11 +37,24 @@ def read_contract(path: Path) -> dict[str, Any]:
     """
     if path.suffix.lower() == ".onnx":
         raise ModelError(_how_to_write(path))
+    return check_terms(_values(path), path)
+
+
+def read_origin(path: Path) -> dict[str, str]:
+    """What a contract says of licence and origin.
+
+    Raises:
+        ModelError: it is missing or damaged.
+    """
+    return {key: str(value) for key, value in _values(path).items() if key in _SAID}
+
+
+def _values(path: Path) -> dict[Any, Any]:
     try:
-        terms = yaml.safe_load(path.read_bytes())
+        values = yaml.safe_load(path.read_bytes())
     except (OSError, yaml.YAMLError) as error:
         raise ModelError(f"{path}: can't be read as a contract: {error}") from error
-    return check_terms(terms if isinstance(terms, dict) else {}, path)
+    return values if isinstance(values, dict) else {}
 
 
 def check_terms(terms: Mapping[str, Any], path: Path) -> dict[str, Any]:

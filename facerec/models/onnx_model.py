@@ -20,7 +20,7 @@ from facerec.models import folder
 from facerec.models.base import CropEmbedder
 from facerec.models.external_files import external_files
 from facerec.models.model import Model
-from facerec.models.onnx_contract import open_network, read_contract
+from facerec.models.onnx_contract import open_network, read_contract, read_origin
 from facerec.models.onnx_network import BATCH, OnnxNetwork
 from facerec.models.statistics import Statistics
 from facerec.runtime.files import replace_json
@@ -54,7 +54,9 @@ class OnnxModel(Model):
     def of_contract(cls, path: Path, device: str) -> "OnnxModel":
         """The model of a contract, which names the ONNX file beside it."""
         terms = read_contract(path)
-        return cls(path, terms, path.parent / terms["weights"], device)
+        model = cls(path, terms, path.parent / terms["weights"], device)
+        model.origin = read_origin(path)
+        return model
 
     @property
     def dim(self) -> int:

@@ -50,9 +50,13 @@ def show_evaluation(results: Mapping[str, Any], folder: Path, thresholds: str) -
 def _training_overlap(results: Mapping[str, Any]) -> str:
     if results["trained_on"] is None:
         return "training people not known"
+    unknown = ", ".join(results.get("training_unknown") or ())
+    besides = f"; training people of {unknown} not known" if unknown else ""
     if results["shared_identities"] is None:
-        return f"trained on another data set ({results['trained_on']})"
-    return "measured on people of the training set" if results["shared_identities"] else "never seen in training"
+        return f"trained on another data set ({results['trained_on']}){besides}"
+    if results["shared_identities"]:
+        return "measured on people of the training set"
+    return f"never seen in training{besides}"
 
 
 def write_evaluation(file: Path, evaluated: Evaluated, runs: Mapping[str, Path]) -> None:
@@ -118,7 +122,7 @@ def _charts(evaluated: Evaluated, runs: Mapping[str, Path]) -> list[Chart]:
         ),
     ]
     if evaluated.similarities:
-        names = list(runs)[:2]
+        names = list(measured)[:2]
         charts.append(
             Chart(
                 "Similarities under two members",

@@ -87,11 +87,16 @@ def _unseen(results: Mapping[str, Any]) -> str:
     """Say whether the model was trained on these people, if that is known; a warning stands apart from this."""
     if results["trained_on"] is None:
         return "; it is not known on whom the model was trained, so they may be among its training people"
+    unknown = ", ".join(results.get("training_unknown") or ())
+    besides = f"; on whom {unknown} was trained is not known" if unknown else ""
     if results["shared_identities"] is None:
         return (
             f"; it was trained on another data set, {results['trained_on']}: they may be among its training people"
+            f"{besides}"
         )
-    return "" if results["shared_identities"] else ", none of whom the model was trained on"
+    if results["shared_identities"]:
+        return ""
+    return ", none of whom the model was trained on" + (f", as far as is known{besides}" if besides else "")
 
 
 def _figure(interval: Mapping[str, float | None] | None, signed: bool = False) -> Mapping[str, str]:

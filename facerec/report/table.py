@@ -46,18 +46,16 @@ def show_weights(ensemble: Mapping[str, Any], folder: Path) -> None:
         ensemble: that key of `statistics.json`.
         folder: the model.
     """
-    splits = {"train": "training identities", "val": "validation identities"}
-    table = Table(
-        "", "weight", *(f"{kind}, {label}" for label in splits.values() for kind in ("genuine", "impostor"))
-    )
-    table.title = f"Weights ({ensemble['weighting']}, on the pairs of {splits[ensemble['split']]})"
+    pairs = ensemble["pairs"][ensemble["split"]]
+    people = {"train": "training identities", "val": "validation identities"}[ensemble["split"]]
+    table = Table("", "weight", *(f"{kind} pairs" for kind in pairs))
+    table.title = f"Weights ({ensemble['weighting']}, on {people})"
     table.title_justify = "left"
     for column in table.columns[1:]:
         column.justify = "right"
-    for k, name in enumerate(ensemble["members"]):
-        moments = [ensemble["pairs"][split][kind] for split in splits for kind in ("genuine", "impostor")]
-        cells = [f"{pairs['mean'][k]:.3f} ± {pairs['covariance'][k][k] ** 0.5:.3f}" for pairs in moments]
-        table.add_row(name, f"{ensemble['weights'][k]:.4f}", *cells)
+    for k, (name, weight) in enumerate(zip(ensemble["members"], ensemble["weights"], strict=True)):
+        cells = [f"{kind['mean'][k]:.3f} ± {kind['covariance'][k][k] ** 0.5:.3f}" for kind in pairs.values()]
+        table.add_row(name, f"{weight:.4f}" if weight else "0, left out", *cells)
     console = Console(width=140, markup=False, emoji=False)
     console.print(table)
     console.print(f"model: {folder}", highlight=False, soft_wrap=True)

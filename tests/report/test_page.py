@@ -60,7 +60,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
         _TwoProjections(), images, crops, split="test", attributes=None, lfw=None, **settings
     )
     moments = {"mean": [0.3, 0.2], "covariance": [[0.01, 0], [0, 0.01]]}
-    pairs = {split: {"genuine": moments, "impostor": moments} for split in ("train", "val")}
+    pairs = {"train": {"genuine": moments, "impostor": moments}}
     made_of = {"members": ["left", "right"], "weights": [0.6, 0.4], "weighting": "fisher", "split": "train"}
     evaluated.results.update(
         model="somewhere/model",

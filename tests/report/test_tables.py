@@ -43,7 +43,7 @@ def test_tables_show_names_as_they_are(tmp_path: Path, capsys: pytest.CaptureFix
     show_evaluation(results, Path(NAME), "thresholds of " + NAME)
     assert shown().count(NAME) == 6
     moments = {"mean": [0.5], "covariance": [[0.1]]}
-    pairs = {split: {"genuine": moments, "impostor": moments} for split in ("train", "val")}
+    pairs = {"val": {"genuine": moments, "impostor": moments}}
     show_weights(
         {"weighting": NAME, "split": "val", "members": [NAME], "weights": [1.0], "pairs": pairs}, Path(NAME)
     )

@@ -1,0 +1,51 @@
+"""Members of an ensemble, of whatever make: opened, as modules of PyTorch, and where they came from."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from facerec.errors import ModelError
+from facerec.models import Embedder, Model, open_model
+from facerec.models.folder import CONTRACT
+from facerec.models.onnx_model import OnnxModel
+from facerec.models.onnx_module import OnnxEmbedder
+from facerec.runtime.device import find_device
+
+
+def open_member(member: str | Path, device: str, *, offline: bool, accept_licence: bool) -> Model:
+    """The model; an ONNX file on the CPU, for PyTorch will run it, and ONNX Runtime only checks that.
+
+    Raises:
+        ConfigError, ModelError: as `open_model`.
+    """
+    ours = isinstance(member, Path) and (member / CONTRACT).exists()
+    return open_model(member, device if ours else "cpu", offline=offline, accept_licence=accept_licence)
+
+
+def member_network(name: str, model: Model, device: str) -> Embedder | OnnxEmbedder:
+    """The module of an opened member, on the device.
+
+    Raises:
+        ModelError: it is an ensemble, or an ONNX network that can't be converted; names the member.
+    """
+    if isinstance(model, OnnxModel):
+        return OnnxEmbedder.of_model(model).to(find_device(device))
+    network = next(iter(model.members.values()))
+    if model.weights is not None or not isinstance(network, Embedder):
+        raise ModelError(f"member {name}: {model.path} is an ensemble; give its members")
+    return network
+
+
+def origin_of(members: Mapping[str, Model], dataset: str) -> dict[str, Any]:
+    """Where the members of an ensemble came from, and what their licences ask of who uses it.
+
+    Args:
+        members: by name.
+        dataset: on whose identities the weights were found.
+    """
+    origin: dict[str, Any] = {"members": {name: str(model.path) for name, model in members.items()}}
+    if licences := {name: said for name, model in members.items() if (said := model.origin.get("licence"))}:
+        origin["licences"] = licences
+    if any(model.origin.get("non_commercial") for model in members.values()):
+        origin["non_commercial"] = True
+    return {**origin, "dataset": dataset}
