@@ -13,6 +13,7 @@ from facerec.runtime.files import replace_file
 
 CONTRACT, WEIGHTS, STATISTICS = "model.yaml", "weights.safetensors", "statistics.json"
 MEMBERS = "members"  # a folder: the ONNX files of members that came as such
+TEACHER = "teacher.safetensors"  # the axes that a teacher's vectors are projected to, where they are longer
 ONNX = "model.onnx"  # a copy of the network for ONNX Runtime: see `onnx_copy`
 ONNX_FINGERPRINT = "facerec.fingerprint"  # key of the model's fingerprint in the metadata of that copy
 

@@ -6,9 +6,12 @@ from pathlib import Path
 from reprlib import repr as brief
 from typing import Any
 
+import numpy as np
+import safetensors.numpy
 import safetensors.torch
 import torch
 import yaml
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import Tensor
 
@@ -22,6 +25,7 @@ from facerec.models.folder import (
     MEMBERS,
     ONNX,
     STATISTICS,
+    TEACHER,
     WEIGHTS,
     as_json,
     digest,
@@ -41,6 +45,7 @@ def save(
     statistics: Mapping[str, Any],
     origin: Mapping[str, Any],
     trained_on: Mapping[str, Any] | None = None,
+    teacher_axes: NDArray[np.float32] | None = None,
 ) -> None:
     """Write a model folder, completely or not at all.
 
@@ -54,6 +59,8 @@ def save(
         origin: where the model came from (data set, run, seed, …): plain values only. The versions of facerec
             and torch are added.
         trained_on: the data set: `dataset`, `function` and `arguments`, see `building.describe`; None: unknown.
+        teacher_axes: `float32 [D, d]`, which project a teacher's vectors into the embedder's space, where they are
+            longer than its own.
 
     Raises:
         ModelError: the embedder could not be loaded again, the values are not plain, something other than a
@@ -62,6 +69,8 @@ def save(
     folder = Path(folder).resolve()
     text, weights = check(folder, embedder, origin=origin, trained_on=trained_on)
     files = {CONTRACT: text, STATISTICS: as_json(statistics, folder), WEIGHTS: safetensors.torch.save(weights)}
+    if teacher_axes is not None:
+        files[TEACHER] = safetensors.numpy.save({"axes": teacher_axes})
     for index, part in enumerate(_parts(embedder)):
         if isinstance(part, OnnxEmbedder):
             files[building.network_file(index)] = part.content
@@ -174,7 +183,7 @@ def _other_files(folder: Path) -> list[str]:
         *([MEMBERS] if (folder / MEMBERS).is_dir() else []),
     }
     names |= {f"{MEMBERS}/{file.name}" for file in networks if not re.fullmatch(r"\d+\.onnx", file.name)}
-    return sorted(names - {CONTRACT, STATISTICS, WEIGHTS, ONNX} - _DISPOSABLE)
+    return sorted(names - {CONTRACT, STATISTICS, WEIGHTS, ONNX, TEACHER} - _DISPOSABLE)
 
 
 def _unwritable(folder: Path, error: OSError) -> ModelError:

@@ -33,7 +33,7 @@ class EMA(WeightAveraging):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Begin with the weights as they are, on the device of the training."""
-        if isinstance(pl_module, Learner) and pl_module.head.shard_classes:
+        if isinstance(pl_module, Learner) and pl_module.head and pl_module.head.shard_classes:
             raise ConfigError("callbacks.ema does not work with loss.shard_classes=true; leave one of them out")
         self._device = trainer.strategy.root_device  # not the model's own, which is still the CPU
         with warnings.catch_warnings():  # of configure_model, which does nothing without shards

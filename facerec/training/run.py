@@ -248,7 +248,8 @@ def _loggers(cfg: DictConfig, run: Path, build: Build, group: str | None) -> lis
 
 def _origin(cfg: DictConfig, run: Path, learner: "Learner", data: "FaceData") -> dict[str, Any]:
     loss = type(learner.head).__name__ if learner.head else None
-    return {"dataset": data.images.name, "loss": loss, "seed": cfg.seed, "run": str(run)}
+    teacher = {"teacher": learner.teacher.record} if learner.teacher else {}
+    return {"dataset": data.images.name, "loss": loss, **teacher, "seed": cfg.seed, "run": str(run)}
 
 
 def _finish(cfg: DictConfig, run: Path, learner: "Learner", data: "FaceData", metrics: dict[str, float]) -> None:
@@ -256,8 +257,10 @@ def _finish(cfg: DictConfig, run: Path, learner: "Learner", data: "FaceData", me
     from facerec.data import describe_dataset
     from facerec.models import store as model
 
-    trained_on = {"dataset": data.images.name, "identities": data.images.identity_digests("train", "seen")}
-    statistics = {"channels": asdict(data.statistics), "metrics": metrics, "trained_on": trained_on}
+    statistics: dict[str, Any] = {"channels": asdict(data.statistics), "metrics": metrics}
+    if data.images.known:
+        identities = data.images.identity_digests("train", "seen")
+        statistics["trained_on"] = {"dataset": data.images.name, "identities": identities}
     origin = _origin(cfg, run, learner, data)
     made_of = describe_dataset(OmegaConf.to_container(cfg.dataset, resolve=True), data.images)  # type: ignore[arg-type]
     model.save(run / "model", learner.embedder, statistics=statistics, origin=origin, trained_on=made_of)

@@ -83,6 +83,10 @@ class Teacher:
         """Whether a student's vectors need negative numbers to be like the teacher's."""
         return bool((self.projected(self.vectors("val")) < 0).any())
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Teacher":
+        """Itself: a copy of the learner, such as `EMA` averages, learns from the same teacher."""
+        return self
+
     def to(self, device: torch.device) -> None:
         """Move the network to where batches are."""
         if isinstance(self.embedder, nn.Module):
