@@ -33,7 +33,7 @@ def job_inputs(cfg: DictConfig, images: "FaceImages") -> dict[str, Any]:
         "config": deciding_config(cfg),
         "data": data_fingerprint(images, Path(cfg.data.cache_dir)),
         "init_from": None if cfg.init_from is None else fingerprint(cfg.init_from),
-        "teacher": fingerprint_of(cfg.teacher.model) if cfg.teacher else None,
+        "teacher": fingerprint_of(cfg.teacher.model) if cfg.get("teacher") else None,
     }
 
 

@@ -80,7 +80,7 @@ class Learner(pl.LightningModule):
             raise ConfigError("loss=none learns from a teacher alone, but teacher is null; choose teacher=sface")
         if head is not None and not images.labelled:
             raise ConfigError(
-                "dataset.labels is false, so no loss can learn by identity; choose loss=none and a teacher"
+                "dataset.labels is false, but a loss learns by identity; choose loss=none"
             )
         self.embedder, self.head, self.images, self.teacher = embedder, head, images, teacher
         self.make_optimizer, self.make_scheduler, self.interval = optimizer, scheduler, interval

@@ -114,7 +114,7 @@ def _learner(cfg: DictConfig, data: "FaceData", build: Build) -> "Learner":
 def _teacher(cfg: DictConfig, data: "FaceData", embedder: "Embedder", build: Build) -> "Teacher | None":
     from facerec.training.precision import uses_gpu
 
-    if not cfg.teacher:
+    if not cfg.get("teacher"):
         return None
     given = {key: cfg[key] for key in ("offline", "accept_licence")}
     gpu = uses_gpu(cfg.trainer.accelerator)
@@ -263,7 +263,15 @@ def _finish(cfg: DictConfig, run: Path, learner: "Learner", data: "FaceData", me
         statistics["trained_on"] = {"dataset": data.images.name, "identities": identities}
     origin = _origin(cfg, run, learner, data)
     made_of = describe_dataset(OmegaConf.to_container(cfg.dataset, resolve=True), data.images)  # type: ignore[arg-type]
-    model.save(run / "model", learner.embedder, statistics=statistics, origin=origin, trained_on=made_of)
+    axes = learner.teacher.axes if learner.teacher else None
+    model.save(
+        run / "model",
+        learner.embedder,
+        statistics=statistics,
+        origin=origin,
+        trained_on=made_of,
+        teacher_axes=axes,
+    )
     replace_json(run / "metrics.json", metrics)
 
 
