@@ -38,7 +38,7 @@ def job_inputs(cfg: DictConfig, images: "FaceImages") -> dict[str, Any]:
 
 
 def job_name(cfg: DictConfig, inputs: Mapping[str, Any] | None, images: "FaceImages | None") -> str:
-    """Folder of a job in its sweep: that of the same job if there is one, else its loss, teacher, learning rate and a hash.
+    """Folder of a job in its sweep: that of the same job if there is one, else named by what decides it and a hash.
 
     Jobs share a folder only if they are the same job on the same data, wherever that lies.
 

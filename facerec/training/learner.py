@@ -79,9 +79,7 @@ class Learner(pl.LightningModule):
         if head is None and teacher is None:
             raise ConfigError("loss=none learns from a teacher alone, but teacher is null; choose teacher=sface")
         if head is not None and not images.labelled:
-            raise ConfigError(
-                "dataset.labels is false, but a loss learns by identity; choose loss=none"
-            )
+            raise ConfigError("dataset.labels is false, but a loss learns by identity; choose loss=none")
         self.embedder, self.head, self.images, self.teacher = embedder, head, images, teacher
         self.make_optimizer, self.make_scheduler, self.interval = optimizer, scheduler, interval
         embedder.backbone.to(memory_format=torch.channels_last)  # faster on CPUs and GPUs alike

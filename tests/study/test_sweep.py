@@ -249,11 +249,12 @@ def test_where_a_class_lies_decides_nothing() -> None:
     OmegaConf.set_struct(moved, False)
     moved.learner._target_ = "facerec.learner.Learner"
     moved.scheduler._target_ = "facerec.schedules.warm_restarts"
-    del moved.loss.shard_classes
+    del moved.loss.shard_classes, moved.scheduler.warmup
     moved.head = {"shard": False}
     assert deciding_config(moved) == deciding_config(config)
     moved.head.shard = True
     assert deciding_config(moved) == deciding_config(_config("loss.shard_classes=true")) != deciding_config(config)
+    assert deciding_config(_config("scheduler.warmup=1")) != deciding_config(config)
 
 
 def test_callbacks_that_change_the_training_decide() -> None:
