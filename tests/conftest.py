@@ -150,7 +150,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory, people: Path, tiny: list[s
         for depth, loss in (("resnet18", "normface"), ("resnet34", "softmax"), ("resnet50", "arcface")):
             given = ["--multirun", f"experiment=orl/{depth}", "study=faces", f"loss={loss}", "optimizer.lr=1e-3"]
             assert run("train", *given, *tiny) == 0
-        assert run("assemble", "study=faces", "logger=csv") == 0
+        # two validation people can't tell which members count
+        assert run("assemble", "study=faces", "weighting=equal", "logger=csv") == 0
     return root
 
 

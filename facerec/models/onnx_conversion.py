@@ -84,6 +84,10 @@ def _of_known_version(proto: Any) -> Any:
 def _frozen(network: nn.Module) -> nn.Module:
     """Parameters and buffers become buffers that are not persistent."""
     for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._NormBase):
+            module.track_running_stats = (
+                False  # or loading an older state_dict would ask for their count of batches
+            )
         held: list[tuple[str, Tensor]] = [
             *module.named_parameters(recurse=False),
             *module.named_buffers(recurse=False),

