@@ -102,10 +102,12 @@ def test_a_model_alone_can_be_measured_and_lfw_pairs_with_it(
 def test_a_shard_only_embeds(run: Callable[..., int], study: Path, job: str) -> None:
     cache = Path("elsewhere")
     given = ["study=faces", f"data.cache_dir={cache}", "hydra.run.dir=apart"]
-    # the few images of this study are all in the first of the splits
-    for shard, splits in (("1/2", 0), ("0/2", 6)):
+    # three members; assembly embeds the validation images, evaluation those and the test's
+    blocks = {"assemble": 3, "evaluate": 6}[job]
+    # the few images of a split are all in its first block
+    for shard, written in (("1/2", 0), ("0/2", blocks)):
         assert run(job, *given, f"shard={shard}") == 0
-        assert len(list(cache.glob("embeddings-*/*"))) == splits
+        assert len(list(cache.glob("embeddings-*/*"))) == written
     assert not {"model", "metrics.json"} & {file.name for file in Path("apart").iterdir()}
     before = {file: file.stat().st_mtime_ns for file in cache.glob("embeddings-*/*")}
     assert run(job, *given, *(QUICK[:2] if job == "evaluate" else [])) == 0

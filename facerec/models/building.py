@@ -134,9 +134,9 @@ def _build_member(terms: Mapping[str, Any], path: Path, prefix: str) -> Embedder
         return _build_embedder(terms, path, prefix)
     network, file = terms["network"], path.parent / terms["network"]["file"]
     content = read_file(file)
-    if (found := hashlib.sha256(content).hexdigest()) != network["sha256"]:
+    if (digest := hashlib.sha256(content).hexdigest()) != network["sha256"]:
         raise ModelError(
-            f"{file}: is damaged or another network: its SHA-256 is {found}, and {path.name} says "
+            f"{file}: is damaged or another network: its SHA-256 is {digest}, and {path.name} says "
             f"{network['sha256']}; copy or save the model again"
         )
     fed = {**network, "embedding_dim": terms["embedding_dim"]}

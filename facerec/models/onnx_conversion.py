@@ -6,10 +6,28 @@ from typing import Any
 from torch import Tensor, nn
 
 from facerec.errors import ModelError
+from facerec.models.external_files import external_files
 from facerec.runtime.onnx_file import without_idle_inputs
 
 _OPSET = 17  # up to which onnx2torch knows operators; newer networks are rewritten for it
 _DOMAINS = ("", "ai.onnx")  # of ONNX itself
+
+
+def whole_file(file: Path) -> bytes:
+    """An ONNX file; weights that it keeps in other files are taken into it.
+
+    Raises:
+        ModelError: a file can't be read, or the weights are too large for one file, 2 GB.
+    """
+    try:
+        if not external_files(file):
+            return file.read_bytes()
+        import onnx
+
+        merged: bytes = onnx.load(str(file)).SerializeToString()
+    except (OSError, ImportError, ValueError) as error:  # protobuf tells of the size by a ValueError
+        raise ModelError(f"{file}: can't be read into one file ({error})") from error
+    return merged
 
 
 def torch_network(content: bytes, output: str, path: Path) -> nn.Module:
@@ -84,10 +102,8 @@ def _of_known_version(proto: Any) -> Any:
 def _frozen(network: nn.Module) -> nn.Module:
     """Parameters and buffers become buffers that are not persistent."""
     for module in network.modules():
-        if isinstance(module, nn.modules.batchnorm._NormBase):
-            module.track_running_stats = (
-                False  # or loading an older state_dict would ask for their count of batches
-            )
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            module.track_running_stats = False  # or loading weights without versions would ask for batch counts
         held: list[tuple[str, Tensor]] = [
             *module.named_parameters(recurse=False),
             *module.named_buffers(recurse=False),

@@ -82,21 +82,9 @@ class OnnxModel(Model):
         return {**{key: self._terms[key] for key in keys}, "output": self.network.output}
 
     @property
-    def content(self) -> bytes:
-        """The ONNX file; weights that it keeps in other files are taken into it.
-
-        Raises:
-            ModelError: a file can't be read, or the weights are too large for one file, 2 GB.
-        """
-        try:
-            if not external_files(self._weights):
-                return self._weights.read_bytes()
-            import onnx
-
-            merged: bytes = onnx.load(str(self._weights)).SerializeToString()
-        except (OSError, ImportError, ValueError) as error:  # protobuf tells of the size by a ValueError
-            raise ModelError(f"{self._weights}: can't be read into one file ({error})") from error
-        return merged
+    def file(self) -> Path:
+        """The ONNX file."""
+        return self._weights
 
     @property
     def statistics(self) -> Statistics:

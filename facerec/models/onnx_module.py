@@ -14,7 +14,7 @@ from facerec.crops.contract import CROP_SIZE
 from facerec.errors import ModelError
 from facerec.models.base import check_crops
 from facerec.models.crop_model import CropModel
-from facerec.models.onnx_conversion import torch_network
+from facerec.models.onnx_conversion import torch_network, whole_file
 from facerec.models.onnx_model import OnnxModel
 
 _TOLERANCE = 1e-3  # of a vector's numbers, between PyTorch and ONNX Runtime; what is converted wrongly is far off
@@ -54,13 +54,15 @@ class OnnxEmbedder(CropModel):
         Raises:
             ModelError: the network can't be converted, or its copy gives other vectors.
         """
-        embedder = cls(model.content, model.terms, model.path, fingerprint=model.fingerprint, origin=model.origin)
+        embedder = cls(
+            whole_file(model.file), model.terms, model.path, fingerprint=model.fingerprint, origin=model.origin
+        )
         crops = np.random.default_rng(0).integers(0, 256, (2, 3, CROP_SIZE, CROP_SIZE), dtype=np.uint8)
         try:
-            found, wanted = embedder.embed(crops), model.embed(crops)
+            vectors, wanted = embedder.embed(crops), model.embed(crops)
         except RuntimeError as error:  # of PyTorch: shapes that hold for one crop, or types that it does not mix
             raise ModelError(f"{model.path}: can't be run in PyTorch ({error})") from error
-        if not np.abs(found - wanted).max() < _TOLERANCE:  # NaN, too
+        if not np.abs(vectors - wanted).max() < _TOLERANCE:  # NaN, too
             raise ModelError(f"{model.path}: gives other vectors in PyTorch than in ONNX Runtime")
         return embedder
 

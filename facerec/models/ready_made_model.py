@@ -28,8 +28,8 @@ class ReadyMadeModel(OnnxModel):
         super().__init__(Path(entry.name), entry.terms, network, device)
         self._entry = entry
         self._statistics = data_folder() / "models" / f"{entry.name}.statistics.json"
-        said = ("licence", "licence_url", "non_commercial", "trained_by", "trained_on", "sha256")
-        self.origin = {key: getattr(entry, key) for key in said}
+        keys = ("licence", "licence_url", "non_commercial", "trained_by", "trained_on", "sha256")
+        self.origin = {key: getattr(entry, key) for key in keys}
 
     @property
     def fingerprint(self) -> str:

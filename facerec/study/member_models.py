@@ -44,7 +44,7 @@ def origin_of(members: Mapping[str, Model], dataset: str) -> dict[str, Any]:
         dataset: on whose identities the weights were found.
     """
     origin: dict[str, Any] = {"members": {name: str(model.path) for name, model in members.items()}}
-    if licences := {name: said for name, model in members.items() if (said := model.origin.get("licence"))}:
+    if licences := {name: licence for name, model in members.items() if (licence := model.origin.get("licence"))}:
         origin["licences"] = licences
     if any(model.origin.get("non_commercial") for model in members.values()):
         origin["non_commercial"] = True

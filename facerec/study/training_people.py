@@ -27,12 +27,12 @@ class TrainingPeople(NamedTuple):
         if not self.known:
             return None
         sets = [{"dataset": name, "identities": sorted(digests)} for name, digests in self.known.items()]
-        said: dict[str, Any] = sets[0]
+        record: dict[str, Any] = sets[0]
         if sets[1:]:
-            said["others"] = sets[1:]
+            record["others"] = sets[1:]
         if self.unknown:
-            said["unknown"] = list(self.unknown)
-        return said
+            record["unknown"] = list(self.unknown)
+        return record
 
 
 def training_people(statistics: Statistics) -> TrainingPeople:
@@ -40,12 +40,12 @@ def training_people(statistics: Statistics) -> TrainingPeople:
 
     These are `others`, further data sets, and `unknown`, names of members.
     """
-    said = statistics.trained_on
-    if not isinstance(said, Mapping) or not {"dataset", "identities"} <= said.keys():
+    record = statistics.trained_on
+    if not isinstance(record, Mapping) or not {"dataset", "identities"} <= record.keys():
         return TrainingPeople({})
-    sets = [said, *said.get("others", ())]
+    sets = [record, *record.get("others", ())]
     return TrainingPeople(
-        {one["dataset"]: frozenset(one["identities"]) for one in sets}, tuple(said.get("unknown", ()))
+        {entry["dataset"]: frozenset(entry["identities"]) for entry in sets}, tuple(record.get("unknown", ()))
     )
 
 

@@ -21,13 +21,13 @@ def search(value: Callable[[Weights], float], count: int) -> Weights:
 
     parts = max(parts for parts in (1, 2, 3, 4) if parts == 1 or comb(parts + count - 1, parts) <= _GRID)
     grid = [np.full(count, 1 / count), *(np.array(point) / parts for point in _compositions(parts, count))]
-    found = []
+    summits = []
     for best in sorted(grid, key=rank, reverse=True)[:_STARTS]:
         for step in _STEPS:
             while rank(better := max(_moved(best, step), key=rank)) > rank(best):
                 best = better
-        found.append(best)
-    return max(found, key=rank)
+        summits.append(best)
+    return max(summits, key=rank)
 
 
 def _moved(weights: Weights, step: float) -> Iterator[Weights]:
