@@ -14,7 +14,9 @@ class Backbone(nn.Module):
     Attributes:
         options: the constructor's arguments, all of them.
         out_features: length of the feature vector.
+        any_size: whether it takes crops of other sizes than 112 px, too.
     """
 
     options: dict[str, Any]
     out_features: int
+    any_size = False

@@ -40,6 +40,8 @@ class ResNet(Backbone):
         ConfigError: an option has a value there is no network for.
     """
 
+    any_size = True
+
     def __init__(
         self,
         depth: int,

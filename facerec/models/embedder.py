@@ -40,8 +40,12 @@ class Embedder(CropModel):
         """Length of an embedding."""
         return self.backbone.out_features
 
-    def features(self, crops: Tensor) -> Tensor:
+    def features(self, crops: Tensor, *, halved: bool = False) -> Tensor:
         """Output of the backbone, not normalised: `uint8 [N, 3, 112, 112]` → `float [N, d]`.
+
+        Args:
+            crops: a batch.
+            halved: show the backbone crops of half the side.
 
         Raises:
             ValueError: `crops` is not a batch of `uint8` crops.
@@ -49,7 +53,7 @@ class Embedder(CropModel):
         check_crops(crops.shape, crops.dtype)
         # backbones in channels_last need no help here: their first convolution carries its layout on
         normalised = (crops.float() - self.mean[:, None, None]) / self.std[:, None, None]
-        features: Tensor = self.backbone(normalised)
+        features: Tensor = self.backbone(F.avg_pool2d(normalised, 2) if halved else normalised)
         return features
 
     def forward(self, crops: Tensor) -> Tensor:

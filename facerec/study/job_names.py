@@ -98,9 +98,10 @@ def deciding_config(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
     head = plain.pop("head", None) or {}  # where the key lay before
     plain["loss"] = {"shard_classes": bool(head.get("shard")), **plain["loss"]}
     if plain.get("teacher") is None:
-        plain.pop("teacher", None)  # as jobs from before there were teachers
-    if not plain["scheduler"].get("warmup"):
-        plain["scheduler"].pop("warmup", None)  # the same
+        plain.pop("teacher", None)
+    for group, key in (("scheduler", "warmup"), ("learner", "half_size_epochs")):
+        if not plain[group].get(key):
+            plain[group].pop(key, None)  # as jobs from before there was such a key
     callbacks = cfg.get("callbacks") or {}
     if extra := [key for key, value in callbacks.items() if key not in _INDECISIVE_CALLBACKS and value]:
         plain["callbacks"] = {key: _plain(callbacks[key]) for key in extra}

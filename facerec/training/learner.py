@@ -58,7 +58,12 @@ class Learner(pl.LightningModule):
         scheduler: called with optimizer, `steps` and `steps_per_epoch`.
         teacher: whose vectors are learnt; None: the labels alone.
         interval: "step" or "epoch", when the learning rate moves.
+        half_size_epochs: how many epochs, at the start, are trained on crops of half the side, at a quarter of the
+            arithmetic (progressive resizing).
         compile: compile the backbone with torch.compile.
+
+    Raises:
+        ConfigError: there is neither head nor teacher, or a setting is out of place.
     """
 
     def __init__(
@@ -71,6 +76,7 @@ class Learner(pl.LightningModule):
         *,
         teacher: Teacher | None = None,
         interval: str = "step",
+        half_size_epochs: int = 0,
         compile: bool = False,
     ) -> None:
         super().__init__()
@@ -81,7 +87,11 @@ class Learner(pl.LightningModule):
         if head is not None and not images.labelled:
             raise ConfigError("dataset.labels is false, but a loss learns by identity; choose loss=none")
         self.embedder, self.head, self.images, self.teacher = embedder, head, images, teacher
+        if half_size_epochs and not embedder.backbone.any_size:
+            name = type(embedder.backbone).__name__
+            raise ConfigError(f"learner.half_size_epochs: {name} takes crops of 112 px only; give 0")
         self.make_optimizer, self.make_scheduler, self.interval = optimizer, scheduler, interval
+        self.half_size_epochs = half_size_epochs
         embedder.backbone.to(memory_format=torch.channels_last)  # faster on CPUs and GPUs alike
         if compile:
             embedder.backbone.compile()  # in place: the names in a checkpoint stay as they are
@@ -151,7 +161,8 @@ class Learner(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One loss; stops the run if it is not finite."""
-        features = self.embedder.features(batch.crops)
+        halved = self.current_epoch < self.half_size_epochs
+        features = self.embedder.features(batch.crops, halved=halved)
         loss = features.new_zeros((), dtype=torch.float32)
         if self.head:
             self.head.set_progress(self.current_epoch + batch_idx / self.trainer.num_training_batches)
