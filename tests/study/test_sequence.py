@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,3 +59,13 @@ def test_the_job_says_what_it_would_do(run: Run, capfd: pytest.CaptureFixture[st
     assert "5 of 5, to do: python -m facerec.evaluate experiment=orl/evaluation" in output
     assert run("study", "study=resnet18", "dry_run=true") == 1
     assert "experiment: resnet18 is no study" in "".join(capfd.readouterr())
+
+
+def test_a_job_that_fails_ends_the_study_with_what_to_do(in_folder: Path) -> None:
+    command = [sys.executable, "-m", "facerec.study", "experiment=orl", "train=['seed=-1']", "paths.cache=cache"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    output = ended.stdout + ended.stderr
+    assert "seed must lie between 0" in output
+    assert "train ended with status 1; the same command goes on from there" in output
+    assert "2 of 5: python" not in output  # the second sweep was not begun

@@ -24,5 +24,5 @@ def test_vectors_in_few_dimensions_keep_their_cosines() -> None:
 
 
 def test_too_few_vectors_are_refused() -> None:
-    with pytest.raises(ConfigError, match="its vectors have 10 numbers, and 9 .* images are too few"):
+    with pytest.raises(ConfigError, match=r"its vectors have 10 numbers, and 9 .* images are too few"):
         principal_axes(np.ones((9, 10), np.float32), 4)
