@@ -162,6 +162,7 @@ def _write(out: Path, model: "Model", evaluated: "Evaluated") -> None:
 
     results = evaluated.results
     results["ensemble"] = model.statistics.ensemble
+    results["teachers"] = {name: dict(teacher) for name, teacher in model.teachers.items()}
     replace_json(out / "metrics.json", results, allow_nan=False)
     replace_file(out / "metrics.csv", as_csv(results).encode(errors="replace"))
     write_evaluation(out / "report.html", evaluated, member_runs(model))

@@ -59,6 +59,12 @@ class Model(ABC):
         """
 
     @property
+    def teachers(self) -> Mapping[str, Mapping[str, Any]]:
+        """Member → `name`, `licence` and more of the teacher whose vectors it learnt, where there was one."""
+        own = self.origin.get("teacher")
+        return {**self.origin.get("teachers", {}), **({"model": own} if own else {})}
+
+    @property
     @abstractmethod
     def members(self) -> Mapping[str, CropEmbedder]:
         """Name → embedder of each member. A model that is not an ensemble is its own member, called "model"."""

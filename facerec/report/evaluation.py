@@ -43,6 +43,10 @@ def show_evaluation(results: Mapping[str, Any], folder: Path, thresholds: str) -
         gain = figures["MAP@R"]
         limits = f"{gain['low']:+.4f} … {gain['high']:+.4f}"
         console.print(f"{title}: {gain['value']:+.4f} MAP@R, 95 % interval {limits}", highlight=False)
+    for member, teacher in (results.get("teachers") or {}).items():
+        licence = teacher["licence"] or "not stated"
+        told = f"{member}: taught by {teacher['name']} (licence: {licence}), which may have seen these people"
+        console.print(told, highlight=False, soft_wrap=True)
     console.print(thresholds, highlight=False, soft_wrap=True)
     console.print(f"report: {folder / 'report.html'}", highlight=False, soft_wrap=True)
 

@@ -46,6 +46,8 @@ def origin_of(members: Mapping[str, Model], dataset: str) -> dict[str, Any]:
     origin: dict[str, Any] = {"members": {name: str(model.path) for name, model in members.items()}}
     if licences := {name: licence for name, model in members.items() if (licence := model.origin.get("licence"))}:
         origin["licences"] = licences
+    if taught := {name: teacher for name, model in members.items() if (teacher := model.origin.get("teacher"))}:
+        origin["teachers"] = taught
     if any(model.origin.get("non_commercial") for model in members.values()):
         origin["non_commercial"] = True
     return {**origin, "dataset": dataset}

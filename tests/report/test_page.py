@@ -68,6 +68,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
         trained_on="orl",
         shared_identities=0,
         ensemble={**made_of, "pairs": pairs},
+        teachers={"left": {"name": "sface", "licence": "Apache-2.0", "trained_on": None}},
     )
     return evaluated
 
@@ -77,6 +78,7 @@ def test_the_page_speaks_the_language_of_the_field(evaluated: Evaluated, tmp_pat
     write_evaluation(file, evaluated, {"left": tmp_path, "right": tmp_path})
     state_thresholds(file, "The model uses <these> thresholds.")
     page = file.read_text()
+    assert "left was taught by sface (licence: Apache-2.0)" in page
     for title in ("ROC curve", "Reliability diagram", "Similarity distributions", "Similarities under two members"):
         assert f"<h3>{title}</h3>" in page
     assert "Are probabilities what they say?" in page
