@@ -5,6 +5,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from facerec.errors import ConfigError, FacerecError
@@ -22,7 +23,8 @@ def study(cfg: DictConfig) -> None:
     if not recipes:
         known = ", ".join(recipes_of(""))
         raise ConfigError(f"experiment: {name} is no study; there are {known}, as in experiment=orl")
-    overrides = {key: list(cfg[key]) for key in ("train", "assemble", "evaluate")}
+    places = [given for given in HydraConfig.get().overrides.task if given.startswith("paths.")]
+    overrides = {key: [*places, *cfg[key]] for key in ("train", "assemble", "evaluate")}
     sequence = steps(name, recipes, Path(cfg.paths.outputs), launcher=cfg.launcher, **overrides)
     for number, step in enumerate(sequence, 1):
         state = "was finished before, and is only checked" if step.result.exists() else "to do"

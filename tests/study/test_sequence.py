@@ -57,6 +57,8 @@ def test_the_job_says_what_it_would_do(run: Run, capfd: pytest.CaptureFixture[st
     output = capfd.readouterr().out
     assert "1 of 5, to do: python -m facerec.train --multirun experiment=orl/resnet18" in output
     assert "5 of 5, to do: python -m facerec.evaluate experiment=orl/evaluation" in output
+    assert run("study", "study=orl", "dry_run=true", "paths.outputs=elsewhere") == 0
+    assert capfd.readouterr().out.count("paths.outputs=") == 5
     assert run("study", "study=resnet18", "dry_run=true") == 1
     assert "experiment: resnet18 is no study" in "".join(capfd.readouterr())
 
