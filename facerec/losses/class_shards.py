@@ -3,12 +3,15 @@
 Local is what belongs to this process, global what belongs to all.
 """
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import Parameter
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from facerec.distributed import collectives
 from facerec.errors import ConfigError
@@ -16,7 +19,7 @@ from facerec.errors import ConfigError
 
 def local_rows(parameter: Tensor) -> Tensor:
     """The rows of a head's parameter that this process holds: all, unless its classes are sharded."""
-    if type(parameter) in (Tensor, torch.nn.Parameter):
+    if type(parameter) in (Tensor, Parameter):
         return parameter
     rows: Tensor = parameter.to_local()  # type: ignore[attr-defined]
     return rows
@@ -95,3 +98,19 @@ def loss_parallel() -> AbstractContextManager[None]:
     from torch.distributed.tensor import parallel
 
     return parallel.loss_parallel()
+
+
+def clip_sharded(replicated: Iterable[Parameter], sharded: Iterable[Parameter], limit: float) -> None:
+    """Clip gradients to a norm that counts the classes of all processes.
+
+    Args:
+        replicated: parameters whose gradients are equal on all processes.
+        sharded: parameters of which each process holds its shard.
+        limit: the norm that is not exceeded afterwards.
+    """
+    groups = [list(replicated), list(sharded)]
+    norms = [get_total_norm([p.grad for p in group if p.grad is not None]) for group in groups]
+    norms[1] = norms[1].full_tensor()  # type: ignore[attr-defined]
+    total = torch.linalg.vector_norm(torch.stack(norms))
+    for group in groups:
+        clip_grads_with_norm_(group, limit, total, foreach=False)

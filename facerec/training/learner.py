@@ -21,25 +21,16 @@ from torchmetrics import MeanMetric
 
 from facerec.data import Batch, FaceImages
 from facerec.distributed import collectives
-from facerec.errors import ConfigError, ModelError, NonFiniteLossError
+from facerec.errors import ConfigError, NonFiniteLossError
 from facerec.losses import Head, HeadOutput
-from facerec.losses.class_shards import ShardedClassifier, loss_parallel
+from facerec.losses.class_shards import ShardedClassifier, clip_sharded, loss_parallel
 from facerec.losses.shard_checkpoints import gather_shards, shard_checkpoint
 from facerec.metrics import RetrievalMetrics, SeenAccuracy
 from facerec.models.embedder import Embedder
+from facerec.training.resuming import check_same_run, check_same_schedule, proper_schedule
 from facerec.training.teacher import Teacher
 
 log = logging.getLogger(__name__)
-
-# what of a schedule's state is the same all through the training, and the keys that decide it
-_SCHEDULE = {
-    "T_max": "steps of the training (trainer.max_epochs, trainer.max_steps)",
-    "T_0": "steps of the first cycle (scheduler.t_0)",
-    "T_mult": "scheduler.t_mult",
-    "eta_min": "scheduler.eta_min",
-    "base_lrs": "optimizer.lr",
-    "warmup": "steps of the warm-up (scheduler.warmup)",
-}
 
 
 class Learner(pl.LightningModule):
@@ -127,19 +118,14 @@ class Learner(pl.LightningModule):
             steps, steps_per_epoch = steps if math.isinf(steps) else math.ceil(steps / steps_per_epoch), 1
         optimizer = self.make_optimizer(self._trained())
         scheduler = self.make_scheduler(optimizer, steps=steps, steps_per_epoch=steps_per_epoch)
-        self._check_schedule(scheduler)
+        state = scheduler.state_dict()
+        check_same_schedule(self._schedule, state)
+        self._warn_of_time(proper_schedule(state))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": self.interval}}
 
-    def _check_schedule(self, scheduler: LRScheduler) -> None:
-        current, saved = _without_warmup(scheduler.state_dict()), _without_warmup(self._schedule)
-        if differing := [key for key in _SCHEDULE if saved and saved.get(key) != current.get(key)]:
-            lines = [f"{_SCHEDULE[key]}: {saved.get(key)} there, {current.get(key)} here" for key in differing]
-            raise ConfigError(
-                "resume: the learning rate of the checkpoint's training follows another schedule, so take its "
-                f"values, or start a new training (init_from=MODEL):{_indented(lines)}"
-            )
+    def _warn_of_time(self, schedule: dict[str, Any]) -> None:
         timed = any(isinstance(callback, Timer) for callback in self.trainer.callbacks)  # type: ignore[attr-defined]
-        if timed and not current.keys().isdisjoint(("T_max", "T_0")):
+        if timed and not schedule.keys().isdisjoint(("T_max", "T_0")):
             log.warning(
                 "trainer.max_time: the time may run out in the middle of the learning rate's schedule, which is as "
                 "long as trainer.max_epochs and max_steps say; resume=RUN goes on to its end"
@@ -200,15 +186,7 @@ class Learner(pl.LightningModule):
         elif gradient_clip_algorithm == "value":
             raise ConfigError("trainer.gradient_clip_algorithm: only norm works with loss.shard_classes=true")
         elif gradient_clip_val:
-            replicated, sharded = list(self.embedder.parameters()), list(self._head_parameters().values())
-            norms = [
-                nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-                for parameters in (replicated, sharded)
-            ]
-            norms[1] = norms[1].full_tensor()  # type: ignore[attr-defined]
-            global_norm = torch.linalg.vector_norm(torch.stack(norms))
-            for parameters in (replicated, sharded):
-                nn.utils.clip_grads_with_norm_(parameters, gradient_clip_val, global_norm, foreach=False)
+            clip_sharded(self.embedder.parameters(), self._head_parameters().values(), gradient_clip_val)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Log what is known at the end of the epoch's last batch, before validation."""
@@ -276,9 +254,7 @@ class Learner(pl.LightningModule):
         """
         saved, current = checkpoint.get("facerec", {}), self._identity()
         current |= {key: value for key, value in self._batches().items() if key in saved}
-        if differing := [key for key in current if saved.get(key) != current[key]]:
-            lines = [f"{key}: {saved.get(key)} in the checkpoint, {current[key]} here" for key in differing]
-            raise ModelError(f"resume: the checkpoint is of another run:{_indented(lines)}")
+        check_same_run(saved, current)
         self._schedule = next(iter(checkpoint.get("lr_schedulers", [])), {})
         if self._sharded:
             shard_checkpoint(checkpoint, self._sharded, self._head_parameters(), self._trained())
@@ -328,16 +304,3 @@ class Learner(pl.LightningModule):
             f"{files[1]}, …). Try a lower optimizer.lr, a larger optimizer.eps, a smaller loss.scale, "
             "trainer.gradient_clip_val=1 or trainer.precision=32-true; the last checkpoint is from before it"
         )
-
-
-def _without_warmup(state: dict[str, Any]) -> dict[str, Any]:
-    """The state of the schedule proper, and how many steps of `warmup` come before it."""
-    if "_milestones" not in state:
-        return state | {"warmup": 0} if state else {}
-    [warmup], state = state["_milestones"], state["_schedulers"][-1]
-    length = {"T_max": warmup + state["T_max"]} if "T_max" in state else {}
-    return state | length | {"warmup": warmup}
-
-
-def _indented(lines: list[str]) -> str:
-    return "".join(f"\n  {line}" for line in lines)

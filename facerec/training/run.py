@@ -3,20 +3,17 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from omegaconf import DictConfig, OmegaConf
 
 from facerec.errors import ConfigError, ModelError
 from facerec.runtime.allocator import keep_freed_memory
-from facerec.runtime.files import replace_file, replace_json
+from facerec.runtime.files import replace_file
 
 if TYPE_CHECKING:
-    from pytorch_lightning import Callback, Trainer
-    from pytorch_lightning.loggers import Logger
+    from pytorch_lightning import Callback
 
     from facerec.data import FaceData, FaceImages
     from facerec.models.embedder import Embedder
@@ -140,20 +137,22 @@ def _fit(
     from pytorch_lightning.callbacks import ProgressBar
     from pytorch_lightning.loggers import CSVLogger
 
-    from facerec.models import store as model
+    from facerec.models import store
     from facerec.report import draw_curves, show_table
     from facerec.training.checkpoints import WholeCheckpoints, last_checkpoint
     from facerec.training.comparison import compare, show_student
     from facerec.training.crop_grid import CropGrid
     from facerec.training.precision import fastest_precision
+    from facerec.training.result import origin_of, write_result
+    from facerec.training.watching import best_checkpoint, callbacks_of, loggers_of, watch_cosine
 
     precision = cfg.trainer.precision
     if precision == "auto":
         precision = fastest_precision(cfg.trainer.accelerator)
-    loggers = [CSVLogger(run, name="csv"), *_loggers(cfg, run, build, group)]
-    callbacks, switches = _callbacks(cfg, build)
+    loggers = [CSVLogger(run, name="csv"), *loggers_of(cfg, run, build, group)]
+    callbacks, switches = callbacks_of(cfg, build)
     if not data.images.known:
-        _watch_cosine(callbacks)
+        watch_cosine(callbacks)
 
     def make_trainer(**parts: Any) -> Trainer:
         make = build(cfg.trainer, _partial_=True, precision=precision, default_root_dir=str(run))
@@ -165,7 +164,7 @@ def _fit(
         return trainer
 
     trainer = make_trainer(logger=loggers, callbacks=[*callbacks, *more_callbacks, CropGrid(run / "crops.png")])
-    model.check(run / "model", learner.embedder, origin=_origin(cfg, run, learner, data))
+    store.check(run / "model", learner.embedder, origin=origin_of(cfg, run, learner, data))
     parameters: Any = OmegaConf.to_container(cfg, resolve=True)
     for logger in trainer.loggers:
         logger.log_hyperparams(parameters)
@@ -178,7 +177,7 @@ def _fit(
     evaluator = make_trainer(
         logger=False, callbacks=[callback for callback in callbacks if isinstance(callback, ProgressBar)]
     )
-    best = _best_checkpoint(trainer)
+    best = best_checkpoint(trainer)
     if best:
         learner.restore(best)
     else:
@@ -189,90 +188,12 @@ def _fit(
     values = {name: value for split in metrics for name, value in split.items()}
     if not trainer.is_global_zero:
         return None
-    _finish(cfg, run, learner, data, values)
+    write_result(cfg, run, learner, data, values)
     draw_curves(run / "csv", run / "curves.png")
     show_table(values, trainer.loggers, run, "Best checkpoint" if best else "Last step")
     if learner.teacher:
         show_student(*compare(learner.embedder, learner.teacher, data), learner.teacher.record["name"])
     return values
-
-
-def _callbacks(cfg: DictConfig, build: Build) -> tuple[list["Callback"], dict[str, bool]]:
-    """The callbacks, and what tells Lightning whether to add its own.
-
-    `trainer` can switch off checkpoints and the progress bar, or their callbacks can be left out.
-    """
-    from pytorch_lightning.callbacks import Checkpoint, ProgressBar
-
-    callbacks = [build(callback) for callback in (cfg.get("callbacks") or {}).values() if callback]
-    switches = {}
-    for key, kind in (("enable_checkpointing", Checkpoint), ("enable_progress_bar", ProgressBar)):
-        switched = [callback for callback in callbacks if isinstance(callback, kind)]
-        switches[key] = bool(switched) and cfg.trainer.get(key) is not False
-        if not switches[key]:
-            callbacks = [callback for callback in callbacks if callback not in switched]
-    return callbacks, switches
-
-
-def _watch_cosine(callbacks: list["Callback"]) -> None:
-    """Where no validation image has a name, what is nearest to the teacher is best."""
-    for callback in callbacks:
-        if getattr(callback, "monitor", None) == "val/MAP@R":
-            callback.monitor = "val/cosine"  # type: ignore[attr-defined]
-            log.info("%s watches val/cosine: no validation image has a name", type(callback).__name__)
-
-
-def _best_checkpoint(trainer: "Trainer") -> Path | None:
-    """The one that validation chose, if there was a validation."""
-    from pytorch_lightning.callbacks import ModelCheckpoint
-
-    for callback in trainer.checkpoint_callbacks:
-        if isinstance(callback, ModelCheckpoint) and callback.monitor and Path(callback.best_model_path).is_file():
-            return Path(callback.best_model_path)
-    return None
-
-
-def _loggers(cfg: DictConfig, run: Path, build: Build, group: str | None) -> list["Logger"]:
-    """The loggers; in a sweep, a W&B run of the group, which stays the same run when the job goes on."""
-    loggers = []
-    for name, logger in (cfg.get("logger") or {}).items():
-        settings = {}
-        if name == "wandb" and group is not None:
-            file = run / "wandb-id.txt"
-            if not file.exists() or not file.read_text():
-                replace_file(file, uuid4().hex[:8].encode())
-            settings = {"id": file.read_text(), "resume": "allow", "group": group, "job_type": run.parent.name}
-        loggers.append(build(logger, **settings))
-    return loggers
-
-
-def _origin(cfg: DictConfig, run: Path, learner: "Learner", data: "FaceData") -> dict[str, Any]:
-    loss = type(learner.head).__name__ if learner.head else None
-    teacher = {"teacher": learner.teacher.record} if learner.teacher else {}
-    return {"dataset": data.images.name, "loss": loss, **teacher, "seed": cfg.seed, "run": str(run)}
-
-
-def _finish(cfg: DictConfig, run: Path, learner: "Learner", data: "FaceData", metrics: dict[str, float]) -> None:
-    """Write what the run was for, its model and its metrics; it counts as finished only when both are there."""
-    from facerec.data import describe_dataset
-    from facerec.models import store as model
-
-    statistics: dict[str, Any] = {"channels": asdict(data.statistics), "metrics": metrics}
-    if data.images.known:
-        identities = data.images.identity_digests("train", "seen")
-        statistics["trained_on"] = {"dataset": data.images.name, "identities": identities}
-    origin = _origin(cfg, run, learner, data)
-    made_of = describe_dataset(OmegaConf.to_container(cfg.dataset, resolve=True), data.images)  # type: ignore[arg-type]
-    axes = learner.teacher.axes if learner.teacher else None
-    model.save(
-        run / "model",
-        learner.embedder,
-        statistics=statistics,
-        origin=origin,
-        trained_on=made_of,
-        teacher_axes=axes,
-    )
-    replace_json(run / "metrics.json", metrics)
 
 
 def _rounded(values: tuple[float, ...]) -> str:
