@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
-from facerec.crops.contract import CROP_SIZE
+from facerec.crops.contract import CROP_SIZE, Crops
 from facerec.errors import ModelError
 from facerec.models.base import check_crops
 from facerec.models.crop_model import CropModel
@@ -18,6 +19,7 @@ from facerec.models.onnx_conversion import torch_network, whole_file
 from facerec.models.onnx_model import OnnxModel
 
 _TOLERANCE = 1e-3  # of a vector's numbers, between PyTorch and ONNX Runtime; what is converted wrongly is far off
+_CPU_BATCH = 16  # tensors stay below 32 MiB, see `facerec.runtime.allocator`
 _TINY = 1e-12  # what is shorter is zero, and stays so, as in ONNX Runtime
 
 
@@ -80,6 +82,11 @@ class OnnxEmbedder(CropModel):
     def train(self, mode: bool = True) -> "OnnxEmbedder":
         """Stay in evaluation mode, whatever the module does that this is a part of."""
         return super().train(False)
+
+    def embed(self, crops: Crops | Tensor, batch_size: int = 256) -> NDArray[np.float32]:
+        """As `CropModel.embed`; on a CPU few crops at once, whose tensors the C library keeps for the next ones."""
+        on_cpu = self.mean.device.type == "cpu"
+        return super().embed(crops, min(batch_size, _CPU_BATCH) if on_cpu else batch_size)
 
     def forward(self, crops: Tensor) -> Tensor:
         """Embeddings: `uint8 [N, 3, 112, 112]` → `float32 [N, d]` of unit length, also under autocast.

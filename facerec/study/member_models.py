@@ -9,6 +9,7 @@ from facerec.models import Embedder, Model, open_model
 from facerec.models.folder import CONTRACT
 from facerec.models.onnx_model import OnnxModel
 from facerec.models.onnx_module import OnnxEmbedder
+from facerec.runtime.allocator import keep_freed_memory
 from facerec.runtime.device import find_device
 
 
@@ -29,6 +30,7 @@ def member_network(name: str, model: Model, device: str) -> Embedder | OnnxEmbed
         ModelError: it is an ensemble, or an ONNX network that can't be converted; names the member.
     """
     if isinstance(model, OnnxModel):
+        keep_freed_memory()
         return OnnxEmbedder.of_model(model).to(find_device(device))
     network = next(iter(model.members.values()))
     if model.weights is not None or not isinstance(network, Embedder):
