@@ -26,7 +26,7 @@ from facerec.losses import (
     SubCenterArcFace,
 )
 
-LEAVES = sorted(file.stem for file in (CONFIG_DIR / "loss").glob("[!_]*.yaml"))
+LEAVES = sorted({file.stem for file in (CONFIG_DIR / "loss").glob("[!_]*.yaml")} - {"none"})
 D, C, S = 8, 5, 16.0
 
 
