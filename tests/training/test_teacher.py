@@ -77,6 +77,18 @@ def test_targets_are_the_vectors_of_exactly_what_is_shown(
     np.testing.assert_allclose(online.targets(clean), model.network.embed(clean.crops), atol=1e-5)
 
 
+def test_a_teacher_that_sees_each_batch_needs_no_views(
+    model: FolderModel, make_data: Callable[[int], FaceData]
+) -> None:
+    data = make_data(0)
+    teacher = open_teacher(data, 12, model=str(model.path), views="online")
+    crops = torch.randint(0, 256, (3, 3, 112, 112), dtype=torch.uint8)
+    unknown = Batch(crops, torch.zeros(3), torch.zeros(3, dtype=torch.int64))
+    np.testing.assert_allclose(teacher.targets(unknown), model.network.embed(crops), atol=1e-5)
+    assert data.views is None
+    assert not any(parameter.requires_grad for parameter in teacher.embedder.parameters())  # type: ignore[attr-defined]
+
+
 def test_the_loss_is_one_less_the_mean_cosine(model: FolderModel, make_data: Callable[[int], FaceData]) -> None:
     data = make_data(2)
     teacher = Teacher(model, model.network, data, 12, weight=1.0)
