@@ -325,8 +325,10 @@ def test_a_licence_that_forbids_commercial_use_is_passed_on(
 ) -> None:
     model = open_model(members[0], "cpu")
     model.origin = {**model.origin, "licence": "CC-BY-NC-4.0", "non_commercial": True}
+    model.origin |= {"teacher": {"name": "sface", "licence": "Apache-2.0"}}
     origin = origin_of({"a": model, "b": open_model(members[1], "cpu")}, "faces")
     assert (origin["licences"], origin["non_commercial"]) == ({"a": "CC-BY-NC-4.0"}, True)
+    assert origin["teachers"] == {"a": {"name": "sface", "licence": "Apache-2.0"}}
     torch.manual_seed(0)
     network = Embedder(ResNet(18, embedding_dim=4, stem="imagenet"), (120, 110, 100), (70, 70, 70))
     save(tmp_path / "model", Ensemble({"a": network}, [1.0]), statistics={}, origin=origin)

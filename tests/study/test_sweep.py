@@ -243,6 +243,21 @@ def test_jobs_share_a_folder_only_if_they_are_the_same_job(in_folder: Path, peop
         assert resolve_job_name(_root_=_config(unopened)) == resolve_job_name(_root_=_config(unopened)) != name
 
 
+def test_a_teacher_counts_by_its_content_wherever_it_lies(in_folder: Path) -> None:
+    save("one", _embedder(), statistics={}, origin={})
+    shutil.copytree("one", "copy")
+    save("other", _embedder(), statistics={}, origin={})
+    taught = ("loss=none", "teacher=model", "dataset.labels=false", "backbone.embedding_dim=8")
+    one, copied, other = (
+        resolve_job_name(_root_=_config(*taught, f"teacher.model=./{name}")) for name in ("one", "copy", "other")
+    )
+    assert one == copied != other
+    assert one.startswith("model-lr0.001-")
+    assert resolve_job_name(_root_=_config(*taught, "teacher.model=./one", "teacher.weight=2")) != one
+    sface = resolve_job_name(_root_=_config("teacher=sface"))  # whose weights need not be there
+    assert sface.startswith("arcface-sface-lr0.001-")
+
+
 def test_where_a_class_lies_decides_nothing() -> None:
     config = _config()
     moved = copy.deepcopy(config)

@@ -181,7 +181,9 @@ def test_a_training_from_a_teacher_alone_ends_with_a_model_that_says_whose_space
     assert origin["teacher"]["fingerprint"] == open_model(contract).fingerprint
     assert origin["loss"] is None
     assert load_file(Path("run/model/teacher.safetensors"))["axes"].shape == (DIM, 4)
-    assert open_model("./run", "cpu").statistics.trained_on is None  # nobody knows who is in the folder
+    student = open_model("./run", "cpu")
+    assert student.teachers["model"] == origin["teacher"]
+    assert student.statistics.trained_on is None  # nobody knows who is in the folder
 
 
 def test_labels_and_teacher_together_resumed_as_never_stopped(
