@@ -31,7 +31,7 @@ setup: .venv/installed
 	touch $@
 
 study: setup
-	$(BIN)/python -m facerec.study experiment=orl
+	$(BIN)/python -m facerec.study experiment=orl launcher=processes
 
 # what recognises, with constraints instead of all that is pinned
 .venv-small/installed: requirements.txt pyproject.toml
