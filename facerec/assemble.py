@@ -32,11 +32,11 @@ def assemble(cfg: DictConfig) -> None:
     from facerec.data import describe_dataset
     from facerec.data.fingerprint import data_fingerprint
     from facerec.models import open_model, store
+    from facerec.models.training_people import check_same_identities, check_unseen, people_of
     from facerec.report import log_ensemble, show_weights
     from facerec.study.layout import member_names, study_dir
     from facerec.study.member_models import member_network, open_member, origin_of
-    from facerec.study.members import dataset_of, find_members
-    from facerec.study.training_people import check_same_identities, check_unseen, people_of
+    from facerec.study.members import check_named, dataset_of, find_members
 
     if cfg.split not in ("train", "val"):
         raise ConfigError(f"split must be train or val, not {cfg.split!r}")
@@ -49,6 +49,7 @@ def assemble(cfg: DictConfig) -> None:
     models = {name: open_member(member, cfg.device, **given) for name, member in members.items()}
     dataset = dataset_of(cfg.get("dataset"), *models.values())
     images = instantiate(dataset, _convert_="all", _recursive_=False)
+    check_named(images)
     (check_unseen if cfg.split == "val" else check_same_identities)(models, images)
     embedders = {name: member_network(name, model, cfg.device) for name, model in models.items()}
     fingerprints = {name: model.fingerprint for name, model in models.items()}

@@ -26,11 +26,12 @@ def evaluate(cfg: DictConfig) -> None:
     """Measure, write metrics and report, and store thresholds and calibration with the model."""
     from facerec.models import open_model
     from facerec.report.evaluation import log_evaluation, show_evaluation
-    from facerec.study.members import dataset_of
+    from facerec.study.members import check_named, dataset_of
 
     out = Path(HydraConfig.get().runtime.output_dir)
     model = open_model(cfg.model, cfg.device, offline=cfg.offline, accept_licence=cfg.accept_licence)
     images = instantiate(dataset_of(cfg.get("dataset"), model), _convert_="all", _recursive_=False)
+    check_named(images)
     if cfg.shard:
         _embed_shard(cfg, model, images)
         return
@@ -88,7 +89,7 @@ def _embed_shard(cfg: DictConfig, model: "Model", images: "FaceImages") -> None:
 def _check_unseen(cfg: DictConfig, model: "Model", images: "FaceImages") -> dict[str, Any]:
     """On which data sets the model was trained, how many of these identities it saw there (None if that is not
     known), and which of its members do not say on whom."""
-    from facerec.study.training_people import training_people
+    from facerec.models.training_people import training_people
 
     if cfg.split not in ("test", "train"):
         raise ConfigError(f"split must be test or train, not {cfg.split}: val calibrates the probabilities")

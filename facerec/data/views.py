@@ -1,4 +1,4 @@
-"""Fixed views of crops: the same pictures whenever they are asked for, so that a teacher sees them once."""
+"""Fixed views of crops: the same whenever they are shown, so that a teacher has to see them once only."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ _VERSION = 1  # raise it when the same draws come to give other pixels
 class FixedViews:
     """View 0 of a crop is the crop itself, view 1 its mirror image, and every further one is augmented.
 
-    What an augmented view looks like is kept as its draws, not as a picture. They don't depend on the run's seed:
+    Of an augmented view the draws are kept, not the pixels. They don't depend on the run's seed:
     what a teacher says of the views serves runs of all seeds.
 
     Args:
@@ -60,10 +60,11 @@ class FixedViews:
         return torch.randint(self.count, (count,), generator=generator, device=generator.device)
 
     def key(self, view: int) -> str:
-        """Tells pictures of one view from those of another, or of other settings."""
+        """Tells one view from another, and from that of other settings."""
         if view < 2:
             return ("crop", "mirror")[view]
-        settings = {"augment": self.augment.settings, "view": view, "of": self.images, "version": _VERSION}
+        augment = {name: value for name, value in self.augment.settings.items() if name != "mixup"}  # not in views
+        settings = {"augment": augment, "view": view, "of": self.images, "version": _VERSION}
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -5,6 +5,6 @@ def no_head(embedding_dim: int, num_classes: int) -> None:
     """Nothing, for a configuration that has to make something.
 
     Args:
-        embedding_dim: ignored, as
-        num_classes: is.
+        embedding_dim: ignored.
+        num_classes: ignored.
     """

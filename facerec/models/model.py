@@ -61,7 +61,8 @@ class Model(ABC):
     @property
     def teachers(self) -> Mapping[str, Mapping[str, Any]]:
         """Member → `name`, `licence` and more of the teacher whose vectors it learnt, where there was one."""
-        own = self.origin.get("teacher")
+        start = self.origin.get("init_from") or {}  # a run that went on from a taught model
+        own = self.origin.get("teacher") or start.get("teacher")
         return {**self.origin.get("teachers", {}), **({"model": own} if own else {})}
 
     @property

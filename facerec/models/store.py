@@ -175,13 +175,7 @@ def _other_files(folder: Path) -> list[str]:
         networks = list((folder / MEMBERS).iterdir()) if (folder / MEMBERS).is_dir() else []
     except OSError as error:
         raise _unwritable(folder, error) from error
-    names = {file.name for file in files} - {
-        CONTRACT,
-        STATISTICS,
-        WEIGHTS,
-        ONNX,
-        *([MEMBERS] if (folder / MEMBERS).is_dir() else []),
-    }
+    names = {file.name for file in files} - ({MEMBERS} if (folder / MEMBERS).is_dir() else set())
     names |= {f"{MEMBERS}/{file.name}" for file in networks if not re.fullmatch(r"\d+\.onnx", file.name)}
     return sorted(names - {CONTRACT, STATISTICS, WEIGHTS, ONNX, TEACHER} - _DISPOSABLE)
 

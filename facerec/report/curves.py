@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 _PANELS = {
     "loss": ("train/loss",),
-    "validation identities": ("val/MAP@R", "val/P@1", "val/A@1/unseen"),
-    "training identities": ("train/accuracy", "val/A@1/seen"),
+    "validation identities": ("val/MAP@R", "val/P@1", "val/A@1/unseen", "val/cosine"),
+    "training identities": ("train/accuracy", "val/A@1/seen", "train/cosine"),
     "learning rate": ("lr",),
 }
 

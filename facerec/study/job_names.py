@@ -19,6 +19,11 @@ _INDECISIVE = {
     *("ckpt_path", "debug", "hparams_search", "hydra", "logger", "paths", "print_config", "resume", "study"),
     *("accept_licence", "offline"),
 }
+# keys that came later, and the values with which a job is what it was before
+_LATER = [
+    *[("scheduler", "warmup", 0), ("learner", "half_size_epochs", 0)],
+    *[("dataset", "labels", True), ("dataset", "min_images", 1)],
+]
 _INDECISIVE_DATA = {"cache_dir", "decode_workers", "num_workers"}
 _INDECISIVE_CALLBACKS = {"checkpoint", "last", "learning_rate", "progress"}
 
@@ -94,14 +99,15 @@ def deciding_config(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
     plain: dict[str, Any] = {
         str(key): _plain(value) for key, value in cfg.items() if key not in _INDECISIVE and key != "callbacks"
     }
+    plain = {key: dict(value) if isinstance(value, Mapping) else value for key, value in plain.items()}
     plain["data"] = {key: value for key, value in plain["data"].items() if key not in _INDECISIVE_DATA}
     head = plain.pop("head", None) or {}  # where the key lay before
     plain["loss"] = {"shard_classes": bool(head.get("shard")), **plain["loss"]}
     if plain.get("teacher") is None:
         plain.pop("teacher", None)
-    for group, key in (("scheduler", "warmup"), ("learner", "half_size_epochs")):
-        if not plain[group].get(key):
-            plain[group].pop(key, None)  # as jobs from before there was such a key
+    for group, key, before in _LATER:
+        if plain[group].get(key) == before:
+            del plain[group][key]
     callbacks = cfg.get("callbacks") or {}
     if extra := [key for key, value in callbacks.items() if key not in _INDECISIVE_CALLBACKS and value]:
         plain["callbacks"] = {key: _plain(callbacks[key]) for key in extra}

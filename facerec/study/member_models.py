@@ -48,7 +48,7 @@ def origin_of(members: Mapping[str, Model], dataset: str) -> dict[str, Any]:
     origin: dict[str, Any] = {"members": {name: str(model.path) for name, model in members.items()}}
     if licences := {name: licence for name, model in members.items() if (licence := model.origin.get("licence"))}:
         origin["licences"] = licences
-    if taught := {name: teacher for name, model in members.items() if (teacher := model.origin.get("teacher"))}:
+    if taught := {name: teacher for name, model in members.items() if (teacher := model.teachers.get("model"))}:
         origin["teachers"] = taught
     if any(model.origin.get("non_commercial") for model in members.values()):
         origin["non_commercial"] = True

@@ -6,6 +6,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from facerec.data import FaceImages
 from facerec.errors import ConfigError
 from facerec.models import Model
 from facerec.models.catalogue import is_name
@@ -53,6 +54,19 @@ def _name(model: str | Path) -> str:
     if model.is_file():  # the contract of an ONNX file
         return model.stem
     return model.parent.name if model.name == "model" else model.name
+
+
+def check_named(images: FaceImages) -> None:
+    """Refuse a data set of images without names.
+
+    Raises:
+        ConfigError: nothing can be measured on it.
+    """
+    if not images.known:
+        raise ConfigError(
+            f"dataset: the images of {images.name} have no names, so nobody can be recognised in them; give a data "
+            "set of people: dataset=celeba dataset.root=…"
+        )
 
 
 def dataset_of(dataset: DictConfig | None, *models: Model) -> DictConfig:

@@ -1,5 +1,6 @@
 """Jobs, each in a process of its own. Where processes can fork, they share one import of what takes seconds."""
 
+import atexit
 import multiprocessing
 import runpy
 import sys
@@ -28,4 +29,8 @@ def run_in_process(job: str, arguments: Sequence[str]) -> int:
 
 def _run(job: str, arguments: Sequence[str]) -> None:
     sys.argv = [job, *arguments]
-    runpy.run_module(f"facerec.{job}", run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(f"facerec.{job}", run_name="__main__", alter_sys=True)
+    finally:
+        # as a program of its own does; else joblib's idle workers would keep the process for five minutes
+        atexit._run_exitfuncs()

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -36,33 +37,33 @@ class Quality(NamedTuple):
     milliseconds: float
 
 
-def compare(student: Embedder, teacher: Teacher, data: FaceData) -> tuple[Quality, Quality]:
-    """How good student and teacher are on the validation images, and how fast, on the device of the training.
+def compare(
+    student: Embedder, teacher: Teacher, data: FaceData, measured: Mapping[str, float]
+) -> tuple[Quality, Quality]:
+    """How good student and teacher are on the validation images, and how fast, on the device of the teacher.
 
     The teacher is measured by its own vectors; the cosine is that to what the student was to say, which for a
     teacher of more numbers is their projection.
+
+    Args:
+        student: what was trained.
+        teacher: what taught it.
+        data: whose validation images they are.
+        measured: the student's metrics, named `val/MAP@R` and so on.
     """
     rows = data.images.rows("val")
-    own = teacher.vectors("val")
-    targets = teacher.projected(own)
-    given = student.embed(data.crops[rows])
     timed = np.array(data.crops[rows[:_TIMED]])
-    labels = data.images.labels()[rows] if data.images.known else None
+    retrieval = math.nan, math.nan
+    if data.images.known:
+        labels = torch.from_numpy(data.images.labels()[rows])
+        values = retrieval_metrics(torch.from_numpy(teacher.validation), labels)
+        retrieval = values.map_at_r, values.precision_at_1
+    map_at_r, precision, cosine = (measured.get(f"val/{name}", math.nan) for name in ("MAP@R", "P@1", "cosine"))
+    device = next((buffer.device for buffer in getattr(teacher.embedder, "buffers", list)()), torch.device("cpu"))
     return (
-        Quality(*_retrieval(given, labels), _cosine(given, targets), _milliseconds(student, timed)),
-        Quality(*_retrieval(own, labels), 1.0, _milliseconds(teacher.embedder, timed)),
+        Quality(map_at_r, precision, cosine, _milliseconds(student.to(device), timed)),
+        Quality(*retrieval, 1.0, _milliseconds(teacher.embedder, timed)),
     )
-
-
-def _retrieval(vectors: NDArray[np.float32], labels: NDArray[np.int64] | None) -> tuple[float, float]:
-    if labels is None:
-        return math.nan, math.nan
-    values = retrieval_metrics(torch.from_numpy(vectors), torch.from_numpy(labels))
-    return values.map_at_r, values.precision_at_1
-
-
-def _cosine(left: NDArray[np.float32], right: NDArray[np.float32]) -> float:
-    return float((left * right).sum(axis=1).mean())
 
 
 def _milliseconds(embedder: CropEmbedder, crops: NDArray[np.uint8]) -> float:
@@ -92,5 +93,6 @@ def show_student(student: Quality, teacher: Quality, name: str) -> None:
         table.add_row(label, *cells, f"{quality.milliseconds:.1f}")
     console = Console(width=110, markup=False, emoji=False)
     console.print(table)
-    if not math.isnan(kept := student.map_at_r / teacher.map_at_r):
+    if teacher.map_at_r > 0:  # not NaN
+        kept = student.map_at_r / teacher.map_at_r
         console.print(f"the student keeps {kept:.0%} of its teacher's MAP@R", highlight=False)

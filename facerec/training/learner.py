@@ -78,6 +78,8 @@ class Learner(pl.LightningModule):
         if head is not None and not images.labelled:
             raise ConfigError("dataset.labels is false, but a loss learns by identity; choose loss=none")
         self.embedder, self.head, self.images, self.teacher = embedder, head, images, teacher
+        if half_size_epochs != int(half_size_epochs) or half_size_epochs < 0:
+            raise ConfigError(f"learner.half_size_epochs must be 0 or a number of epochs, not {half_size_epochs}")
         if half_size_epochs and not embedder.backbone.any_size:
             name = type(embedder.backbone).__name__
             raise ConfigError(f"learner.half_size_epochs: {name} takes crops of 112 px only; give 0")
@@ -166,7 +168,7 @@ class Learner(pl.LightningModule):
             mean = collectives.all_reduce_sum(loss.detach()) / self.trainer.world_size
         if not torch.isfinite(mean):
             raise NonFiniteLossError(self._describe(mean, batch, batch_idx))
-        self.log("train/loss", mean, prog_bar=True)
+        self.log("train/loss", mean, prog_bar=True, batch_size=len(batch.crops))
         return loss
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
@@ -199,7 +201,8 @@ class Learner(pl.LightningModule):
             if self.teacher:
                 measured["cosine"] = self.train_cosine.compute()
             for name, value in measured.items():
-                self.log(f"train/{name}", value, on_step=False, on_epoch=True, sync_dist=True)
+                size = len(batch.crops)
+                self.log(f"train/{name}", value, on_step=False, on_epoch=True, sync_dist=True, batch_size=size)
             self.train_accuracy.reset()
             self.train_cosine.reset()
 
@@ -252,8 +255,9 @@ class Learner(pl.LightningModule):
         Raises:
             ModelError: names what differs.
         """
-        saved, current = checkpoint.get("facerec", {}), self._identity()
-        current |= {key: value for key, value in self._batches().items() if key in saved}
+        saved = {"teacher": None, **checkpoint.get("facerec", {})}  # before there were teachers
+        current = self._identity() | self._batches()
+        current = {key: value for key, value in current.items() if key in saved or "." not in key}
         check_same_run(saved, current)
         self._schedule = next(iter(checkpoint.get("lr_schedulers", [])), {})
         if self._sharded:
@@ -281,7 +285,9 @@ class Learner(pl.LightningModule):
             "loss": type(self.head).__name__ if self.head else None,
             "dataset": self.images.name,
             "identities": self.images.num_classes,
-            **({"teacher": self.teacher.record["fingerprint"]} if self.teacher else {}),
+            "teacher": None,
+            "learner.half_size_epochs": self.half_size_epochs,
+            **(self.teacher.settings if self.teacher else {}),
         }
 
     def _batches(self) -> dict[str, int]:

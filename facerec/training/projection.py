@@ -26,5 +26,6 @@ def principal_axes(vectors: NDArray[np.float32], dim: int) -> NDArray[np.float32
             f"that matter most; choose a teacher of {dim} numbers, or backbone.embedding_dim={width}"
         )
     values = vectors.astype(np.float64)
-    axes: NDArray[np.float64] = np.linalg.eigh(values.T @ values)[1]  # ascending
-    return np.ascontiguousarray(axes[:, : -dim - 1 : -1], dtype=np.float32)
+    axes: NDArray[np.float64] = np.linalg.eigh(values.T @ values)[1][:, : -dim - 1 : -1]  # the last are the longest
+    axes *= np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(dim)])  # which sign they get depends on the machine
+    return np.ascontiguousarray(axes, dtype=np.float32)

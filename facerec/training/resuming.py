@@ -1,7 +1,10 @@
 """A run that goes on: what it must have in common with the run of its checkpoint."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+import torch
 
 from facerec.errors import ConfigError, ModelError
 
@@ -29,6 +32,22 @@ def check_same_run(saved: Mapping[str, Any], current: Mapping[str, Any]) -> None
     if differing := [key for key in current if saved.get(key) != current[key]]:
         lines = [f"{key}: {saved.get(key)} in the checkpoint, {current[key]} here" for key in differing]
         raise ModelError(f"resume: the checkpoint is of another run:{_indented(lines)}")
+
+
+def check_same_averaging(checkpoint: Path, *, averages: bool) -> None:
+    """Refuse to go on with the average of the weights in their place, or to begin an average in the middle.
+
+    Args:
+        checkpoint: the file.
+        averages: whether this run averages its weights.
+
+    Raises:
+        ConfigError: the checkpoint's run did otherwise.
+    """
+    content = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+    if ("current_model_state" in content) != averages:
+        before, cure = ("without", "leave it out") if averages else ("with", "callbacks=[default,ema]")
+        raise ConfigError(f"resume: the checkpoint's training went {before} callbacks.ema; {cure}")
 
 
 def check_same_schedule(saved: Mapping[str, Any], current: Mapping[str, Any]) -> None:

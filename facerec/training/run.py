@@ -134,7 +134,7 @@ def _fit(
     more_callbacks: Sequence["Callback"],
 ) -> dict[str, float] | None:
     from pytorch_lightning import Trainer
-    from pytorch_lightning.callbacks import ProgressBar
+    from pytorch_lightning.callbacks import ProgressBar, WeightAveraging
     from pytorch_lightning.loggers import CSVLogger
 
     from facerec.models import store
@@ -144,6 +144,7 @@ def _fit(
     from facerec.training.crop_grid import CropGrid
     from facerec.training.precision import fastest_precision
     from facerec.training.result import origin_of, write_result
+    from facerec.training.resuming import check_same_averaging
     from facerec.training.watching import best_checkpoint, callbacks_of, loggers_of, watch_cosine
 
     precision = cfg.trainer.precision
@@ -170,7 +171,10 @@ def _fit(
         logger.log_hyperparams(parameters)
     if trainer.strategy.root_device.type == "cpu":
         keep_freed_memory()
-    trainer.fit(learner, data, ckpt_path=last_checkpoint(Path(cfg.resume)) if cfg.resume else None)
+    checkpoint = last_checkpoint(Path(cfg.resume)) if cfg.resume else None
+    if checkpoint:
+        check_same_averaging(checkpoint, averages=any(isinstance(entry, WeightAveraging) for entry in callbacks))
+    trainer.fit(learner, data, ckpt_path=checkpoint)
 
     if trainer.fast_dev_run:  # type: ignore[attr-defined]
         return None
@@ -192,7 +196,7 @@ def _fit(
     draw_curves(run / "csv", run / "curves.png")
     show_table(values, trainer.loggers, run, "Best checkpoint" if best else "Last step")
     if learner.teacher:
-        show_student(*compare(learner.embedder, learner.teacher, data), learner.teacher.record["name"])
+        show_student(*compare(learner.embedder, learner.teacher, data, values), learner.teacher.record["name"])
     return values
 
 

@@ -16,6 +16,7 @@ from facerec.data.fingerprint import listed
 from facerec.errors import ConfigError, ModelError
 from facerec.models import CropEmbedder, Model, embed_rows, embeddings_key
 from facerec.models.cached_embeddings import IndexedCrops
+from facerec.models.sources import describe_source
 from facerec.training.projection import principal_axes
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,10 @@ class Teacher:
         dim: length of the student's vectors. A teacher's that are longer are projected to their principal axes.
         weight: of the loss, beside that of the labels.
 
+    Attributes:
+        axes: `float32 [model.dim, dim]`, what its vectors are projected to; None: they are short enough.
+        validation: its own vectors of the validation crops, unit `float32 [N, model.dim]`.
+
     Raises:
         ConfigError: the weight is not positive, the student's vectors are longer than the teacher's, or there are
             too few images to find principal axes.
@@ -57,6 +62,7 @@ class Teacher:
         self.axes: NDArray[np.float32] | None = None
         if dim < model.dim:
             self.axes = principal_axes(self._embed(train, 0), dim)
+        self.validation = self._embed(val, 0)
         self._vectors, self._places = torch.empty(0), torch.empty(0)
         if data.views:
             self._places = torch.full((len(data.images.files),), -1)
@@ -64,24 +70,23 @@ class Teacher:
             self._vectors = torch.full((data.views.count, len(train) + len(val), dim), torch.nan)
             for view in range(data.views.count):
                 self._vectors[view, : len(train)] = self._project(torch.from_numpy(self._embed(train, view)))
-            self._vectors[0, len(train) :] = self._project(torch.from_numpy(self._embed(val, 0)))
+            self._vectors[0, len(train) :] = torch.from_numpy(self.projected(self.validation))
 
     @property
     def record(self) -> dict[str, Any]:
         """What the contract of a student says of its teacher; plain values."""
-        origin = self.model.origin
-        return {
-            "name": str(self.model.path),
-            "fingerprint": self.model.fingerprint,
-            "licence": origin.get("licence"),
-            "trained_on": origin.get("trained_on"),
-            "embedding_dim": self.model.dim,
-        }
+        return {"embedding_dim": self.model.dim, **describe_source(self.model)}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a run that goes on must have in common with its beginning."""
+        views = self._data.views.count if self._data.views else "online"
+        return {"teacher": self.model.fingerprint, "teacher.views": views, "teacher.weight": self.weight}
 
     @property
     def negative(self) -> bool:
         """Whether a student's vectors need negative numbers to be like the teacher's."""
-        return bool((self.projected(self.vectors("val")) < 0).any())
+        return bool((self.projected(self.validation) < 0).any())
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Teacher":
         """Itself: a copy of the learner, such as `EMA` averages, learns from the same teacher."""
@@ -94,8 +99,9 @@ class Teacher:
 
     def loss(self, features: Tensor, batch: Batch) -> Tensor:
         """1 - cosine between the student's features `[N, d]` of a batch and its targets, on average."""
+        targets = self.targets(batch)
         with torch.autocast(features.device.type, enabled=False):
-            return 1 - F.cosine_similarity(features.float(), self.targets(batch)).mean()
+            return 1 - F.cosine_similarity(features.float(), targets).mean()
 
     def targets(self, batch: Batch) -> Tensor:
         """What the student should say of a batch of training or validation crops: unit `float32 [N, d]`."""
@@ -105,10 +111,6 @@ class Teacher:
         assert isinstance(self.embedder, nn.Module)
         with torch.no_grad():
             return self._project(self.embedder(batch.crops).float())
-
-    def vectors(self, split: str) -> NDArray[np.float32]:
-        """Its own vectors of the crops of a split: unit `float32 [N, D]`, not projected."""
-        return self._embed(self._data.images.rows(split), 0)
 
     def projected(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Its own vectors `[N, D]` as a student's `[N, d]`, of unit length."""
@@ -128,7 +130,6 @@ class Teacher:
             assert views
             name, shown = f"{name} {views.key(view)}", ViewedCrops(crops, views, view)
         key = embeddings_key(self.model.fingerprint, name, rows)
-        log.info("teacher %s: vectors of %d crops, view %d", self.model.path, len(rows), view)
         with FileLock(cache / f"embeddings-{key}.lock"):  # another process waits here, then reads them
             vectors = embed_rows(self.embedder, shown, rows, cache=cache, key=key, batch_size=_BATCH)
         bad = ~np.isfinite(vectors).all(axis=1) | (np.abs(np.linalg.norm(vectors, axis=1) - 1) > _UNIT)

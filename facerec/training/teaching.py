@@ -1,6 +1,7 @@
 """From the configuration's teacher to one that a training can ask."""
 
 import logging
+import os
 
 from facerec.data import FaceData, FixedViews
 from facerec.errors import ConfigError
@@ -53,7 +54,10 @@ def open_teacher(
     opened = open_model(model, "cpu", data.cache_dir, offline=offline, accept_licence=accept_licence)
     seen = f"{views} fixed views of each crop" if data.views else "each batch as it is augmented"
     log.info("teacher %s (licence: %s) sees %s", model, opened.origin.get("licence") or "not stated", seen)
-    embedder = _network(opened, "cuda" if gpu else "cpu") if gpu or not data.views else opened.embedder
+    if data.views:
+        log.info("teacher: training shows these views in place of a new augmentation of each batch")
+    device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if gpu else "cpu"  # which Lightning sets for each process
+    embedder = _network(opened, device) if gpu or not data.views else opened.embedder
     return Teacher(opened, embedder, data, dim, weight=weight)
 
 

@@ -46,7 +46,7 @@ def retrieval(pairs: MemberPairs, folds: int = 5, limit: int = 3000, seed: int =
     asked = MixedRetrieval(pairs, limit, seed)
     identities = np.random.default_rng(seed).permutation(np.unique(asked.identities))
     if len(identities) < 2:
-        log.info("weights: equal, for there is one identity with two images, and nobody to check others on")
+        log.info("weights: equal, for there is only one identity with two images, too few to compare weights on")
         return equal
     scores = dict.fromkeys(candidates := _shrinkings(count), 0.0)
     for fold in np.array_split(identities, min(folds, len(identities))):
@@ -58,7 +58,7 @@ def retrieval(pairs: MemberPairs, folds: int = 5, limit: int = 3000, seed: int =
     gain = scores[chosen] - scores[_EQUAL]
     if chosen == _EQUAL:
         log.info(
-            "weights: equal by choice: found without them, none has a higher MAP@R on the %d identities (%.4f)",
+            "weights: equal by choice: on held-out ones of %d identities no others have a higher MAP@R (%.4f)",
             len(identities),
             scores[chosen],
         )
@@ -102,7 +102,7 @@ def _best(asked: MixedRetrieval, chosen: NDArray[np.bool_], count: int) -> Weigh
     """
     best = search(lambda weights: asked(weights)[chosen].mean(), count)
     groups = np.unique(asked.identities[chosen], return_inverse=True)[1]
-    while (best < 1).all():
+    while np.count_nonzero(best) > 1:
         fewer = {member: without(best, int(member)) for member in np.flatnonzero(best)}
         gains = {
             member: _in_standard_errors((asked(best) - asked(weights))[chosen], groups)

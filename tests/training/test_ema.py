@@ -20,6 +20,7 @@ from facerec.losses import ArcFace
 from facerec.models.embedder import Embedder
 from facerec.training.ema import EMA
 from facerec.training.learner import Learner
+from facerec.training.resuming import check_same_averaging
 from facerec.training.schedules import constant
 
 State = dict[str, Tensor]
@@ -141,3 +142,12 @@ def test_a_head_with_sharded_classes_is_refused(data: FaceData) -> None:
 def test_a_decay_that_can_not_be_is_refused_by_its_key(decay: float) -> None:
     with pytest.raises(ConfigError, match=r"callbacks\.ema\.decay must be"):
         EMA(decay)
+
+
+@pytest.mark.parametrize("averages", [False, True])
+def test_a_run_does_not_go_on_from_an_average_that_it_does_not_keep(tmp_path: Path, averages: bool) -> None:
+    file = tmp_path / "last.ckpt"
+    torch.save({"state_dict": {}, **({} if averages else {"current_model_state": {}})}, file)
+    check_same_averaging(file, averages=not averages)
+    with pytest.raises(ConfigError, match=r"resume: the checkpoint's training went with(out)? callbacks\.ema"):
+        check_same_averaging(file, averages=averages)

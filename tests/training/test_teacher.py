@@ -113,14 +113,15 @@ def test_vectors_that_are_longer_than_the_students_are_projected(
     np.testing.assert_allclose(teacher.targets(_batch(data, rows, [0] * 4)), expected, atol=1e-5)
 
 
-def test_a_teacher_beside_itself_keeps_everything(model: FolderModel, make_data: Callable[[int], FaceData]) -> None:
+def test_a_student_is_shown_beside_its_teacher(model: FolderModel, make_data: Callable[[int], FaceData]) -> None:
     data = make_data(2)
     teacher = Teacher(model, model.network, data, 12, weight=1.0)
     assert isinstance(model.network, Embedder)
-    student, own = compare(model.network, teacher, data)
-    assert student.cosine == pytest.approx(1, abs=1e-5)
-    assert student.milliseconds > 0
-    assert np.isnan(student.map_at_r) == np.isnan(own.map_at_r) == (not data.images.known)
+    student, own = compare(model.network, teacher, data, {"val/cosine": 0.5})
+    assert (student.cosine, own.cosine) == (0.5, 1)
+    assert student.milliseconds > 0 < own.milliseconds
+    assert np.isnan(own.map_at_r)  # nobody knows who is in the folder
+    assert teacher.validation.shape == (len(data.images.rows("val")), 12)
 
 
 @pytest.mark.parametrize(
@@ -183,6 +184,16 @@ def test_a_training_from_a_teacher_alone_ends_with_a_model_that_says_whose_space
     assert load_file(Path("run/model/teacher.safetensors"))["axes"].shape == (DIM, 4)
     student = open_model("./run", "cpu")
     assert student.teachers["model"] == origin["teacher"]
+    assert run("evaluate", "model=./run", "logger=csv") == 1
+    assert "have no names, so nobody can be recognised in them" in capsys.readouterr().out
+
+    more = ["init_from=run/model", "trainer.max_epochs=1", "scheduler=constant", "logger=csv"]
+    assert run("train", *small, *more, "backbone.embedding_dim=4", "hydra.run.dir=more") == 0
+    refined = open_model("./more", "cpu")
+    assert refined.origin["init_from"]["fingerprint"] == student.fingerprint
+    assert refined.teachers["model"]["fingerprint"] == origin["teacher"]["fingerprint"]
+    assert refined.statistics.trained_on is not None
+    assert refined.statistics.trained_on["unknown"] == ["run/model"]
     assert student.statistics.trained_on is None  # nobody knows who is in the folder
 
 

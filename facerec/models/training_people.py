@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from facerec.data import FaceImages
 from facerec.errors import ModelError
-from facerec.models import Model, Statistics
+from facerec.models.model import Model
+from facerec.models.statistics import Statistics
 
 log = logging.getLogger(__name__)
 
