@@ -2,6 +2,7 @@
 
 import logging
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,7 +11,6 @@ from omegaconf import DictConfig
 
 from facerec.errors import ConfigError, FacerecError
 from facerec.job import recipes_of, run_job
-from facerec.study.processes import run_in_process
 from facerec.study.sequence import steps
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,8 @@ def study(cfg: DictConfig) -> None:
         return
     for number, step in enumerate(sequence, 1):
         log.info("%d of %d: python %s", number, len(sequence), shlex.join(step.command))
-        if status := run_in_process(step.job, step.arguments):
+        status = subprocess.run([sys.executable, *step.command], check=False).returncode
+        if status:
             raise FacerecError(f"{step.job} ended with status {status}; the same command goes on from there")
 
 
