@@ -1,4 +1,4 @@
-"""What befalls real photos and aligned data sets never show: blur, low resolution, JPEG, no colour.
+"""Degradations that real photos have and aligned data sets lack: blur, low resolution, JPEG, no colour.
 
 All take and give `float32 [N, 3, H, W]`, RGB, 0..255, and change a crop alike whatever else is in the batch.
 """
@@ -17,11 +17,11 @@ _REACH = 8  # pixels: more than three times the largest sigma
 def corrupt(
     pixels: Tensor, drawn: Tensor, *, blur: float, low_resolution: float, jpeg: float, grey: float
 ) -> Tensor:
-    """Each with its probability, in the order in which they befall a photo.
+    """Each with its probability, in the order in which a photo gets them.
 
     Args:
         pixels: changed in place.
-        drawn: uniform in 0..1, `[7, N]`: what befalls a crop, then how strongly.
+        drawn: uniform in 0..1, `[7, N]`: which of them a crop gets, then how strong they are.
         blur: probability of a Gaussian blur with a sigma of 0.5 to 2.5 pixels.
         low_resolution: of sampling down to a side of 16 to 56 pixels and up again.
         jpeg: of compression with a quality of 20 to 90.
@@ -31,11 +31,11 @@ def corrupt(
     if len(rows := _rows(drawn[0] < blur)):
         pixels[rows] = blurred(pixels[rows], _between(*_SIGMA, sigma[rows]))
     if len(rows := _rows(drawn[1] < low_resolution)):
-        pixels[rows] = lowered(pixels[rows], _between(*_SIDE, side[rows]).round())
+        pixels[rows] = at_low_resolution(pixels[rows], _between(*_SIDE, side[rows]).round())
     if len(rows := _rows(drawn[2] < jpeg)):
         pixels[rows] = compressed(pixels[rows], _between(*_QUALITY, quality[rows]).round())
     if len(rows := _rows(drawn[3] < grey)):
-        pixels[rows] = greyed(pixels[rows])
+        pixels[rows] = in_grey(pixels[rows])
     return pixels
 
 
@@ -53,7 +53,7 @@ def blurred(pixels: Tensor, sigma: Tensor) -> Tensor:
     return pixels
 
 
-def lowered(pixels: Tensor, side: Tensor) -> Tensor:
+def at_low_resolution(pixels: Tensor, side: Tensor) -> Tensor:
     """Down to `side [N]` pixels by the mean of areas, and up again, bilinear."""
     smaller = [
         F.interpolate(crop, (length, length), mode="area")
@@ -73,7 +73,7 @@ def compressed(pixels: Tensor, quality: Tensor) -> Tensor:
     return torch.from_numpy(result).to(pixels.device).flip(3).permute(0, 3, 1, 2).float()
 
 
-def greyed(pixels: Tensor) -> Tensor:
+def in_grey(pixels: Tensor) -> Tensor:
     """The luma of ITU-R BT.601 in all three channels."""
     red, green, blue = pixels.unbind(1)
     luma = 0.299 * red + 0.587 * green + 0.114 * blue

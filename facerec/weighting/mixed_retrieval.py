@@ -14,7 +14,7 @@ _STRETCH = 8  # neighbouring similarities whose largest is looked at first
 
 
 class MixedRetrieval:
-    """Each image asks for the others of its identity among all, by Σ w_k c_k.
+    """Each image is a query for the others of its identity among all, by Σ w_k c_k.
 
     All similarities of every member are held, `float32 [K, N, N]`.
 

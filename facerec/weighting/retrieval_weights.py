@@ -1,4 +1,4 @@
-"""Weights that retrieve best, shrunk towards equal ones as far as cross-validation over identities asks for."""
+"""Weights that retrieve best, shrunk towards equal ones by as much as cross-validation finds best."""
 
 import logging
 from collections.abc import Callable

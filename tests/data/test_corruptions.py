@@ -13,7 +13,7 @@ from torch import Tensor
 
 from facerec.crops.photo import read_photo
 from facerec.data import orl
-from facerec.data.corruptions import blurred, compressed, corrupt, greyed, lowered
+from facerec.data.corruptions import at_low_resolution, blurred, compressed, corrupt, in_grey
 
 NEVER = {"blur": 0.0, "low_resolution": 0.0, "jpeg": 0.0, "grey": 0.0}
 
@@ -39,7 +39,7 @@ def test_blur_is_scipys(faces: Tensor) -> None:
 
 def test_low_resolution_is_a_mean_of_areas_and_opencvs_enlargement(faces: Tensor) -> None:
     sides = [16, 23, 28, 45, 56]
-    found = lowered(faces, torch.tensor(sides, dtype=torch.float32))
+    found = at_low_resolution(faces, torch.tensor(sides, dtype=torch.float32))
     for crop, side, result in zip(faces.double().numpy(), sides, found.numpy(), strict=True):
         means = np.zeros((side, 112))
         for place in range(side):
@@ -69,7 +69,7 @@ def test_jpeg_is_that_of_pillow(faces: Tensor) -> None:
 
 
 def test_grey_is_pillows(faces: Tensor) -> None:
-    for crop, result in zip(faces.numpy(), greyed(faces).numpy(), strict=True):
+    for crop, result in zip(faces.numpy(), in_grey(faces).numpy(), strict=True):
         wanted = np.asarray(Image.fromarray(crop.astype(np.uint8).transpose(1, 2, 0)).convert("L"), dtype=float)
         assert np.abs(result - wanted).max() <= 1
         assert (result == result[:1]).all()
@@ -77,19 +77,21 @@ def test_grey_is_pillows(faces: Tensor) -> None:
 
 def test_each_happens_by_its_own_draw_and_the_last_are_compressed_and_greyed(faces: Tensor) -> None:
     drawn = torch.full((7, 5), 0.9)
-    drawn[torch.arange(4), torch.arange(4)] = 0.1  # crop 0 is blurred, 1 lowered, 2 compressed, 3 grey, 4 as it was
+    drawn[torch.arange(4), torch.arange(4)] = 0.1  # blurred, of low resolution, compressed, grey; 4 as it was
     drawn[4:] = torch.tensor([0.5, 0.25, 1.0])[:, None]  # sigma 1.5, side 26, quality 90
     found = corrupt(faces.clone(), drawn, **dict.fromkeys(NEVER, 0.5))
     wanted = [
         blurred(faces[:1], torch.tensor([1.5])),
-        lowered(faces[1:2], torch.tensor([26.0])),
+        at_low_resolution(faces[1:2], torch.tensor([26.0])),
         compressed(faces[2:3], torch.tensor([90.0])),
-        greyed(faces[3:4]),
+        in_grey(faces[3:4]),
         faces[4:],
     ]
     torch.testing.assert_close(found, torch.cat(wanted))
     drawn[:4] = 0.1
     everything = corrupt(faces.clone(), drawn, **dict.fromkeys(NEVER, 0.5))
     sigma, side, quality = (torch.full((5,), value) for value in (1.5, 26.0, 90.0))
-    torch.testing.assert_close(everything, greyed(compressed(lowered(blurred(faces, sigma), side), quality)))
+    torch.testing.assert_close(
+        everything, in_grey(compressed(at_low_resolution(blurred(faces, sigma), side), quality))
+    )
     assert torch.equal(corrupt(faces.clone(), drawn, **NEVER), faces)
