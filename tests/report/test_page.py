@@ -78,7 +78,7 @@ def test_the_page_speaks_the_language_of_the_field(evaluated: Evaluated, tmp_pat
     write_evaluation(file, evaluated, {"left": tmp_path, "right": tmp_path})
     state_thresholds(file, "The model uses <these> thresholds.")
     page = file.read_text()
-    assert "left was taught by sface (licence: Apache-2.0)" in page
+    assert "left was taught by sface (licence: Apache-2.0; training" in page
     for title in ("ROC curve", "Reliability diagram", "Similarity distributions", "Similarities under two members"):
         assert f"<h3>{title}</h3>" in page
     assert "Are probabilities what they say?" in page

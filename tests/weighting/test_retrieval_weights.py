@@ -144,7 +144,7 @@ def test_one_identity_with_two_images_can_not_be_checked_on_others(caplog: pytes
     labels = np.array([0, 0, 1, 2, 3])
     with caplog.at_level(logging.INFO):
         assert retrieval(make(labels, 0.5, 3.0)).tolist() == [0.5, 0.5]
-    assert "there is one identity with two images" in caplog.text
+    assert "there is only one identity with two images" in caplog.text
 
 
 def test_of_many_images_whole_identities_are_drawn() -> None:
