@@ -1,6 +1,7 @@
 """Decoded crops in one memory-mapped file, written once for a list of files and a crop contract."""
 
 import logging
+import multiprocessing
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,5 +109,21 @@ def as_is(batch: Any) -> Any:
     return batch
 
 
+def start_method(num_workers: int) -> str | None:
+    """How a DataLoader starts its processes: as Python does, unless this is a worker of joblib.
+
+    Args:
+        num_workers: of the DataLoader; without any it must not be told.
+    """
+    known = multiprocessing.get_all_start_methods()
+    return None if not num_workers or multiprocessing.get_start_method() in known else known[0]
+
+
 def _decoded(images: FaceImages, num_workers: int) -> Iterator[_Batch]:
-    yield from DataLoader(_Decoder(images), _BATCH, num_workers=num_workers, collate_fn=as_is)
+    yield from DataLoader(
+        _Decoder(images),
+        _BATCH,
+        num_workers=num_workers,
+        collate_fn=as_is,
+        multiprocessing_context=start_method(num_workers),
+    )

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler, Subset
 
 from facerec.data.augment import Augment
-from facerec.data.cache import MappedCrops, as_is, open_crops
+from facerec.data.cache import MappedCrops, as_is, open_crops, start_method
 from facerec.data.images import SPLITS, FaceImages
 from facerec.data.statistics import ChannelStatistics, cached_channel_statistics
 from facerec.data.views import FixedViews
@@ -204,6 +204,7 @@ class FaceData(pl.LightningDataModule):
             drop_last=drop_last,
             collate_fn=as_is,
             num_workers=self.num_workers,
+            multiprocessing_context=start_method(self.num_workers),
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
         )

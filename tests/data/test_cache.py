@@ -164,3 +164,12 @@ def test_folder_of_people(tmp_path: Path) -> None:
         folder(str(tmp_path / "nowhere"))
     with pytest.raises(DataError, match=r"dataset\.root: no images"):
         folder(str(tmp_path / "person 0"))
+
+
+def _decode(folder: Path) -> tuple[int, ...]:
+    return open_crops(orl(), folder, 2).shape
+
+
+def test_joblibs_workers_decode_with_processes_of_their_own(tmp_path: Path) -> None:
+    joblib = pytest.importorskip("joblib")
+    assert joblib.Parallel(2)(joblib.delayed(_decode)(tmp_path) for _ in range(2)) == [(400, 3, 112, 112)] * 2
