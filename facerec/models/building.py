@@ -99,7 +99,6 @@ def _described(part: Backbone | OnnxEmbedder, index: int) -> dict[str, Any]:
         fed = {key: part.terms[key] for key in ("colour", "mean", "std", "output")}
         network = {"file": network_file(index), "sha256": part.sha256, **fed}
         return {"network": network, "embedding_dim": part.embedding_dim, "origin": part.origin}
-    part = getattr(part, "_orig_mod", part)
     return {"backbone": {"class": type(part).__name__, **part.options}, "embedding_dim": part.out_features}
 
 

@@ -52,15 +52,15 @@ def training_people(statistics: Statistics) -> TrainingPeople:
 
 def people_of(members: Mapping[str, Model]) -> TrainingPeople:
     """Those of all members together."""
-    known: dict[str, frozenset[str]] = {}
-    unknown = []
-    for name, model in members.items():
-        people = training_people(model.statistics)
-        for dataset, digests in people.known.items():
-            known[dataset] = known.get(dataset, frozenset()) | digests
-        if not people.known or people.unknown:
-            unknown.append(name)
-    return TrainingPeople(known, tuple(unknown))
+    people = {name: training_people(model.statistics) for name, model in members.items()}
+    unknown = tuple(name for name, theirs in people.items() if not theirs.known or theirs.unknown)
+    return TrainingPeople(joined(*(theirs.known for theirs in people.values())), unknown)
+
+
+def joined(*known: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+    """Name of a data set → digests of its identities in any of these."""
+    names = dict.fromkeys(name for people in known for name in people)
+    return {name: frozenset().union(*(people.get(name, ()) for people in known)) for name in names}
 
 
 def check_unseen(members: Mapping[str, Model], images: FaceImages) -> None:

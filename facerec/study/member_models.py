@@ -7,9 +7,8 @@ from typing import Any
 from facerec.errors import ModelError
 from facerec.models import Embedder, Model, open_model
 from facerec.models.folder import CONTRACT
-from facerec.models.onnx_model import OnnxModel
 from facerec.models.onnx_module import OnnxEmbedder
-from facerec.runtime.allocator import keep_freed_memory
+from facerec.models.torch_module import torch_module
 from facerec.runtime.device import find_device
 
 
@@ -29,11 +28,8 @@ def member_network(name: str, model: Model, device: str) -> Embedder | OnnxEmbed
     Raises:
         ModelError: it is an ensemble, or an ONNX network that can't be converted; names the member.
     """
-    if isinstance(model, OnnxModel):
-        keep_freed_memory()
-        return OnnxEmbedder.of_model(model).to(find_device(device))
-    network = next(iter(model.members.values()))
-    if model.weights is not None or not isinstance(network, Embedder):
+    network = torch_module(model, find_device(device))
+    if not isinstance(network, Embedder | OnnxEmbedder):
         raise ModelError(f"member {name}: {model.path} is an ensemble; give its members")
     return network
 

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 
 from facerec.data import FaceData
 from facerec.metrics import retrieval_metrics
@@ -59,7 +60,9 @@ def compare(
         values = retrieval_metrics(torch.from_numpy(teacher.validation), labels)
         retrieval = values.map_at_r, values.precision_at_1
     map_at_r, precision, cosine = (measured.get(f"val/{name}", math.nan) for name in ("MAP@R", "P@1", "cosine"))
-    device = next((buffer.device for buffer in getattr(teacher.embedder, "buffers", list)()), torch.device("cpu"))
+    device = torch.device("cpu")
+    if isinstance(teacher.embedder, nn.Module):
+        device = next(teacher.embedder.buffers()).device
     return (
         Quality(map_at_r, precision, cosine, _milliseconds(student.to(device), timed)),
         Quality(*retrieval, 1.0, _milliseconds(teacher.embedder, timed)),

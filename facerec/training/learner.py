@@ -215,7 +215,8 @@ class Learner(pl.LightningModule):
         """Loader 0 holds validation identities, loader 1 held-out images of training identities."""
         embeddings = self(batch.crops)
         if dataloader_idx == 0:
-            self.val_retrieval.update(embeddings, batch.labels, batch.indices)
+            if self.images.known:
+                self.val_retrieval.update(embeddings, batch.labels, batch.indices)
             if self.teacher:
                 self.val_cosine.update(F.cosine_similarity(embeddings, self.teacher.targets(batch)))
         elif self.head:

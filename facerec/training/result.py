@@ -11,7 +11,7 @@ from facerec.data import FaceData, FaceImages, describe_dataset
 from facerec.models import store
 from facerec.models.folder_model import FolderModel
 from facerec.models.sources import describe_source
-from facerec.models.training_people import TrainingPeople, training_people
+from facerec.models.training_people import TrainingPeople, joined, training_people
 from facerec.runtime.files import replace_json
 from facerec.training.learner import Learner
 
@@ -51,10 +51,7 @@ def _people(cfg: DictConfig, images: FaceImages) -> TrainingPeople:
     unknown: tuple[str, ...] = () if images.known else (images.name,)
     if cfg.init_from is not None:
         before = training_people(_start(cfg).statistics)
-        known = {
-            name: known.get(name, frozenset()) | before.known.get(name, frozenset())
-            for name in {**known, **before.known}
-        }
+        known = joined(known, before.known)
         unknown += before.unknown if before.known else (str(cfg.init_from),)
     return TrainingPeople(known, unknown)
 

@@ -5,10 +5,8 @@ import os
 
 from facerec.data import FaceData, FixedViews
 from facerec.errors import ConfigError
-from facerec.models import Model, open_model
-from facerec.models.crop_model import CropModel
-from facerec.models.folder_model import FolderModel
-from facerec.models.onnx_model import OnnxModel
+from facerec.models import open_model
+from facerec.models.torch_module import torch_module
 from facerec.training.teacher import Teacher
 
 log = logging.getLogger(__name__)
@@ -57,18 +55,7 @@ def open_teacher(
     if data.views:
         log.info("teacher: training shows these views in place of a new augmentation of each batch")
     device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if gpu else "cpu"  # which Lightning sets for each process
-    embedder = _network(opened, device) if gpu or not data.views else opened.embedder
+    embedder = opened.embedder
+    if gpu or not data.views:
+        embedder = torch_module(opened, device).requires_grad_(False)
     return Teacher(opened, embedder, data, dim, weight=weight)
-
-
-def _network(model: Model, device: str) -> CropModel:
-    """A teacher's network in PyTorch, frozen."""
-    from facerec.models.onnx_module import OnnxEmbedder
-
-    network: CropModel
-    if isinstance(model, OnnxModel):
-        network = OnnxEmbedder.of_model(model)
-    else:
-        assert isinstance(model, FolderModel)
-        network = model.network
-    return network.to(device).eval().requires_grad_(False)
