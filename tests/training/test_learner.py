@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from adabelief_pytorch import AdaBelief
 from torch import Generator, Tensor
 from torch.optim import SGD
 from torch.optim.lr_scheduler import LRScheduler
@@ -168,25 +167,6 @@ def test_each_micro_batch_has_its_own_draws_before_and_after_a_stop(data: FaceDa
     assert seeds(1, 1, 3) == whole
     assert not set(seeds(2, 1)) & set(whole)
     assert whole[0] == int(np.random.SeedSequence([1, 0]).generate_state(1, np.uint64)[0])  # on every machine
-
-
-def test_adabelief_is_the_papers() -> None:
-    """Algorithm 2 of arXiv 2010.07468 with bias correction, in float64; eps is added to the variance each step."""
-    start = np.random.default_rng(0).normal(size=5)
-    parameter = torch.nn.Parameter(torch.tensor(start))
-    optimizer = AdaBelief(
-        [parameter], lr=1e-2, eps=1e-8, weight_decouple=False, rectify=False, print_change_log=False
-    )
-    x, mean, variance = start.copy(), np.zeros(5), np.zeros(5)
-    for step in range(1, 30):
-        optimizer.zero_grad()
-        (parameter.sin() * parameter).sum().backward()
-        optimizer.step()
-        gradient = np.cos(x) * x + np.sin(x)
-        mean = 0.9 * mean + 0.1 * gradient
-        variance = 0.999 * variance + 0.001 * (gradient - mean) ** 2 + 1e-8
-        x -= 1e-2 * (mean / (1 - 0.9**step)) / (np.sqrt(variance / (1 - 0.999**step)) + 1e-8)
-    np.testing.assert_allclose(parameter.detach().numpy(), x, rtol=1e-9)
 
 
 def test_precision_is_what_the_hardware_multiplies() -> None:
