@@ -2,12 +2,13 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pytorch_lightning.loggers import Logger, WandbLogger
 from rich.console import Console
 from rich.table import Table
 from torch import nn
@@ -79,21 +80,40 @@ def _milliseconds(embedder: CropEmbedder, crops: NDArray[np.uint8]) -> float:
     return 1000 * min(seconds[1:]) / len(crops)
 
 
-def show_student(student: Quality, teacher: Quality, name: str) -> None:
-    """Print a student beside its teacher.
+def figures(student: Quality, teacher: Quality) -> dict[str, float]:
+    """What the comparison adds to the metrics of a run: all but those of the student that are there already."""
+    values = {
+        "teacher/MAP@R": teacher.map_at_r,
+        "teacher/P@1": teacher.precision_at_1,
+        "teacher/milliseconds": teacher.milliseconds,
+        "student/milliseconds": student.milliseconds,
+    }
+    return {name: value for name, value in values.items() if not math.isnan(value)}
+
+
+def show_student(student: Quality, teacher: Quality, name: str, loggers: Iterable[Logger]) -> None:
+    """Print a student beside its teacher; log the same table to W&B.
 
     Args:
         student: how good it is.
         teacher: how good its teacher is.
         name: of the teacher.
+        loggers: of the run.
     """
     title = "Student beside teacher on the validation images"
-    table = Table("", "MAP@R", "P@1", "cosine", "ms a crop", title=title, title_justify="left")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    columns = ["", "MAP@R", "P@1", "cosine", "ms a crop"]
+    rows = []
     for label, quality in (("student", student), (f"teacher {name}", teacher)):
         cells = ["-" if math.isnan(value) else f"{value:.4f}" for value in quality[:3]]
-        table.add_row(label, *cells, f"{quality.milliseconds:.1f}")
+        rows.append([label, *cells, f"{quality.milliseconds:.1f}"])
+    table = Table(*columns, title=title, title_justify="left")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in rows:
+        table.add_row(*row)
+    for logger in loggers:
+        if isinstance(logger, WandbLogger):
+            logger.log_table("student beside teacher", columns=columns, data=rows)
     console = Console(width=110, markup=False, emoji=False)
     console.print(table)
     if teacher.map_at_r > 0:  # not NaN

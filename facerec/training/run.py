@@ -140,7 +140,7 @@ def _fit(
     from facerec.models import store
     from facerec.report import draw_curves, show_table
     from facerec.training.checkpoints import WholeCheckpoints, last_checkpoint
-    from facerec.training.comparison import compare, show_student
+    from facerec.training.comparison import compare, figures, show_student
     from facerec.training.crop_grid import CropGrid
     from facerec.training.precision import fastest_precision
     from facerec.training.result import origin_of, write_result
@@ -192,11 +192,12 @@ def _fit(
     values = {name: value for split in metrics for name, value in split.items()}
     if not trainer.is_global_zero:
         return None
-    write_result(cfg, run, learner, data, values)
+    beside = compare(learner.embedder, learner.teacher, data, values) if learner.teacher else None
+    write_result(cfg, run, learner, data, values | (figures(*beside) if beside else {}))
     draw_curves(run / "csv", run / "curves.png")
     show_table(values, trainer.loggers, run, "Best checkpoint" if best else "Last step")
-    if learner.teacher:
-        show_student(*compare(learner.embedder, learner.teacher, data, values), learner.teacher.record["name"])
+    if learner.teacher and beside:
+        show_student(*beside, learner.teacher.record["name"], trainer.loggers)
     return values
 
 
