@@ -247,6 +247,8 @@ class Learner(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Write down what was trained and how, so that anything else is refused by name."""
         checkpoint["facerec"] = self._identity() | self._batches()
+        if self.teacher and self.teacher.axes is not None:
+            checkpoint["teacher_axes"] = torch.from_numpy(self.teacher.axes)
         if self._sharded:
             gather_shards(checkpoint)
 
@@ -260,6 +262,8 @@ class Learner(pl.LightningModule):
         current = self._identity() | self._batches()
         current = {key: value for key, value in current.items() if key in saved or "." not in key}
         check_same_run(saved, current)
+        if self.teacher and "teacher_axes" in checkpoint:
+            self.teacher.take_axes(checkpoint["teacher_axes"].numpy())
         self._schedule = next(iter(checkpoint.get("lr_schedulers", [])), {})
         if self._sharded:
             shard_checkpoint(checkpoint, self._sharded, self._head_parameters(), self._trained())

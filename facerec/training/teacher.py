@@ -58,19 +58,11 @@ class Teacher:
                 f"{model.path} only {model.dim}; give {model.dim} or less"
             )
         self.model, self.weight, self.embedder, self._data = model, weight, embedder, data
-        train, val = (data.images.rows(split) for split in ("train", "val"))
         self.axes: NDArray[np.float32] | None = None
         if dim < model.dim:
-            self.axes = principal_axes(self._embed(train, 0), dim)
-        self.validation = self._embed(val, 0)
-        self._vectors, self._places = torch.empty(0), torch.empty(0)
-        if data.views:
-            self._places = torch.full((len(data.images.files),), -1)
-            self._places[torch.from_numpy(np.concatenate([train, val]))] = torch.arange(len(train) + len(val))
-            self._vectors = torch.full((data.views.count, len(train) + len(val), dim), torch.nan)
-            for view in range(data.views.count):
-                self._vectors[view, : len(train)] = self._project(torch.from_numpy(self._embed(train, view)))
-            self._vectors[0, len(train) :] = torch.from_numpy(self.projected(self.validation))
+            self.axes = principal_axes(self._embed(data.images.rows("train"), 0), dim)
+        self.validation = self._embed(data.images.rows("val"), 0)
+        self._vectors, self._places = self._targets_of_views()
 
     @property
     def record(self) -> dict[str, Any]:
@@ -87,6 +79,12 @@ class Teacher:
     def negative(self) -> bool:
         """Whether a student's vectors need negative numbers to be like the teacher's."""
         return bool((self.projected(self.validation) < 0).any())
+
+    def take_axes(self, axes: NDArray[np.float32]) -> None:
+        """Go on with the axes that a training began with; those found on another machine may differ in sign."""
+        if not np.array_equal(axes, self.axes):  # type: ignore[arg-type]  # None is unequal, too
+            self.axes = axes
+            self._vectors, self._places = self._targets_of_views()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Teacher":
         """Itself: a copy of the learner, such as `EMA` averages, learns from the same teacher."""
@@ -116,6 +114,20 @@ class Teacher:
         """Its own vectors `[N, D]` as a student's `[N, d]`, of unit length."""
         projected: NDArray[np.float32] = self._project(torch.from_numpy(vectors)).numpy()
         return projected
+
+    def _targets_of_views(self) -> tuple[Tensor, Tensor]:
+        """A target for each view of each crop, and where in there each row of the data set's table is."""
+        if not self._data.views:
+            return torch.empty(0), torch.empty(0)
+        train, val = (self._data.images.rows(split) for split in ("train", "val"))
+        places = torch.full((len(self._data.images.files),), -1)
+        places[torch.from_numpy(np.concatenate([train, val]))] = torch.arange(len(train) + len(val))
+        dim = self.model.dim if self.axes is None else self.axes.shape[1]
+        targets = torch.full((self._data.views.count, len(train) + len(val), dim), torch.nan)
+        for view in range(len(targets)):
+            targets[view, : len(train)] = torch.from_numpy(self.projected(self._embed(train, view)))
+        targets[0, len(train) :] = torch.from_numpy(self.projected(self.validation))
+        return targets, places
 
     def _project(self, vectors: Tensor) -> Tensor:
         if self.axes is None:
