@@ -326,7 +326,7 @@ def test_what_the_second_command_may_not_do(job: Job, capsys: pytest.CaptureFixt
             [f"resume={run}", "data.batch_size=4"],
             "data.batch_size * processes: 8 in the checkpoint, 4 here",
         ),
-        ([f"resume={run}", "+trainer.accumulate_grad_batches=2"], "accumulate_grad_batches: 1 in the"),
+        ([f"resume={run}", "trainer.accumulate_grad_batches=2"], "accumulate_grad_batches: 1 in the"),
         ([f"resume={run}", "optimizer.lr=1"], "follows another schedule"),
         (
             [f"resume={run}", "scheduler=cosine"],

@@ -86,6 +86,36 @@ def test_a_schedule_is_as_long_as_the_training(
     ]
 
 
+def test_accumulated_batches_are_one_as_large_where_nothing_normalises_batches(tmp_path: Path) -> None:
+    def trained(batch_size: int, batches: int) -> dict[str, Tensor]:
+        given: dict[str, Any] = {"num_workers": 0, "decode_workers": 0, "seed": 0, "cache_dir": str(tmp_path)}
+        faces = FaceData(orl(), Augment(), batch_size=batch_size, **given)
+        learner = _learner()
+        learner.head, learner.images = ArcFace(8, faces.images.num_classes, m=0.3, scale=16.0), faces.images
+        learner.make_optimizer = partial(SGD, lr=1e-3)
+        for module in list(learner.embedder.modules()):
+            for name, child in module.named_children():
+                if isinstance(child, torch.nn.modules.batchnorm._BatchNorm):
+                    setattr(module, name, torch.nn.Identity())
+        off = {"logger": False, "enable_checkpointing": False, "limit_val_batches": 0}
+        trainer = pl.Trainer(
+            max_steps=2,
+            accumulate_grad_batches=batches,
+            gradient_clip_val=5.0,
+            precision="64-true",
+            accelerator="cpu",
+            **off,  # type: ignore[arg-type]
+        )
+        torch.manual_seed(0)
+        trainer.fit(learner, faces)
+        return dict(learner.state_dict())
+
+    start, whole, parts = dict(_learner().state_dict()), trained(16, 1), trained(4, 4)
+    for name, value in parts.items():
+        torch.testing.assert_close(value, whole[name], rtol=1e-9, atol=1e-9)
+    assert not torch.equal(whole["embedder.backbone.fc.weight"].float(), start["embedder.backbone.fc.weight"])
+
+
 def test_a_warmed_up_training_goes_on_by_its_own_schedule_only(data: FaceData, tmp_path: Path) -> None:
     def fit(checkpoint: Path | None = None, epochs: int = 2, lr: float = 0.1, **given: float) -> None:
         learner = _learner()
