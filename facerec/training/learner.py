@@ -21,12 +21,13 @@ from torchmetrics import MeanMetric
 
 from facerec.data import Batch, FaceImages
 from facerec.distributed import collectives
-from facerec.errors import ConfigError, NonFiniteLossError
+from facerec.errors import ConfigError
 from facerec.losses import Head, HeadOutput
 from facerec.losses.class_shards import ShardedClassifier, clip_sharded, loss_parallel
 from facerec.losses.shard_checkpoints import gather_shards, shard_checkpoint
 from facerec.metrics import RetrievalMetrics, SeenAccuracy
 from facerec.models.embedder import Embedder
+from facerec.training.finite import FiniteLosses
 from facerec.training.resuming import check_same_run, check_same_schedule, proper_schedule
 from facerec.training.teacher import Teacher
 
@@ -94,6 +95,7 @@ class Learner(pl.LightningModule):
             SeenAccuracy(),
             RetrievalMetrics(),
         )
+        self._losses = FiniteLosses(images)
         self._epoch_start, self._prototypes = 0.0, Tensor()
         self._schedule: dict[str, Any] = {}  # of the checkpoint that the training goes on from
 
@@ -148,7 +150,7 @@ class Learner(pl.LightningModule):
         self._epoch_start = time.perf_counter()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """One loss; stops the run if it is not finite."""
+        """One loss; stops the run if an earlier one was not finite."""
         halved = self.current_epoch < self.half_size_epochs
         features = self.embedder.features(batch.crops, halved=halved)
         loss = features.new_zeros((), dtype=torch.float32)
@@ -166,8 +168,7 @@ class Learner(pl.LightningModule):
         mean = loss
         if collectives.is_distributed():
             mean = collectives.all_reduce_sum(loss.detach()) / self.trainer.world_size
-        if not torch.isfinite(mean):
-            raise NonFiniteLossError(self._describe(mean, batch, batch_idx))
+        self._losses.watch(mean, batch, self.current_epoch, batch_idx)
         self.log("train/loss", mean, prog_bar=True, batch_size=len(batch.crops))
         return loss
 
@@ -193,6 +194,7 @@ class Learner(pl.LightningModule):
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Log what is known at the end of the epoch's last batch, before validation."""
         if self.trainer.is_last_batch:
+            self._losses.check()
             seconds = time.perf_counter() - self._epoch_start
             images = (batch_idx + 1) * len(batch.crops) * self.trainer.world_size
             measured: dict[str, Any] = {"images_per_s": images / seconds}
@@ -245,7 +247,12 @@ class Learner(pl.LightningModule):
         self.test_retrieval.reset()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Write down what was trained and how, so that anything else is refused by name."""
+        """Write down what was trained and how, so that anything else is refused by name.
+
+        Raises:
+            NonFiniteLossError: the weights are worth nothing.
+        """
+        self._losses.check()
         checkpoint["facerec"] = self._identity() | self._batches()
         if self.teacher and self.teacher.axes is not None:
             checkpoint["teacher_axes"] = torch.from_numpy(self.teacher.axes)
@@ -307,11 +314,3 @@ class Learner(pl.LightningModule):
             # equal on all processes, which hold all embeddings by now
             on_bar = name == "MAP@R"
             self.log(f"{prefix}/{name}", value, prog_bar=on_bar, add_dataloader_idx=False, sync_dist=True)
-
-    def _describe(self, loss: Tensor, batch: Batch, batch_idx: int) -> str:
-        files = [self.images.files[row] for row in batch.indices[:3].tolist()]
-        return (
-            f"the loss became {loss.item()} in epoch {self.current_epoch}, batch {batch_idx} (images {files[0]}, "
-            f"{files[1]}, …). Try a lower optimizer.lr, a larger optimizer.eps, a smaller loss.scale, "
-            "trainer.gradient_clip_val=1 or trainer.precision=32-true; the last checkpoint is from before it"
-        )
