@@ -25,8 +25,9 @@ def retrieval(pairs: MemberPairs, folds: int = 5, limit: int = 3000, seed: int =
     A search over the simplex finds the best for Σ w_k c_k; a member whose help is below its standard error over
     identities gets 0. What fits these identities best fits others less well, so the result is (1-s)·best + s·equal,
     where equal are equal weights of all members, or of those that count in the best. Which of both, and which s,
-    is decided on the identities of each fold in turn, by weights found on the queries of the others. Of equally
-    good ones those nearest to equal weights of all are taken.
+    is decided on the identities of each fold in turn, by weights found on the queries of the others. Equal weights
+    of all are kept unless others are better by a standard error over identities (the rule of Breiman et al.,
+    Classification and Regression Trees, 1984); of equally good others those nearest to equal weights are taken.
 
     Args:
         pairs: of the members.
@@ -48,19 +49,23 @@ def retrieval(pairs: MemberPairs, folds: int = 5, limit: int = 3000, seed: int =
     if len(identities) < 2:
         log.info("weights: equal, for there is only one identity with two images, too few to compare weights on")
         return equal
-    scores = dict.fromkeys(candidates := _shrinkings(count), 0.0)
+    candidates = _shrinkings(count)
+    values = {name: np.empty(len(asked.identities)) for name in candidates}
     for fold in np.array_split(identities, min(folds, len(identities))):
         held = np.isin(asked.identities, fold)
         best = _best(asked, ~held, count)
         for name, shrink in candidates.items():
-            scores[name] += asked(shrink(best))[held].sum() / len(held)
-    chosen = max(scores, key=lambda name: round(scores[name], 9))  # of equals the first
-    gain = scores[chosen] - scores[_EQUAL]
-    if chosen == _EQUAL:
+            values[name][held] = asked(shrink(best))[held]
+    means = {name: round(float(value.mean()), 9) for name, value in values.items()}
+    chosen = max(means, key=lambda name: means[name])  # of equals the first
+    groups = np.unique(asked.identities, return_inverse=True)[1]
+    if _in_standard_errors(values[chosen] - values[_EQUAL], groups) <= 1:
         log.info(
-            "weights: equal by choice: on held-out ones of %d identities no others have a higher MAP@R (%.4f)",
+            "weights: equal by choice: on held-out ones of %d identities they have MAP@R %.4f, and the best others "
+            "%.4f, which is no more than a standard error above",
             len(identities),
-            scores[chosen],
+            means[_EQUAL],
+            means[chosen],
         )
         return equal
     best = _best(asked, np.ones(len(asked.identities), bool), count)
@@ -68,8 +73,8 @@ def retrieval(pairs: MemberPairs, folds: int = 5, limit: int = 3000, seed: int =
         "weights: %s; by cross-validation over %d identities that is MAP@R %.4f, %+.4f of equal weights",
         chosen,
         len(identities),
-        scores[chosen],
-        gain,
+        means[chosen],
+        means[chosen] - means[_EQUAL],
     )
     return candidates[chosen](best)
 

@@ -1,4 +1,5 @@
 import logging
+import re
 from functools import partial
 from itertools import product
 
@@ -134,6 +135,17 @@ def test_alike_members_are_equal_by_choice(caplog: pytest.LogCaptureFixture) -> 
         weights = retrieval(pairs)
     assert weights.tolist() == [1 / 3] * 3
     assert "weights: equal by choice" in caplog.text
+
+
+def test_a_gain_within_a_standard_error_is_no_reason_to_leave_equal_weights(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.INFO):
+        weights = retrieval(make(people(8, 4), 1.0, 1.3, seed=5))
+    said = re.search(r"equal by choice: .* MAP@R ([\d.]+), and the best others ([\d.]+), ", caplog.text)
+    assert said
+    assert float(said[1]) < float(said[2])
+    assert weights.tolist() == [0.5, 0.5]
 
 
 def test_where_all_retrieve_everything_weights_are_equal() -> None:
