@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any
 
@@ -56,11 +56,8 @@ class AdaBelief(adabelief_pytorch.AdaBelief):  # type: ignore[misc]  # the packa
             tensors = [parameter.detach(), parameter.grad, state["exp_avg"], state["exp_avg_var"]]
             alike[state["step"], parameter.device, parameter.dtype].append(tensors)
         for (step, device, _), tensors in alike.items():
-            if device.type == "cpu":
-                for piece in chain.from_iterable(map(_pieces, tensors)):
-                    self._update(group, step, *([tensor] for tensor in piece))
-            else:
-                self._update(group, step, *map(list, zip(*tensors, strict=True)))
+            for part in _parts(tensors) if device.type == "cpu" else [tensors]:
+                self._update(group, step, *map(list, zip(*part, strict=True)))
 
     def _update(
         self,
@@ -96,12 +93,29 @@ def _is_special(group: dict[str, Any]) -> bool:
     )
 
 
-def _pieces(tensors: list[Tensor]) -> Any:
+def _parts(tensors: list[list[Tensor]]) -> Iterator[list[list[Tensor]]]:
+    """All of it in parts of at most some PIECE elements."""
+    part: list[list[Tensor]] = []
+    room = PIECE
+    for piece in chain.from_iterable(map(_pieces, tensors)):
+        size = piece[0].numel()
+        if part and size > room:
+            yield part
+            part, room = [], PIECE
+        part.append(piece)
+        room -= size
+    if part:
+        yield part
+
+
+def _pieces(tensors: list[Tensor]) -> Iterator[list[Tensor]]:
     """The same parts of tensors whose elements lie in memory in the same order; else the tensors as they are."""
     first = tensors[0]
     if first.numel() <= PIECE or any(tensor.stride() != first.stride() for tensor in tensors) or not _dense(first):
-        return [tensors]
-    return zip(*(tensor.as_strided((tensor.numel(),), (1,)).split(PIECE) for tensor in tensors), strict=True)
+        yield tensors
+        return
+    flat = [tensor.as_strided((tensor.numel(),), (1,)) for tensor in tensors]
+    yield from map(list, zip(*(tensor.split(PIECE) for tensor in flat), strict=True))
 
 
 def _dense(tensor: Tensor) -> bool:
