@@ -82,6 +82,7 @@ bench: study
 	for depth in 18 34 50; do for stem in imagenet face; do \
 		batch=$$(case $$depth$$stem in 50face) echo 32;; *) echo 128;; esac); \
 		$(BIN)/python benchmarks/training.py depth=$$depth stem=$$stem batch=$$batch || exit; done; done
+	$(BIN)/python benchmarks/host.py
 	$(BIN)/python benchmarks/side_by_side.py
 
 # pin what pyproject.toml asks for, the newest and the oldest

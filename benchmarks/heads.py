@@ -11,11 +11,11 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from adabelief_pytorch import AdaBelief
 from torch.multiprocessing.spawn import spawn
 
 from facerec.losses import ArcFace
 from facerec.losses.class_shards import loss_parallel
+from facerec.training import AdaBelief
 
 DIM = 128
 

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import adabelief_pytorch
 import numpy as np
 import pytorch_lightning as pl
 import torch
 import torchvision
-from adabelief_pytorch import AdaBelief
 from pytorch_metric_learning.losses import ArcFaceLoss
 from side_by_side import options, record, seconds_apart
 from torch import Tensor
@@ -26,6 +26,7 @@ from facerec.data.cache import as_is
 from facerec.losses import ArcFace
 from facerec.models.embedder import Embedder
 from facerec.runtime.allocator import keep_freed_memory
+from facerec.training import AdaBelief
 from facerec.training.learner import Learner
 from facerec.training.precision import fastest_precision
 from facerec.training.schedules import constant
@@ -51,7 +52,7 @@ class Plain(pl.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdaBelief as its authors set it."""
-        return AdaBelief(self.parameters(), **OPTIMIZER)
+        return adabelief_pytorch.AdaBelief(self.parameters(), **OPTIMIZER)
 
 
 class Augmented(pl.LightningDataModule):
