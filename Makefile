@@ -1,7 +1,7 @@
 # make study: set up, sweep three depths on the ORL faces, assemble, evaluate; what is finished is not done again
 # make album: enrol an album (some photos may be refused: status 3), identify the people in its photos, draw their names;
 #             with a ready-made model, which is fetched, and without torch, unless MODEL names another
-# make bench: side-by-side timings against peers, into benchmarks/README.md; best with nothing else running
+# make bench: side-by-side timings against peers, into benchmarks/README.md, and what became slower; best on a quiet machine
 # make serve: a page in front of a gallery, http://127.0.0.1:8000/
 # make test:  set up, check style and types, run the tests; make test-slow: those of the container
 PYTHON ?= python3
@@ -83,7 +83,7 @@ bench: study
 		batch=$$(case $$depth$$stem in 50face) echo 32;; *) echo 128;; esac); \
 		$(BIN)/python benchmarks/training.py depth=$$depth stem=$$stem batch=$$batch || exit; done; done
 	$(BIN)/python benchmarks/host.py
-	$(BIN)/python benchmarks/side_by_side.py
+	$(BIN)/python benchmarks/table.py
 
 # pin what pyproject.toml asks for, the newest and the oldest
 requirements: setup

@@ -20,7 +20,7 @@ from statistics import median
 
 from album_people import Album, Seen, read_albums
 from album_systems import CtuFace, Face, Facerec, FaceRecognition, System
-from side_by_side import options
+from timing import options
 from tqdm import tqdm
 
 HEADER = """

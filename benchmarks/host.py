@@ -13,7 +13,8 @@ from typing import Any
 import adabelief_pytorch
 import numpy as np
 import torch
-from side_by_side import options, record, seconds_apart
+from results import Figure, record
+from timing import options, seconds_apart
 from torch import Tensor, nn
 from training import MEAN, OPTIMIZER, STD, Augmented, fit, made_up
 
@@ -77,9 +78,10 @@ def main() -> None:
         "network alone": partial(alone, given),
     }
     step = {name: 1e3 * time / given["steps"] for name, time in seconds_apart(contenders, given["rounds"]).items()}
-    network = step.pop("network alone")
-    title = "host's time a training step, parameters of ResNet-{depth}, batch {batch}".format(**given)
-    record(title, {f"{name}, ms": value - network for name, value in step.items()}, "1.5 ms")
+    network, ours = step.pop("network alone"), step.pop("facerec")
+    what = "host's time a training step, parameters of ResNet-{depth}, batch {batch}".format(**given)
+    beside = {name: value - network for name, value in step.items()}
+    record([Figure(what, "ms", ours - network, beside, limit=1.5, less=True)])
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ import os
 from functools import partial
 
 import numpy as np
-from side_by_side import options, record, seconds
+from results import Figure, record
+from timing import options, seconds
 
 from facerec.models import open_model
 
@@ -19,12 +20,14 @@ def main() -> None:
     given = options(models="sface,sface_int8,mobilefacenet", rounds=20)
     crops = np.random.default_rng(0).integers(0, 256, (BATCH, 3, 112, 112), dtype=np.uint8)
     embedders = {name: open_model(name, "cpu").embed for name in given["models"].split(",")}
-    figures: dict[str, float] = {}
+    figures, threads = [], os.environ.get("OMP_NUM_THREADS", "all")
     for count in (1, BATCH):
         contenders = {name: partial(embed, crops[:count]) for name, embed in embedders.items()}
         durations = seconds(contenders, given["rounds"])
-        figures |= {f"{name}, ms a crop of {count}": 1000 * value / count for name, value in durations.items()}
-    record(f"ready-made models, {os.environ.get('OMP_NUM_THREADS', 'all')} threads", figures, "")
+        for name, value in durations.items():
+            what = f"embedding with {name}, {count} at once, threads: {threads}"
+            figures.append(Figure(what, "ms a crop", 1000 * value / count, less=True))
+    record(figures)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ import faiss
 import torch
 from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
 from pytorch_metric_learning.utils.inference import FaissKNN
-from side_by_side import options, record, seconds
+from results import Figure, record
+from timing import options, seconds
 
 from facerec.metrics import retrieval_metrics
 
@@ -45,13 +46,17 @@ def main() -> None:
     contenders = {"facerec": ours, **({"peer": peer} if given["peer"] == "True" else {})}
     timings = seconds(contenders, given["rounds"], warm=given["samples"] < 50_000)
     title = f"MAP@R + P@1 + R-precision, {given['samples']} x {given['dim']}, {given['device']}"
-    figures = {f"{name}, s": value for name, value in timings.items()}
-    figures["facerec, peak MiB beside the embeddings"] = growth
-    if "peer" in timings:
-        figures["x"] = timings["peer"] / timings["facerec"]
+    name = "pytorch-metric-learning + faiss"
+    peers = {name: timings["peer"]} if "peer" in timings else {}
+    figures = [
+        Figure(title, "s", timings["facerec"], peers, {name: 3}, less=True),
+        Figure(f"{title}: peak beside the embeddings", "MiB", growth, limit=1024, less=True),
+    ]
+    if peers:
         pairs = zip(results["facerec"], results["peer"], strict=True)
-        figures["greatest difference"] = max(abs(ours - theirs) for ours, theirs in pairs)
-    record(title, figures, "3 x, equal values, 1 GiB")
+        greatest = max(abs(ours - theirs) for ours, theirs in pairs)
+        figures.append(Figure(f"{title}: greatest difference", "", greatest, limit=1e-6, less=True))
+    record(figures, given["device"])
 
 
 if __name__ == "__main__":

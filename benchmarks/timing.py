@@ -1,21 +1,14 @@
-"""Medians of interleaved runs, and the table that `make bench` writes."""
+"""Options of a script, and medians of interleaved runs."""
 
-import json
 import multiprocessing
-import os
-import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from importlib.metadata import version
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
-
-OUT = Path("outputs/bench")
 
 
 def options(**defaults: Any) -> dict[str, Any]:
@@ -62,38 +55,3 @@ def _serve(line: Connection, make: Callable[[], Callable[[], Any]]) -> None:
             line.recv()
             call()
             line.send(None)
-
-
-def record(what: str, figures: Mapping[str, Any], to_reach: str) -> None:
-    """Print a row and keep it for the table."""
-    OUT.mkdir(parents=True, exist_ok=True)
-    shown = {key: f"{value:.4g}" if isinstance(value, float) else str(value) for key, value in figures.items()}
-    row = {"what": what, "figures": shown, "to_reach": to_reach, "load": f"{os.getloadavg()[0]:.1f}"}
-    name = "".join(letter if letter.isalnum() else "-" for letter in what.lower())
-    (OUT / f"{name}.json").write_text(json.dumps(row, indent=1))
-    print(what, shown, f"(to reach: {to_reach}; load {row['load']})", flush=True)
-
-
-def main() -> None:
-    """Write the table between the marks of benchmarks/README.md."""
-    page = Path(__file__).with_name("README.md")
-    before, mark, rest = page.read_text().partition("<!-- table -->\n")
-    after = rest.partition("<!-- end -->\n")[2]
-    told = Path("/proc/cpuinfo").read_text().splitlines()
-    cpu = next((line.split(":")[1].strip() for line in told if "model name" in line), platform.processor())
-    names = ("torch", "torchvision", "pytorch-lightning", "pytorch-metric-learning", "faiss-cpu", "scikit-learn")
-    versions = ", ".join(f"{name} {version(name)}" for name in names)
-    lines = [
-        f"{os.cpu_count()} cores of {cpu}; Python {platform.python_version()}, {versions}.",
-        "",
-    ]
-    lines += ["| what | measured | to reach | load |", "| --- | --- | --- | ---: |"]
-    for file in sorted(OUT.glob("*.json")):
-        row = json.loads(file.read_text())
-        figures = ", ".join(f"{key} {value}" for key, value in row["figures"].items())
-        lines.append(f"| {row['what']} | {figures} | {row['to_reach']} | {row['load']} |")
-    page.write_text(before + mark + "\n".join(lines) + "\n<!-- end -->\n" + after)
-
-
-if __name__ == "__main__":
-    main()
