@@ -14,8 +14,9 @@ from facerec.data.orl import orl
 
 if TYPE_CHECKING:
     from facerec.data.augment import Augment
+    from facerec.data.batch import Batch
     from facerec.data.cache import open_crops
-    from facerec.data.datamodule import Batch, CropDataset, FaceData
+    from facerec.data.datamodule import CropDataset, FaceData
     from facerec.data.statistics import ChannelStatistics, channel_statistics
     from facerec.data.views import FixedViews, ViewedCrops
 
@@ -39,7 +40,8 @@ __all__ = [
 _MODULES = {
     "augment": ["Augment"],
     "cache": ["open_crops"],
-    "datamodule": ["Batch", "CropDataset", "FaceData"],
+    "batch": ["Batch"],
+    "datamodule": ["CropDataset", "FaceData"],
     "statistics": ["ChannelStatistics", "channel_statistics"],
     "views": ["FixedViews", "ViewedCrops"],
 }

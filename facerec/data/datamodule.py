@@ -2,37 +2,21 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler, Subset
 
 from facerec.data.augment import Augment
+from facerec.data.batch import Batch
 from facerec.data.cache import MappedCrops, as_is, open_crops, start_method
+from facerec.data.device_cache import DeviceCrops, wants_device_cache
 from facerec.data.images import SPLITS, FaceImages
 from facerec.data.statistics import ChannelStatistics, cached_channel_statistics
 from facerec.data.views import FixedViews
 from facerec.errors import ConfigError
-
-
-class Batch(NamedTuple):
-    """A batch of crops.
-
-    Attributes:
-        crops: `uint8 [N, 3, 112, 112]`.
-        labels: `int64 [N]`.
-        indices: `int64 [N]`, rows of the data set's table.
-        views: `int64 [N]`, which of the `FixedViews` is shown of each crop; None where it is augmented anew.
-    """
-
-    crops: Tensor
-    labels: Tensor
-    indices: Tensor
-    views: Tensor | None = None
 
 
 class CropDataset(Dataset[Batch]):
@@ -67,6 +51,8 @@ class FaceData(pl.LightningDataModule):
         batch_size: images a step and process.
         num_workers: processes that read batches; the crop cache is fast enough for 0.
         decode_workers: processes that decode images into the cache.
+        device_cache: whether training crops are copied to the device and batches taken there: true, false, or
+            "auto": if they take no more than a quarter of a GPU's free memory.
         cache_dir: where the crop cache and the channel statistics lie.
         seed: decides the order of training images and the augmentation, by epoch and batch.
         views: training batches show these instead of being augmented anew.
@@ -82,6 +68,7 @@ class FaceData(pl.LightningDataModule):
         decode_workers: int,
         cache_dir: str,
         seed: int,
+        device_cache: bool | str = "auto",
         views: FixedViews | None = None,
     ) -> None:
         super().__init__()
@@ -94,6 +81,7 @@ class FaceData(pl.LightningDataModule):
         self.images, self.augment, self.views = images, augment, views
         self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
         self.decode_workers, self.cache_dir = decode_workers, Path(cache_dir)
+        self.device_cache = device_cache
 
     @cached_property
     def crops(self) -> MappedCrops:
@@ -148,7 +136,10 @@ class FaceData(pl.LightningDataModule):
         that one process with a batch as large as all of theirs would. The rest of an epoch that fills no batch
         is left out, and is another one each epoch.
         """
-        dataset = self.split("train")
+        dataset: CropDataset | DeviceCrops = self.split("train")
+        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+        if wants_device_cache(self.device_cache, len(dataset), self.crops[0].nbytes, device):
+            dataset = DeviceCrops(self.crops, self._labels, self.images.rows("train"), device)
         # with one process, too: Lightning tells this sampler the epoch
         sampler: Sampler[int] = DistributedSampler(
             dataset, self._world_size, self._rank, shuffle=True, seed=self.seed, drop_last=True
@@ -197,14 +188,16 @@ class FaceData(pl.LightningDataModule):
     def _loader(
         self, dataset: Dataset[Batch], sampler: Sampler[int] | None = None, drop_last: bool = False
     ) -> DataLoader[Batch]:
+        on_device = isinstance(dataset, DeviceCrops)
+        workers = 0 if on_device else self.num_workers
         return DataLoader(
             dataset,
             self.batch_size,
             sampler=sampler,
             drop_last=drop_last,
             collate_fn=as_is,
-            num_workers=self.num_workers,
-            multiprocessing_context=start_method(self.num_workers),
-            persistent_workers=self.num_workers > 0,
-            pin_memory=torch.cuda.is_available(),
+            num_workers=workers,
+            multiprocessing_context=start_method(workers),
+            persistent_workers=workers > 0,
+            pin_memory=torch.cuda.is_available() and not on_device,
         )
