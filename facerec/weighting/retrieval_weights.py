@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 Shrinking = Callable[[Weights], Weights]
 
 _EQUAL = "equal"
+_CLEARLY = 2  # standard errors: nearly 95 % confidence
 _SHARES = (0.75, 0.5, 0.25)  # of equal weights in the result; 1 and 0 are tried, too
 
 
@@ -26,8 +27,8 @@ def retrieval(pairs: MemberPairs, folds: int = 5, limit: int = 3000, seed: int =
     identities gets 0. What fits these identities best fits others less well, so the result is (1-s)·best + s·equal,
     where equal are equal weights of all members, or of those that count in the best. Which of both, and which s,
     is decided on the identities of each fold in turn, by weights found on the queries of the others. Equal weights
-    of all are kept unless others are better by a standard error over identities (the rule of Breiman et al.,
-    Classification and Regression Trees, 1984); of equally good others those nearest to equal weights are taken.
+    of all are kept unless others are clearly better, by two standard errors over identities; of equally good others
+    those nearest to equal weights are taken.
 
     Args:
         pairs: of the members.
@@ -59,10 +60,10 @@ def retrieval(pairs: MemberPairs, folds: int = 5, limit: int = 3000, seed: int =
     means = {name: round(float(value.mean()), 9) for name, value in values.items()}
     chosen = max(means, key=lambda name: means[name])  # of equals the first
     groups = np.unique(asked.identities, return_inverse=True)[1]
-    if _in_standard_errors(values[chosen] - values[_EQUAL], groups) <= 1:
+    if _in_standard_errors(values[chosen] - values[_EQUAL], groups) <= _CLEARLY:
         log.info(
             "weights: equal by choice: on held-out ones of %d identities they have MAP@R %.4f, and the best others "
-            "%.4f, which is no more than a standard error above",
+            "%.4f, which is not above by two standard errors",
             len(identities),
             means[_EQUAL],
             means[chosen],

@@ -137,7 +137,7 @@ def test_alike_members_are_equal_by_choice(caplog: pytest.LogCaptureFixture) -> 
     assert "weights: equal by choice" in caplog.text
 
 
-def test_a_gain_within_a_standard_error_is_no_reason_to_leave_equal_weights(
+def test_a_gain_within_two_standard_errors_is_no_reason_to_leave_equal_weights(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.INFO):
