@@ -109,7 +109,8 @@ def _told(figure: Figure) -> list[str]:
 
 
 def _machine(device: str) -> str:
-    told = Path("/proc/cpuinfo").read_text().splitlines()
+    info = Path("/proc/cpuinfo")  # of Linux
+    told = info.read_text().splitlines() if info.exists() else []
     cpu = next((line.split(":")[1].strip() for line in told if "model name" in line), platform.processor())
     name = f"{os.cpu_count()} cores of {cpu}"
     if device == "cpu":

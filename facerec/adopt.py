@@ -1,5 +1,6 @@
 """Make a model folder of a published network: `python -m facerec.adopt weights=FILE.onnx colour=RGB …`."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,7 +93,13 @@ def _about(cfg: DictConfig) -> dict[str, str]:
 def _of_channels(cfg: DictConfig, key: str) -> list[float]:
     """One number for all channels, or one for each."""
     value = cfg[key]
-    return [float(number) for number in value] if OmegaConf.is_list(value) else 3 * [float(value)]
+    try:
+        numbers = [float(number) for number in value] if OmegaConf.is_list(value) else 3 * [float(value)]
+    except (TypeError, ValueError):
+        numbers = []
+    if len(numbers) != 3 or not all(map(math.isfinite, numbers)):
+        raise ConfigError(f"{key} must be a number, or three of them, not {value}")
+    return numbers
 
 
 def _length(weights: Path) -> int:

@@ -7,6 +7,7 @@ import pytest
 import torch
 import torchvision
 import yaml
+from safetensors.numpy import load_file
 
 from facerec.models import open_model
 from tests.conftest import Run
@@ -133,6 +134,8 @@ def test_a_training_goes_on_from_adopted_weights(
     assert run("train", *tiny, *RESNET, "init_from=adopted", "hydra.run.dir=run") == 0
     origin = yaml.safe_load(Path("run/model/model.yaml").read_text())["origin"]
     assert origin["init_from"]["fingerprint"] == open_model("./adopted", "cpu").fingerprint
+    weights = load_file("run/model/weights.safetensors")
+    assert (weights["mean"].tolist(), weights["std"].tolist()) == ([127.5] * 3, [128] * 3)
 
 
 def test_what_are_no_weights_of_the_network_is_refused_by_name(
@@ -154,12 +157,20 @@ def test_what_are_no_weights_of_the_network_is_refused_by_name(
     assert "of IResNet {'depth': 18, 'embedding_dim': 512}" in refused(file, *FED, "backbone=iresnet18")
     assert "output: is for ONNX files" in refused(file, *FED, *RESNET, "output=vectors")
     assert "fc.weight is [6, 512], not [7, 512]" in refused(file, *FED, *RESNET[:-1], "backbone.embedding_dim=7")
+    assert "mean must be a number, or three of them, not abc" in refused(
+        file, *RESNET, "colour=RGB", "mean=abc", "std=1"
+    )
     assert "std above 0" in refused(file, *RESNET, "colour=RGB", "mean=1", "std=0")
     torch.save({name: value for name, value in state.items() if name != "layer1.0.bn1.bias"}, file)
     assert "lacks layer1.0.bn1.bias of ResNet" in refused(file, *FED, *RESNET)
+    torch.save(torchvision.models.resnet34(num_classes=6).state_dict(), file)
+    assert "has layer1.2.conv1.weight, " in refused(file, *FED, *RESNET)
     torch.save({"epoch": 3, "head": torch.ones(2)}, file)
     assert "holds no weights of ResNet" in refused(file, *FED, *RESNET)
     torch.save({"network": network}, file)  # pickled classes, which could run anything
+    assert "can't be read as weights" in refused(file, *FED, *RESNET)
+    torch.save(state, file, _use_new_zipfile_serialization=False)
+    file.write_bytes(file.read_bytes()[:9000])
     assert "can't be read as weights" in refused(file, *FED, *RESNET)
     file.write_bytes(b"no weights")
     assert "can't be read as weights" in refused(file, *FED, *RESNET)

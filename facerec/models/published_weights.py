@@ -1,6 +1,5 @@
 """Weights of a network as others publish them, in a file of PyTorch."""
 
-import pickle
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ def load_published(file: Path, backbone: Backbone) -> None:
     """
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+    except Exception as error:  # a cut or damaged pickle raises whatever its bytes happen to mean
         raise ModelError(f"{file}: can't be read as weights, without running code of it ({error})") from error
     wanted = backbone.state_dict()
     # the largest part of it that has our names
@@ -42,6 +41,8 @@ def load_published(file: Path, backbone: Backbone) -> None:
     missing = [key for key in wanted if key not in named and not key.endswith(_COUNTER)]
     if not named:
         raise ModelError(f"{file}: holds no weights of {name} {backbone.options}; choose another backbone")
+    if deeper := [key for key in named if key not in wanted]:
+        raise ModelError(f"{file}: has {_listed(deeper)}, which {name} {backbone.options} has not; choose another")
     if missing:
         raise ModelError(f"{file}: lacks {_listed(missing)} of {name} {backbone.options}; choose another backbone")
     if other := [key for key, value in named.items() if value.shape != wanted[key].shape]:
@@ -66,10 +67,21 @@ def _collections(content: Any) -> Iterator[Mapping[str, Tensor]]:
 
 
 def _matching(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Those with the wanted names behind one prefix, which is left out: the prefix with most of them."""
+    """Those with the wanted names behind one prefix, which is left out: the prefix with most of them.
+
+    What else belongs to parts of these names, such as further blocks of a deeper network, stays among them.
+    """
     first = next(iter(wanted))
     prefixes = {key.removesuffix(first) for key in tensors if key.endswith(first)}
-    matching = [{key: tensors[prefix + key] for key in wanted if prefix + key in tensors} for prefix in prefixes]
+    parts = {key.partition(".")[0] for key in wanted}
+    matching = [
+        {
+            key.removeprefix(prefix): value
+            for key, value in tensors.items()
+            if key.startswith(prefix) and key.removeprefix(prefix).partition(".")[0] in parts
+        }
+        for prefix in prefixes
+    ]
     return max(matching, key=len, default={})
 
 

@@ -10,6 +10,8 @@ import adabelief_pytorch
 import torch
 from torch import Tensor
 
+from facerec.losses.class_shards import local_rows
+
 PIECE = 2**18  # elements that stay in a CPU's cache from the first operation of a step to the last
 
 
@@ -53,8 +55,9 @@ class AdaBelief(adabelief_pytorch.AdaBelief):  # type: ignore[misc]  # the packa
                 state["exp_avg"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
                 state["exp_avg_var"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
             state["step"] += 1
-            tensors = [parameter.detach(), parameter.grad, state["exp_avg"], state["exp_avg_var"]]
-            alike[state["step"], parameter.device, parameter.dtype].append(tensors)
+            whole = (parameter.detach(), parameter.grad, state["exp_avg"], state["exp_avg_var"])
+            own = [local_rows(tensor) for tensor in whole]  # of a head with sharded classes
+            alike[state["step"], parameter.device, parameter.dtype].append(own)
         for (step, device, _), tensors in alike.items():
             for part in _parts(tensors) if device.type == "cpu" else [tensors]:
                 self._update(group, step, *map(list, zip(*part, strict=True)))

@@ -208,8 +208,21 @@ class Learner(pl.LightningModule):
             self.train_accuracy.reset()
             self.train_cosine.reset()
 
+    def on_train_end(self) -> None:
+        """Look at the last losses, wherever in an epoch the training ends.
+
+        Raises:
+            NonFiniteLossError: the weights are worth nothing.
+        """
+        self._losses.check()
+
     def on_validation_epoch_start(self) -> None:
-        """Gather the prototypes while all processes take part: they have unequally many batches."""
+        """Gather the prototypes while all processes take part: they have unequally many batches.
+
+        Raises:
+            NonFiniteLossError: the weights are worth nothing.
+        """
+        self._losses.check()
         if self.head:
             self._prototypes = self.head.prototypes
 

@@ -98,7 +98,7 @@ def _learner(cfg: DictConfig, data: "FaceData", build: Build) -> "Learner":
             raise ModelError(
                 f"init_from: {cfg.init_from} is {start.backbone.options}, not {embedder.backbone.options}"
             )
-        embedder.backbone.load_state_dict(start.backbone.state_dict())
+        embedder.load_state_dict(start.state_dict())  # with the mean and deviation that its network is used to
     head = build(cfg.loss, embedding_dim=embedder.embedding_dim, num_classes=data.images.num_classes)
     if data.augment.mixup and (head or not teacher or data.views):
         log.warning("augment.mixup is off: only a teacher that sees each batch can say what two mixed faces are")

@@ -58,17 +58,19 @@ def retrieval(pairs: MemberPairs, folds: int = 5, limit: int = 3000, seed: int =
         for name, shrink in candidates.items():
             values[name][held] = asked(shrink(best))[held]
     means = {name: round(float(value.mean()), 9) for name, value in values.items()}
-    chosen = max(means, key=lambda name: means[name])  # of equals the first
     groups = np.unique(asked.identities, return_inverse=True)[1]
-    if _in_standard_errors(values[chosen] - values[_EQUAL], groups) <= _CLEARLY:
+    others = [name for name in candidates if name != _EQUAL]
+    better = [name for name in others if _in_standard_errors(values[name] - values[_EQUAL], groups) > _CLEARLY]
+    if not better:
         log.info(
-            "weights: equal by choice: on held-out ones of %d identities they have MAP@R %.4f, and the best others "
-            "%.4f, which is not above by two standard errors",
+            "weights: equal by choice: on held-out ones of %d identities they have MAP@R %.4f, and others at most "
+            "%.4f; none are better by two standard errors",
             len(identities),
             means[_EQUAL],
-            means[chosen],
+            max(means[name] for name in others),
         )
         return equal
+    chosen = max(better, key=lambda name: means[name])  # of equals the first
     best = _best(asked, np.ones(len(asked.identities), bool), count)
     log.info(
         "weights: %s; by cross-validation over %d identities that is MAP@R %.4f, %+.4f of equal weights",
