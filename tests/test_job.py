@@ -99,7 +99,8 @@ def test_a_group_that_is_switched_off_is_none_or_named_with_its_choices() -> Non
     assert cfg.callbacks is None
 
     with pytest.raises(
-        ConfigError, match="backbone: is needed; give one of mobilefacenet, resnet18, resnet34, resnet50"
+        ConfigError,
+        match="backbone: is needed; give one of iresnet100, iresnet18, iresnet34, iresnet50, mobilefacenet, resnet18, ",
     ):
         check_keys(_composed("train", "backbone=null"), CONFIG_DIR / "train.yaml")
 

@@ -367,7 +367,10 @@ def test_help_lists_the_groups() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "facerec.train", "--help"], capture_output=True, text=True, check=True
     )
-    assert "backbone: mobilefacenet, resnet18, resnet34, resnet50" in done.stdout
+    assert (
+        "backbone: iresnet100, iresnet18, iresnet34, iresnet50, mobilefacenet, resnet18, resnet34, resnet50"
+        in done.stdout
+    )
     assert "loss: adaface, arcface" in done.stdout  # without _head, which leaves share
     assert "weighting" not in done.stdout
 
