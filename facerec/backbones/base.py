@@ -4,6 +4,10 @@ from typing import Any
 
 from torch import nn
 
+from facerec.errors import ConfigError
+
+_WIDEST = 16_384  # far beyond any embedding; a typing error must not fill the memory
+
 
 class Backbone(nn.Module):
     """Maps normalised crops `float [N, 3, H, W]` to features `float [N, out_features]`.
@@ -20,3 +24,13 @@ class Backbone(nn.Module):
     options: dict[str, Any]
     out_features: int
     any_size = False
+
+
+def check_width(embedding_dim: int) -> None:
+    """Refuse a width that no embedding has.
+
+    Raises:
+        ConfigError: it is not from 1 to 16384.
+    """
+    if not 1 <= embedding_dim <= _WIDEST:
+        raise ConfigError(f"backbone.embedding_dim must be from 1 to {_WIDEST}, not {embedding_dim!r}")

@@ -4,11 +4,10 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.resnet import conv1x1, conv3x3
 
-from facerec.backbones.base import Backbone
+from facerec.backbones.base import Backbone, check_width
 from facerec.errors import ConfigError
 
 _BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 14, 3), 100: (3, 13, 30, 3)}
-_WIDEST = 16_384  # far beyond any embedding; a typing error must not fill the memory
 _SIDE = 7  # of the last stage's maps, for crops of 112 px
 
 
@@ -30,8 +29,7 @@ class IResNet(Backbone):
         super().__init__()
         if depth not in _BLOCKS:
             raise ConfigError(f"backbone.depth must be one of {', '.join(map(str, _BLOCKS))}, not {depth!r}")
-        if not 1 <= embedding_dim <= _WIDEST:
-            raise ConfigError(f"backbone.embedding_dim must be from 1 to {_WIDEST}, not {embedding_dim!r}")
+        check_width(embedding_dim)
         self.options = {"depth": depth, "embedding_dim": embedding_dim}
         self.out_features = embedding_dim
         self.conv1 = conv3x3(3, 64)

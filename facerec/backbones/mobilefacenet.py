@@ -2,10 +2,7 @@
 
 from torch import Tensor, nn
 
-from facerec.backbones.base import Backbone
-from facerec.errors import ConfigError
-
-_WIDEST = 16_384  # far beyond any embedding; a typing error must not fill the memory
+from facerec.backbones.base import Backbone, check_width
 
 
 class MobileFaceNet(Backbone):
@@ -23,8 +20,7 @@ class MobileFaceNet(Backbone):
 
     def __init__(self, *, embedding_dim: int = 128) -> None:
         super().__init__()
-        if not 1 <= embedding_dim <= _WIDEST:
-            raise ConfigError(f"backbone.embedding_dim must be from 1 to {_WIDEST}, not {embedding_dim!r}")
+        check_width(embedding_dim)
         self.options = {"embedding_dim": embedding_dim}
         self.out_features = embedding_dim
         self.conv1 = _Layer(3, 64, 3, stride=2)

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck, conv1x1, conv3x3
 
-from facerec.backbones.base import Backbone
+from facerec.backbones.base import Backbone, check_width
 from facerec.errors import ConfigError
 
 _STAGES: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, int, int, int]]] = {
@@ -13,7 +13,6 @@ _STAGES: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, int, in
     34: (BasicBlock, (3, 4, 6, 3)),
     50: (Bottleneck, (3, 4, 6, 3)),
 }
-_WIDEST = 16_384  # far beyond any embedding; a typing error must not fill the memory
 
 
 class ResNet(Backbone):
@@ -57,8 +56,7 @@ class ResNet(Backbone):
             raise ConfigError(f"backbone.depth must be one of {', '.join(map(str, _STAGES))}, not {depth!r}")
         if stem not in ("face", "imagenet"):
             raise ConfigError(f"backbone.stem must be 'face' or 'imagenet', not {stem!r}")
-        if not 1 <= embedding_dim <= _WIDEST:
-            raise ConfigError(f"backbone.embedding_dim must be from 1 to {_WIDEST}, not {embedding_dim!r}")
+        check_width(embedding_dim)
         self.options = {
             "depth": depth,
             "embedding_dim": embedding_dim,

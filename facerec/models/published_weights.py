@@ -32,11 +32,8 @@ def load_published(file: Path, backbone: Backbone) -> None:
         raise ModelError(f"{file}: can't be read as weights, without running code of it ({error})") from error
     wanted = backbone.state_dict()
     # the largest part of it that has our names
-    named = max(
-        (_matching(tensors, wanted) for tensors in _collections(content)),
-        key=lambda matching: len(matching),
-        default={},
-    )
+    parts = [_matching(tensors, wanted) for tensors in _collections(content)]
+    named = max(parts, key=len, default={})
     name = type(backbone).__name__
     missing = [key for key in wanted if key not in named and not key.endswith(_COUNTER)]
     if not named:

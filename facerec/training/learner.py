@@ -194,7 +194,6 @@ class Learner(pl.LightningModule):
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Log what is known at the end of the epoch's last batch, before validation."""
         if self.trainer.is_last_batch:
-            self._losses.check()
             seconds = time.perf_counter() - self._epoch_start
             images = (batch_idx + 1) * len(batch.crops) * self.trainer.world_size
             measured: dict[str, Any] = {"images_per_s": images / seconds}
