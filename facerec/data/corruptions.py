@@ -19,6 +19,8 @@ def corrupt(
 ) -> Tensor:
     """Each with its probability, in the order in which a photo gets them.
 
+    One that may happen waits for a GPU, to know which crops it changes.
+
     Args:
         pixels: changed in place.
         drawn: uniform in 0..1, `[7, N]`: which of them a crop gets, then how strong they are.
@@ -28,13 +30,13 @@ def corrupt(
         grey: of losing all colour.
     """
     sigma, side, quality = drawn[4:]
-    if len(rows := _rows(drawn[0] < blur)):
+    if blur and len(rows := _rows(drawn[0] < blur)):
         pixels[rows] = blurred(pixels[rows], _between(*_SIGMA, sigma[rows]))
-    if len(rows := _rows(drawn[1] < low_resolution)):
+    if low_resolution and len(rows := _rows(drawn[1] < low_resolution)):
         pixels[rows] = at_low_resolution(pixels[rows], _between(*_SIDE, side[rows]).round())
-    if len(rows := _rows(drawn[2] < jpeg)):
+    if jpeg and len(rows := _rows(drawn[2] < jpeg)):
         pixels[rows] = compressed(pixels[rows], _between(*_QUALITY, quality[rows]).round())
-    if len(rows := _rows(drawn[3] < grey)):
+    if grey and len(rows := _rows(drawn[3] < grey)):
         pixels[rows] = in_grey(pixels[rows])
     return pixels
 

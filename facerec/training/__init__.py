@@ -8,16 +8,28 @@ if TYPE_CHECKING:
     from facerec.training.adabelief import AdaBelief
     from facerec.training.ema import EMA
     from facerec.training.learner import Learner
+    from facerec.training.progress import ProgressBar
     from facerec.training.run import run_training
     from facerec.training.schedules import constant, cosine, warm_restarts
     from facerec.training.teaching import open_teacher
 
-__all__ = ["EMA", "AdaBelief", "Learner", "constant", "cosine", "open_teacher", "run_training", "warm_restarts"]
+__all__ = [
+    "EMA",
+    "AdaBelief",
+    "Learner",
+    "ProgressBar",
+    "constant",
+    "cosine",
+    "open_teacher",
+    "run_training",
+    "warm_restarts",
+]
 
 _MODULES = {
     "adabelief": ["AdaBelief"],
     "ema": ["EMA"],
     "learner": ["Learner"],
+    "progress": ["ProgressBar"],
     "run": ["run_training"],
     "schedules": ["constant", "cosine", "warm_restarts"],
     "teaching": ["open_teacher"],

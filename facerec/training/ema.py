@@ -39,7 +39,10 @@ class EMA(WeightAveraging):
         with warnings.catch_warnings():  # of configure_model, which does nothing without shards
             warnings.filterwarnings("ignore", ".*overrides the configure_model")
             super().setup(trainer, pl_module, stage)
+        if self._average_model is not None:  # its count is read at each step, which must not wait for a GPU
+            self._average_model.n_averaged = self._average_model.n_averaged.cpu()
 
     def _average(self, averaged: Sequence[Tensor], current: Sequence[Tensor], count: Tensor) -> None:
-        steps = int(count)
+        assert self._average_model is not None
+        steps = int(self._average_model.n_averaged)
         get_ema_multi_avg_fn(min(self.decay, (1 + steps) / (10 + steps)))(averaged, current, count)

@@ -2,6 +2,7 @@
 
 import math
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -19,6 +20,7 @@ class _Step(NamedTuple):
     rows: Tensor
     epoch: int
     batch: int
+    number: int
 
 
 class FiniteLosses:
@@ -26,20 +28,22 @@ class FiniteLosses:
 
     Args:
         images: the data set, for messages that name files.
+        finite: called with the step, the epoch and the loss of each that is.
     """
 
-    def __init__(self, images: FaceImages) -> None:
-        self._images = images
+    def __init__(self, images: FaceImages, finite: Callable[[int, int, float], None]) -> None:
+        self._images, self._finite = images, finite
         self._steps: deque[_Step] = deque()
 
-    def watch(self, loss: Tensor, batch: Batch, epoch: int, number: int) -> None:
+    def watch(self, loss: Tensor, batch: Batch, epoch: int, place: int, step: int) -> None:
         """Remember the loss of a step, and look at that of an earlier one.
 
         Args:
             loss: of all processes, so that all stop at the same step.
             batch: whose loss it is.
             epoch: counted from 0.
-            number: of the batch in its epoch.
+            place: of the batch in its epoch, counted from 0.
+            step: of the training, counted from 0.
 
         Raises:
             NonFiniteLossError: the earlier one is not finite.
@@ -50,7 +54,7 @@ class FiniteLosses:
             value = torch.empty_like(value, device="cpu", pin_memory=True).copy_(value, non_blocking=True)
             copied = torch.cuda.Event()
             copied.record()
-        self._steps.append(_Step(value, copied, batch.indices, epoch, number))
+        self._steps.append(_Step(value, copied, batch.indices, epoch, place, step))
         if len(self._steps) > _LAG:
             self._check_first()
 
@@ -68,6 +72,7 @@ class FiniteLosses:
         if step.copied:
             step.copied.synchronize()
         if math.isfinite(value := step.loss.item()):
+            self._finite(step.number, step.epoch, value)
             return
         self._steps.clear()
         files = ", ".join(str(self._images.files[row]) for row in step.rows[:2].tolist())

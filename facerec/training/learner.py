@@ -89,13 +89,17 @@ class Learner(pl.LightningModule):
         embedder.backbone.to(memory_format=torch.channels_last)  # faster on CPUs and GPUs alike
         if compile:
             embedder.backbone.compile()  # in place: the names in a checkpoint stay as they are
-        self.train_accuracy, self.train_cosine, self.val_cosine = MeanMetric(), MeanMetric(), MeanMetric()
+        # looking for NaN would wait for the device at each step
+        self.train_accuracy, self.train_cosine, self.val_cosine = (
+            MeanMetric(nan_strategy="disable") for _ in range(3)
+        )
         self.val_retrieval, self.val_seen, self.test_retrieval = (
             RetrievalMetrics(),
             SeenAccuracy(),
             RetrievalMetrics(),
         )
-        self._losses = FiniteLosses(images)
+        self.loss: float | None = None  # the last that is known
+        self._losses = FiniteLosses(images, self._log_loss)
         self._epoch_start, self._prototypes = 0.0, Tensor()
         self._schedule: dict[str, Any] = {}  # of the checkpoint that the training goes on from
 
@@ -168,8 +172,7 @@ class Learner(pl.LightningModule):
         mean = loss
         if collectives.is_distributed():
             mean = collectives.all_reduce_sum(loss.detach()) / self.trainer.world_size
-        self._losses.watch(mean, batch, self.current_epoch, batch_idx)
-        self.log("train/loss", mean, prog_bar=True, batch_size=len(batch.crops))
+        self._losses.watch(mean, batch, self.current_epoch, batch_idx, self.global_step)
         return loss
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
@@ -192,8 +195,14 @@ class Learner(pl.LightningModule):
             clip_sharded(self.embedder.parameters(), self._head_parameters().values(), gradient_clip_val)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        """Log what is known at the end of the epoch's last batch, before validation."""
+        """Log what is known at the end of the epoch's last batch, before validation.
+
+        Raises:
+            NonFiniteLossError: the weights are worth nothing.
+        """
         if self.trainer.is_last_batch:
+            self._losses.check()
+            self.log("train/loss", self.loss, logger=False, batch_size=len(batch.crops))  # for callbacks
             seconds = time.perf_counter() - self._epoch_start
             images = (batch_idx + 1) * len(batch.crops) * self.trainer.world_size
             measured: dict[str, Any] = {"images_per_s": images / seconds}
@@ -206,6 +215,13 @@ class Learner(pl.LightningModule):
                 self.log(f"train/{name}", value, on_step=False, on_epoch=True, sync_dist=True, batch_size=size)
             self.train_accuracy.reset()
             self.train_cosine.reset()
+
+    def _log_loss(self, step: int, epoch: int, loss: float) -> None:
+        # not with self.log, which waits for the device to read the loss of the step itself
+        self.loss = loss
+        if (step + 1) % self.trainer.log_every_n_steps == 0:
+            for logger in self.loggers:
+                logger.log_metrics({"train/loss": loss, "epoch": epoch}, step)
 
     def on_train_end(self) -> None:
         """Look at the last losses, wherever in an epoch the training ends.

@@ -83,17 +83,18 @@ class Teacher:
     def take_axes(self, axes: NDArray[np.float32]) -> None:
         """Go on with the axes that a training began with; those found on another machine may differ in sign."""
         if not np.array_equal(axes, self.axes):  # type: ignore[arg-type]  # None is unequal, too
-            self.axes = axes
-            self._vectors, self._places = self._targets_of_views()
+            self.axes, device = axes, self._vectors.device
+            self._vectors, self._places = (part.to(device) for part in self._targets_of_views())
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Teacher":
         """Itself: a copy of the learner, such as `EMA` averages, learns from the same teacher."""
         return self
 
     def to(self, device: torch.device) -> None:
-        """Move the network to where batches are."""
+        """Move network and vectors to where batches are."""
         if isinstance(self.embedder, nn.Module):
             self.embedder.to(device)
+        self._vectors, self._places = self._vectors.to(device), self._places.to(device)
 
     def loss(self, features: Tensor, batch: Batch) -> Tensor:
         """1 - cosine between the student's features `[N, d]` of a batch and its targets, on average."""
@@ -105,7 +106,7 @@ class Teacher:
         """What the student should say of a batch of training or validation crops: unit `float32 [N, d]`."""
         if self._data.views:
             views = torch.zeros_like(batch.indices) if batch.views is None else batch.views
-            return self._vectors[views.cpu(), self._places[batch.indices.cpu()]].to(batch.crops.device)
+            return self._vectors[views, self._places[batch.indices]]
         assert isinstance(self.embedder, nn.Module)
         with torch.no_grad():
             return self._project(self.embedder(batch.crops).float())

@@ -38,27 +38,30 @@ class Watched(Tensor):
 
 @given(st.lists(st.sampled_from([1.0, 0.0, -2.5, float("nan"), float("inf")]), max_size=9))
 def test_the_first_bad_step_is_named(losses: list[float]) -> None:
-    watch = FiniteLosses(IMAGES)
+    known: list[tuple[int, int, float]] = []
+    watch = FiniteLosses(IMAGES, lambda *of: known.append(of))
     bad = next((k for k, loss in enumerate(losses) if not np.isfinite(loss)), None)
 
     def train() -> None:
         for k, loss in enumerate(losses):
-            watch.watch(torch.tensor(loss), _batch([k % 6, 5, 0]), 3, k)
+            watch.watch(torch.tensor(loss), _batch([k % 6, 5, 0]), 3, k, 100 + k)
         watch.check()
 
     if bad is None:
         train()
+        assert known == [(100 + k, 3, loss) for k, loss in enumerate(losses)]
         return
     named = rf"the loss became {losses[bad]} in epoch 3, batch {bad} \(images {FILES[bad % 6]}, f.jpg, …\)"
     with pytest.raises(NonFiniteLossError, match=named):
         train()
+    assert known == [(100 + k, 3, loss) for k, loss in enumerate(losses[:bad])]
     watch.check()  # a training that follows is another
 
 
 def test_no_step_reads_its_own_loss() -> None:
-    watch, Watched.reads = FiniteLosses(IMAGES), []
+    watch, Watched.reads = FiniteLosses(IMAGES, lambda *_: None), []
     for k in range(6):
-        watch.watch(torch.tensor(float(k)).as_subclass(Watched), _batch([0]), 0, k)
+        watch.watch(torch.tensor(float(k)).as_subclass(Watched), _batch([0]), 0, k, k)
         assert Watched.reads == list(range(max(0, k - 1)))
     watch.check()
     assert Watched.reads == list(range(6))
