@@ -1,6 +1,6 @@
 """Random changes to a whole batch of crops at once, on the device that holds it."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -109,6 +109,10 @@ class Augment(nn.Module):
         size = _CPU_CHUNK if crops.device.type == "cpu" else max(1, len(crops))
         chunks = zip(crops.split(size), drawn.split(size, dim=1), strict=True)
         return torch.cat([self._change(chunk, draws) for chunk, draws in chunks])
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Compile the changes with torch.compile, but not the draws: it knows no generators."""
+        self._change = torch.compile(self._change, *args, **kwargs)  # type: ignore[method-assign]
 
     def _change(self, crops: Tensor, drawn: Tensor) -> Tensor:
         flipped, erased = drawn[0] < self.flip, drawn[1] < self.erase

@@ -52,7 +52,7 @@ class Learner(pl.LightningModule):
         interval: "step" or "epoch", when the learning rate moves.
         half_size_epochs: how many epochs, at the start, are trained on crops of half the side, at a quarter of the
             arithmetic (progressive resizing).
-        compile: compile the backbone with torch.compile.
+        compile: compile backbone and head with torch.compile; a head with sharded classes stays as it is.
 
     Raises:
         ConfigError: there is neither head nor teacher, or a setting is out of place.
@@ -89,6 +89,8 @@ class Learner(pl.LightningModule):
         embedder.backbone.to(memory_format=torch.channels_last)  # faster on CPUs and GPUs alike
         if compile:
             embedder.backbone.compile()  # in place: the names in a checkpoint stay as they are
+            if head and not head.shard_classes:
+                head.compile()
         # looking for NaN would wait for the device at each step
         self.train_accuracy, self.train_cosine, self.val_cosine = (
             MeanMetric(nan_strategy="disable") for _ in range(3)

@@ -105,6 +105,8 @@ def _learner(cfg: DictConfig, data: "FaceData", build: Build) -> "Learner":
         data.augment.mixup = 0.0
     parts = build(cfg.optimizer), build(cfg.scheduler)
     learner: Learner = build(cfg.learner)(embedder, head, data.images, *parts, teacher=teacher)
+    if cfg.learner.compile:
+        data.augment.compile()
     return learner
 
 

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from torch import Tensor
+from torch._dynamo.testing import CompileCounter
 
 from facerec.data import Augment
 from facerec.data.augment import resample
@@ -126,6 +127,15 @@ def test_all_but_mixup_is_draw_then_apply(crops: Tensor) -> None:
     assert drawn.shape == (Augment.DRAWS, 16)
     unmixed = instantiate(OmegaConf.load(CONFIG_DIR / "augment/strong.yaml"), mixup=0.0)
     assert torch.equal(unmixed(crops, _seeded(5)), STRONG.apply(crops, drawn))
+
+
+def test_compiled_it_changes_a_batch_as_before(crops: Tensor) -> None:
+    given = {"flip": 0.5, "zoom": 0.2, "shift": 0.1, "brightness": 0.2, "contrast": 0.3, "erase": 0.5}
+    plain, compiled = Augment(**given), Augment(**given)
+    compiled.compile(backend=(counter := CompileCounter()))
+    for seed in range(3):
+        assert torch.equal(compiled(crops, _seeded(seed)), plain(crops, _seeded(seed)))
+    assert counter.frame_count == 1
 
 
 def test_a_seed_draws_what_it_drew_before_there_were_corruptions() -> None:

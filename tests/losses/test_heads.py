@@ -10,6 +10,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig
+from torch._dynamo.testing import CompileCounter
 
 import facerec.losses
 from facerec.errors import ConfigError
@@ -222,3 +223,18 @@ def test_config_names_every_option(leaf: str) -> None:
 def test_every_head_has_a_config() -> None:
     targets = {composed(leaf)["_target_"].rpartition(".")[2] for leaf in LEAVES}
     assert targets == set(facerec.losses.__all__) - {"Head", "HeadOutput", "MarginHead", "no_head"}
+
+
+def test_it_is_compiled_twice_at_most_while_its_margin_grows(
+    make_head: Callable[..., Head], features: torch.Tensor, labels: torch.Tensor
+) -> None:
+    torch._dynamo.reset()
+    plain, compiled = make_head(D, C), make_head(D, C)
+    compiled.load_state_dict(plain.state_dict())
+    compiled.compile(backend=(counter := CompileCounter()), fullgraph=True)
+    for step in range(12):
+        for head in (plain, compiled):
+            head.margin_warmup = 1.0  # type: ignore[assignment]
+            head.set_progress(step / 8)
+        torch.testing.assert_close(compiled(features, labels).loss, plain(features, labels).loss)
+    assert counter.frame_count in (1, 2)

@@ -35,6 +35,8 @@ def test_compiling_leaves_the_names_in_a_checkpoint_as_they_are() -> None:
     plain, compiled = _learner(), _learner(compile=True)
     assert compiled.state_dict().keys() == plain.state_dict().keys()
     assert compiled.embedder.backbone._compiled_call_impl is not None
+    assert compiled.head
+    assert compiled.head._compiled_call_impl is not None
     plain.load_state_dict(compiled.state_dict())
 
 
