@@ -65,8 +65,8 @@ test: setup
 test-slow: setup
 	FACEREC_SLOW=1 $(BIN)/python -m pytest tests/test_container.py
 
-# the table in benchmarks/README.md; each script lists its options. The peers of photo.py ask for older versions of what
-# we have, so they come without. ResNet-50 with the face stem would take 20 GB a contender with 128 images
+# the table in benchmarks/README.md; each script lists its options. The peers of photo.py and serve.py ask for older
+# versions of what we have, so they come without. ResNet-50 with the face stem would take 20 GB a contender with 128 images
 bench: study
 	PATH="$$PATH:$(CURDIR)/$(BIN)" uv pip install --python $(BIN)/python --quiet --no-deps \
 		dlib-bin==20.0.1.post1 face-recognition==1.3.0 face-recognition-models==0.3.0 facenet-pytorch==2.6.0
@@ -79,6 +79,7 @@ bench: study
 	for threads in 1 2; do OMP_NUM_THREADS=$$threads $(BIN)/python benchmarks/ready_made.py || exit; done
 	for threads in 1 2; do \
 		$(BIN)/python benchmarks/photo.py model=outputs/orl/ensemble/model threads=$$threads || exit; done
+	$(BIN)/python benchmarks/serve.py
 	for depth in 18 34 50; do for stem in imagenet face; do \
 		batch=$$(case $$depth$$stem in 50face) echo 32;; *) echo 128;; esac); \
 		$(BIN)/python benchmarks/training.py depth=$$depth stem=$$stem batch=$$batch || exit; done; done

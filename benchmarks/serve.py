@@ -1,74 +1,144 @@
-"""Load-test the service over loopback: `python benchmarks/serve.py PHOTO [PHOTO …] url=http://127.0.0.1:8000`.
+"""Photos a second of the service over loopback, beside a server around face_recognition.
 
-Prints throughput, p50, p99 and errors for 1, 4, 16 and 64 clients; with `requests=5000 pid=PID` also the memory of
-the service's process and its children. Start the service with `limits.rate=1000000/minute`.
+python benchmarks/serve.py photo=PHOTO model=sface persons=100 seconds=8 rounds=3
+
+Both know as many people, one of whom is in the photo, and both have all cores, which they share with the clients:
+ours in one process that batches, the other in a process for each core.
 """
 
 import asyncio
-import math
+import os
+import socket
+import statistics
+import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
-from itertools import cycle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import httpx
 import numpy as np
 import psutil
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+from photo import a_photo, directions
+from results import Figure, record
+from timing import options
 
-SECONDS = 10.0
+from facerec.crops import read_photo
+from facerec.gallery import Gallery, Sample
+from facerec.job import CONFIG_DIR
+from facerec.models import open_model
+from facerec.recognition import embed_photos
+
+CLIENTS = (1, 4, 16, 64)
 
 
-async def load(
-    url: str, photos: Sequence[bytes], clients: int, seconds: float, requests: float
-) -> tuple[float, list[float], int]:
-    """Send requests for `seconds`, or `requests` of them; returns duration, seconds of each answer, errors."""
+async def load(url: str, photo: bytes, clients: int, seconds: float) -> tuple[float, list[float]]:
+    """Send one request after the other from each client; photos a second, and milliseconds of each answer."""
     times: list[float] = []
-    errors, next_photo, began = 0, cycle(photos), time.perf_counter()
+    began = time.perf_counter()
 
     async def send(client: httpx.AsyncClient) -> None:
-        nonlocal errors
-        while time.perf_counter() - began < seconds and len(times) + errors < requests:
+        while time.perf_counter() - began < seconds:
             start = time.perf_counter()
-            answer = await client.post(
-                "/api/v1/identify", files={"photo": ("p.jpg", next(next_photo), "image/jpeg")}
-            )
-            if answer.status_code == 200:
-                times.append(time.perf_counter() - start)
-            else:
-                errors += 1
-                await asyncio.sleep(float(answer.headers.get("Retry-After", 0)))
+            answer = await client.post(url, files={"photo": ("photo.jpg", photo, "image/jpeg")})
+            answer.raise_for_status()
+            assert answer.json(), "nobody is seen in the photo"
+            times.append(1000 * (time.perf_counter() - start))
 
-    async with httpx.AsyncClient(base_url=url, timeout=120, limits=httpx.Limits(max_connections=clients)) as client:
+    async with httpx.AsyncClient(timeout=120, limits=httpx.Limits(max_connections=clients)) as client:
         await asyncio.gather(*(send(client) for _ in range(clients)))
-    return time.perf_counter() - began, times, errors
+    return len(times) / (time.perf_counter() - began), times
+
+
+@contextmanager
+def running(port: int, *command: str, **environment: str) -> Iterator[int]:
+    """A server, once it listens; its process id."""
+    with subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.DEVNULL) as server:
+        try:
+            for _ in count():
+                with socket.socket() as line:
+                    if line.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+                if server.poll() is not None:
+                    raise SystemExit(f"{command}: ended with status {server.returncode}")
+                time.sleep(0.1)
+            yield server.pid
+        finally:
+            server.terminate()
 
 
 def memory(pid: int) -> float:
-    """Resident MB of a process and its children, without PostgreSQL."""
+    """MiB of a process and its children, without PostgreSQL; shared pages count once."""
     process = psutil.Process(pid)
     processes = [process, *process.children(recursive=True)]
-    return sum(each.memory_info().rss for each in processes if "postgres" not in each.name()) / 2**20
+    return sum(each.memory_full_info().pss for each in processes if "postgres" not in each.name()) / 2**20
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Print a Markdown table."""
-    options = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
-    photos = [Path(argument).read_bytes() for argument in arguments if "=" not in argument]
-    url = options.get("url", "http://127.0.0.1:8000")
-    asyncio.run(load(url, photos, 1, 2, math.inf))  # warm up
-    print("| clients | photos/s | p50 ms | p99 ms | errors |\n| --- | --- | --- | --- | --- |")
-    for clients in (1, 4, 16, 64):
-        duration, times, errors = asyncio.run(load(url, photos, clients, SECONDS, math.inf))
-        p50, p99 = np.percentile(np.array(times) * 1000, (50, 99))
-        print(f"| {clients} | {len(times) / duration:.1f} | {p50:.0f} | {p99:.0f} | {errors} |", flush=True)
-    total, done = int(options.get("requests", 0)), 0
-    while done < total:
-        batch = min(500, total - done)
-        _, times, errors = asyncio.run(load(url, photos, 16, math.inf, batch))
-        done += len(times) + errors
-        print(f"{done} requests: {memory(int(options['pid'])):.0f} MB", flush=True)
+def enroll(file: Path, model: str, persons: int, folder: Path) -> tuple[Path, Path]:
+    """The one in the photo and made-up others, in a gallery and as face_recognition's encodings."""
+    import face_recognition
+
+    opened = open_model(model, "cpu", "outputs/cache")
+    detector = instantiate(OmegaConf.load(CONFIG_DIR / "detector" / "retinaface.yaml"))
+    [photo] = embed_photos([file], [read_photo(file)], detector, opened.embed, min_size=20, min_score=0.8)
+    gallery, known = folder / "gallery", folder / "known.npy"
+    with Gallery.open(gallery, opened) as opened_gallery:
+        opened_gallery.enroll("the one in the photo", [Sample(photo.vectors[0])])
+        for row, vector in enumerate(directions(persons - 1, photo.vectors.shape[1])):
+            opened_gallery.enroll(f"other {row}", [Sample(vector)])
+    encodings = face_recognition.face_encodings(face_recognition.load_image_file(file))
+    np.save(known, np.concatenate([encodings[:1], directions(persons - 1, 128)]))
+    return gallery, known
+
+
+def main() -> None:
+    """Print photos a second, the slowest answers, and memory."""
+    given = options(photo="", model="sface", persons=100, seconds=8.0, rounds=3)
+    cores, (ours, theirs) = str(os.cpu_count()), (8_101, 8_102)
+    with tempfile.TemporaryDirectory(prefix="facerec-") as name:
+        file = Path(given["photo"]) if given["photo"] else a_photo(Path(name))
+        gallery, known = enroll(file, given["model"], given["persons"], Path(name))
+        photo = file.read_bytes()
+        service = [sys.executable, "-m", "facerec.serve", f"model={given['model']}", f"gallery.url={gallery}"]
+        service += [
+            "limits.rate=1000000/minute",
+            f"port={ours}",
+            f"hydra.run.dir={name}/serve",
+            "cache_dir=outputs/cache",
+        ]
+        other = [sys.executable, "-m", "uvicorn", "--app-dir", "benchmarks", "face_recognition_server:app"]
+        other += ["--port", str(theirs), "--workers", cores, "--log-level", "warning"]
+        urls = {"facerec": f"http://127.0.0.1:{ours}/api/v1/identify"}
+        urls["face_recognition"] = f"http://127.0.0.1:{theirs}/identify"
+        figures = []
+        with running(ours, *service) as one, running(theirs, *other, KNOWN=str(known)) as two:
+            for url in urls.values():
+                asyncio.run(load(url, photo, 4, 3))  # warm up
+            for clients in CLIENTS:
+                rates: dict[str, list[float]] = {who: [] for who in urls}
+                times: dict[str, list[float]] = {who: [] for who in urls}
+                for _ in range(given["rounds"]):
+                    for who, url in urls.items():
+                        rate, answers = asyncio.run(load(url, photo, clients, given["seconds"]))
+                        rates[who].append(rate)
+                        times[who] += answers
+                median = {who: statistics.median(values) for who, values in rates.items()}
+                slowest = {who: float(np.percentile(values, 99)) for who, values in times.items()}
+                what = f"service, {given['model']}, {given['persons']} persons, clients: {clients:02d}"
+                mine, late = median.pop("facerec"), slowest.pop("facerec")
+                figures.append(Figure(what, "photos/s", mine, median, dict.fromkeys(median, 1.0)))
+                figures.append(Figure(f"{what}: slowest of 100", "ms", late, slowest, less=True))
+            what = f"service, {given['model']}: memory of its processes, without PostgreSQL"
+            figures.append(
+                Figure(what, "MiB", memory(one), {"face_recognition": memory(two)}, limit=800, less=True)
+            )
+    record(figures)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -100,7 +100,7 @@ class Learner(pl.LightningModule):
             SeenAccuracy(),
             RetrievalMetrics(),
         )
-        self.loss: float | None = None  # the last that is known
+        self.loss = math.nan  # the last that is known
         self._losses = FiniteLosses(images, self._log_loss)
         self._epoch_start, self._prototypes = 0.0, Tensor()
         self._schedule: dict[str, Any] = {}  # of the checkpoint that the training goes on from
@@ -221,7 +221,7 @@ class Learner(pl.LightningModule):
     def _log_loss(self, step: int, epoch: int, loss: float) -> None:
         # not with self.log, which waits for the device to read the loss of the step itself
         self.loss = loss
-        if (step + 1) % self.trainer.log_every_n_steps == 0:
+        if (step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             for logger in self.loggers:
                 logger.log_metrics({"train/loss": loss, "epoch": epoch}, step)
 

@@ -1,5 +1,6 @@
 """The bar of a training."""
 
+import math
 from typing import Any
 
 from pytorch_lightning import LightningModule, Trainer
@@ -18,6 +19,6 @@ class ProgressBar(TQDMProgressBar):
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
         """What stands beside the bar."""
         metrics: dict[str, Any] = super().get_metrics(trainer, pl_module)
-        if isinstance(pl_module, Learner) and pl_module.loss is not None:
+        if isinstance(pl_module, Learner) and math.isfinite(pl_module.loss):
             metrics["train/loss"] = pl_module.loss
         return metrics
