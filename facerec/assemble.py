@@ -130,11 +130,11 @@ def _embed(
     shard: Shard,
 ) -> "dict[str, NDArray[np.float32]]":
     """What each member says of the identities of the split."""
-    from facerec.data import open_crops
+    from facerec.data import dataset_crops
     from facerec.models import embed_members
 
     cache = Path(cfg.data.cache_dir)
-    crops = open_crops(images, cache, cfg.data.decode_workers)
+    crops = dataset_crops(images, cache, cfg.data.decode_workers, cache=cfg.data.cache)
     settings = {"cache": cache, "batch_size": cfg.data.batch_size, "shard": shard}
     return embed_members(embedders, fingerprints, crops, images.rows(cfg.split), **settings)
 

@@ -142,13 +142,13 @@ def _rates(cfg: DictConfig) -> dict[str, Any]:
 
 def _embedding(cfg: DictConfig, model: "Model", images: "FaceImages") -> dict[str, Any]:
     """What embedding needs, alone or before measuring."""
-    from facerec.data import open_crops
+    from facerec.data import dataset_crops
 
     cache = Path(cfg.data.cache_dir)
     return {
         "model": model,
         "images": images,
-        "crops": open_crops(images, cache, cfg.data.decode_workers),
+        "crops": dataset_crops(images, cache, cfg.data.decode_workers, cache=cfg.data.cache),
         "split": cfg.split,
         "cache": cache,
         "batch_size": cfg.data.batch_size,

@@ -18,7 +18,12 @@ LEAVES = sorted(  # those with an underscore are what leaves share, those in sha
     if file.parent.name != "shared"
 )
 JOBS = sorted(file.stem for file in CONFIG_DIR.glob("*.yaml"))
-NEEDS_A_FOLDER = {"dataset/celeba", "dataset/folder"}
+NEEDS_DATA = {
+    "dataset/celeba": "root",
+    "dataset/folder": "root",
+    "dataset/recordio": "root",
+    "dataset/table": "file",
+}
 
 
 def _composed(job: str, *overrides: str) -> DictConfig:
@@ -51,7 +56,7 @@ BELONGS = [(job, leaf) for leaf in LEAVES for job in _jobs(leaf)]
 def test_each_leaf_builds(job: str, leaf: str, tmp_path: Path) -> None:
     group, name = leaf.split("/", 1)
     given = [f"{group}={name}", f"hydra.runtime.output_dir={tmp_path}"]
-    given += [f"{group}.root={tmp_path}"] if leaf in NEEDS_A_FOLDER else []
+    given += [f"{group}.{NEEDS_DATA[leaf]}={tmp_path}"] if leaf in NEEDS_DATA else []
     given += [f"detector.weights={tmp_path}"] if leaf == "detector/face_alignment" else []
     config = _composed(job, *given)
     if group == "experiment":  # a leaf that goes to where the groups go
@@ -79,7 +84,7 @@ def test_each_leaf_builds(job: str, leaf: str, tmp_path: Path) -> None:
             assert [instantiate(values) for values in chosen.space.values()]
             assert instantiate(chosen.sampler)(seed=0)
             assert instantiate(chosen.pruner)
-        case "dataset" if leaf in NEEDS_A_FOLDER:
+        case "dataset" if leaf in NEEDS_DATA:
             with pytest.raises(Exception, match="DataError"):
                 instantiate(chosen)
         case "detector" if name == "face_alignment":

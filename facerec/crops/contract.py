@@ -1,6 +1,7 @@
 """The crop contract: what a crop is, the same in training and in use."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,13 @@ Photo = NDArray[np.uint8]
 
 Crops = NDArray[np.uint8]
 """`uint8 [N, 3, 112, 112]`, RGB, 0..255."""
+
+
+class IndexedCrops(Protocol):
+    """Crops that are read by their rows: an array, or what reads like one."""
+
+    def __getitem__(self, rows: NDArray[np.int64], /) -> Crops:
+        """The crops of these rows: `uint8 [N, 3, 112, 112]`."""
 
 
 @dataclass(frozen=True)

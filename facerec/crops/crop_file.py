@@ -11,11 +11,11 @@ from facerec.crops.photo import read_photo
 from facerec.crops.resize import resize
 
 
-def crop_file(file: Path, landmarks: NDArray[np.float32] | None) -> NDArray[np.uint8]:
+def crop_file(file: Path | bytes, landmarks: NDArray[np.float32] | None) -> NDArray[np.uint8]:
     """Read an image and crop it.
 
     Args:
-        file: the image.
+        file: the image, or its content.
         landmarks: `float32 [5, 2]` to align; None: take the centre square, resized.
 
     Returns:

@@ -11,11 +11,13 @@ from facerec.data.celeba import celeba
 from facerec.data.folder import folder
 from facerec.data.images import FaceImages, describe_dataset
 from facerec.data.orl import orl
+from facerec.data.recordio import recordio
+from facerec.data.table import table
 
 if TYPE_CHECKING:
     from facerec.data.augment import Augment
     from facerec.data.batch import Batch
-    from facerec.data.cache import open_crops
+    from facerec.data.cache import dataset_crops, open_crops
     from facerec.data.datamodule import CropDataset, FaceData
     from facerec.data.statistics import ChannelStatistics, channel_statistics
     from facerec.data.views import FixedViews, ViewedCrops
@@ -31,15 +33,18 @@ __all__ = [
     "ViewedCrops",
     "celeba",
     "channel_statistics",
+    "dataset_crops",
     "describe_dataset",
     "folder",
     "open_crops",
     "orl",
+    "recordio",
+    "table",
 ]
 
 _MODULES = {
     "augment": ["Augment"],
-    "cache": ["open_crops"],
+    "cache": ["dataset_crops", "open_crops"],
     "batch": ["Batch"],
     "datamodule": ["CropDataset", "FaceData"],
     "statistics": ["ChannelStatistics", "channel_statistics"],

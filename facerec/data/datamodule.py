@@ -1,5 +1,6 @@
 """Batches of crops for training, validation and test."""
 
+import logging
 from functools import cached_property
 from pathlib import Path
 
@@ -9,20 +10,26 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler, Subset
 
+from facerec.crops.contract import CROP_SIZE, IndexedCrops
 from facerec.data.augment import Augment
 from facerec.data.batch import Batch
-from facerec.data.cache import MappedCrops, as_is, open_crops, start_method
+from facerec.data.cache import as_is, dataset_crops, start_method
 from facerec.data.device_cache import DeviceCrops, wants_device_cache
 from facerec.data.images import SPLITS, FaceImages
+from facerec.data.live_crops import DatasetCrops, LiveCrops
 from facerec.data.statistics import ChannelStatistics, cached_channel_statistics
 from facerec.data.views import FixedViews
 from facerec.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+_SAMPLE = 100_000  # images for the channel statistics, where each of them has to be decoded
 
 
 class CropDataset(Dataset[Batch]):
     """Map-style view of some rows of the crop cache, read a batch at a time."""
 
-    def __init__(self, crops: NDArray[np.uint8], labels: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
+    def __init__(self, crops: IndexedCrops, labels: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
         self.crops, self.labels, self.rows = crops, labels, rows
 
     def __len__(self) -> int:
@@ -51,6 +58,8 @@ class FaceData(pl.LightningDataModule):
         batch_size: images a step and process.
         num_workers: processes that read batches; the crop cache is fast enough for 0.
         decode_workers: processes that decode images into the cache.
+        cache: whether decoded crops are kept, 38 kB each; without, images are decoded for each batch, which wants
+            `num_workers`.
         device_cache: whether training crops are copied to the device and batches taken there: true, false, or
             "auto": if they take no more than a quarter of a GPU's free memory.
         cache_dir: where the crop cache and the channel statistics lie.
@@ -68,6 +77,7 @@ class FaceData(pl.LightningDataModule):
         decode_workers: int,
         cache_dir: str,
         seed: int,
+        cache: bool = True,
         device_cache: bool | str = "auto",
         views: FixedViews | None = None,
     ) -> None:
@@ -81,17 +91,21 @@ class FaceData(pl.LightningDataModule):
         self.images, self.augment, self.views = images, augment, views
         self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
         self.decode_workers, self.cache_dir = decode_workers, Path(cache_dir)
-        self.device_cache = device_cache
+        self.cache, self.device_cache = cache, device_cache
 
     @cached_property
-    def crops(self) -> MappedCrops:
-        """Crops of all images, memory-mapped; a process that asks while another one decodes waits for it."""
-        return open_crops(self.images, self.cache_dir, self.decode_workers)
+    def crops(self) -> DatasetCrops:
+        """Crops of all images; a process that asks while another one decodes them into the cache waits for it."""
+        return dataset_crops(self.images, self.cache_dir, self.decode_workers, cache=self.cache)
 
     @cached_property
     def statistics(self) -> ChannelStatistics:
-        """Channel statistics of the training images."""
-        return cached_channel_statistics(self.crops, self.images.rows("train"), Path(str(self.crops.filename)))
+        """Channel statistics of the training images; without a cache, of a sample of them."""
+        rows = self.images.rows("train")
+        if isinstance(self.crops, LiveCrops) and len(rows) > _SAMPLE:
+            log.info("channel statistics: of %d of the %d training images", _SAMPLE, len(rows))
+            rows = np.sort(np.random.default_rng(0).choice(rows, _SAMPLE, replace=False))
+        return cached_channel_statistics(self.crops, rows, Path(str(self.crops.filename)))
 
     def split(self, name: str) -> CropDataset:
         """The images of "train", "seen", "val" or "test"."""
@@ -138,7 +152,7 @@ class FaceData(pl.LightningDataModule):
         """
         dataset: CropDataset | DeviceCrops = self.split("train")
         device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
-        if wants_device_cache(self.device_cache, len(dataset), self.crops[0].nbytes, device):
+        if wants_device_cache(self.device_cache, len(dataset), 3 * CROP_SIZE**2, device):
             dataset = DeviceCrops(self.crops, self._labels, self.images.rows("train"), device)
         # with one process, too: Lightning tells this sampler the epoch
         sampler: Sampler[int] = DistributedSampler(

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from facerec.crops.contract import Crops
+from facerec.crops.contract import CROP_SIZE, IndexedCrops
 from facerec.data.batch import Batch
 from facerec.errors import ConfigError
 
@@ -53,9 +53,9 @@ class DeviceCrops(Dataset[Batch]):
     """
 
     def __init__(
-        self, crops: Crops, labels: NDArray[np.int64], rows: NDArray[np.int64], device: torch.device
+        self, crops: IndexedCrops, labels: NDArray[np.int64], rows: NDArray[np.int64], device: torch.device
     ) -> None:
-        self._crops = torch.empty((len(rows), *crops.shape[1:]), dtype=torch.uint8, device=device)
+        self._crops = torch.empty((len(rows), 3, CROP_SIZE, CROP_SIZE), dtype=torch.uint8, device=device)
         for start in range(0, len(rows), _AT_ONCE):
             part = rows[start : start + _AT_ONCE]
             self._crops[start : start + len(part)] = torch.from_numpy(crops[part]).to(device)

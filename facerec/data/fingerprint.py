@@ -32,6 +32,8 @@ def data_fingerprint(images: FaceImages, cache: Path) -> str:
 def crops_fingerprint(images: FaceImages, cache: Path) -> str:
     """16 hex digits over what decides the crops: files (name, content), landmarks, crop contract.
 
+    Of packed images, the files that they lie in, and which images of them in which order.
+
     Args:
         images: the data set.
         cache: where digests are remembered; made if missing.
@@ -39,9 +41,13 @@ def crops_fingerprint(images: FaceImages, cache: Path) -> str:
     Raises:
         DataError: files are missing, all of them counted and the first ones named, or can't be read.
     """
-    if missing := [file for file in images.files if not file.is_file()]:
+    files = images.packed.containers if images.packed else images.files
+    if missing := [file for file in files if not file.is_file()]:
         raise DataError(f"dataset {images.name}: {listed(missing, 'files are missing')}")
-    return _digest(images, files_fingerprint(images.files, cache).encode())
+    content = files_fingerprint(files, cache)
+    if images.packed:
+        content += _hash(_name(file) for file in images.files)
+    return _digest(images, content.encode())
 
 
 def files_fingerprint(files: Sequence[Path], cache: Path) -> str:

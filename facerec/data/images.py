@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +15,23 @@ from facerec.errors import DataError
 SPLITS = ("train", "seen", "val", "test")
 
 
+class PackedImages(Protocol):
+    """Images that are no files of their own."""
+
+    containers: Sequence[Path]
+    """The files that they lie in."""
+
+    def read(self, row: int) -> bytes:
+        """What would be the content of an image's file."""
+
+
 @dataclass(frozen=True)
 class FaceImages:
     """Image files with identities and splits. Nothing is decoded yet: see `facerec.data.cache`.
 
     Attributes:
         name: short name of the data set, for logs and model folders.
-        files: N paths.
+        files: N paths; those of packed images only name them.
         identities: `str [N]`, the person each image shows.
         splits: `str [N]`. "train"; "seen": images of training identities held out for A@1/seen; "val" and
             "test": images of identities that are in no other split.
@@ -30,6 +40,7 @@ class FaceImages:
         split_by: names what decides how many identities are set aside, for messages.
         labelled: whether the training images may be learnt by identity; if not, a teacher has to say what they are.
         known: whether the identities are those of people; if not, each image stands for itself.
+        packed: reads the images where they are no files.
 
     Raises:
         DataError: fewer than two training identities, no identity to validate on, or an identity in splits
@@ -44,6 +55,7 @@ class FaceImages:
     split_by: str = "its split"
     labelled: bool = True
     known: bool = True
+    packed: PackedImages | None = None
 
     def __post_init__(self) -> None:
         """Refuse a table that can't be trained and validated on."""

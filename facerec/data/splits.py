@@ -33,6 +33,8 @@ def hold_out(identities: NDArray[np.str_], files: NDArray[np.str_], share: float
         `bool [N]`, True where the image is held out.
     """
     held = np.zeros(len(identities), dtype=bool)
+    if share == 0:
+        return held
     rank = np.argsort(_shuffled(files))
     order = np.lexsort((rank, identities))
     starts = np.flatnonzero(identities[order][1:] != identities[order][:-1]) + 1

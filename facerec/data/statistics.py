@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from facerec.crops.contract import IndexedCrops
 from facerec.runtime.files import replace_json
 
 _CHUNK = 512
@@ -26,28 +27,28 @@ class ChannelStatistics:
     images: int
 
 
-def channel_statistics(crops: NDArray[np.uint8], rows: NDArray[np.int64]) -> ChannelStatistics:
+def channel_statistics(crops: IndexedCrops, rows: NDArray[np.int64]) -> ChannelStatistics:
     """Sum values and squares of `crops[rows]` as integers, so that nothing is rounded on the way.
 
     Args:
         crops: `uint8 [N, 3, H, W]`, typically memory-mapped; read in chunks.
         rows: the images to count.
     """
-    total, squares = [0, 0, 0], [0, 0, 0]
+    total, squares, pixels = [0, 0, 0], [0, 0, 0], 0
     for start in tqdm(range(0, len(rows), _CHUNK), "channel statistics", unit="chunk"):
         chunk = torch.from_numpy(crops[rows[start : start + _CHUNK]]).transpose(0, 1).flatten(1)
+        pixels += chunk.shape[1]
         for channel, values in enumerate(chunk):
             total[channel] += int(values.sum(dtype=torch.int64))
             squares[channel] += int(values.int().square_().sum(dtype=torch.int64))
-    count = len(rows) * crops.shape[2] * crops.shape[3]
     r, g, b = (
-        (value / count, math.sqrt((count * square - value * value) / count**2))
+        (value / pixels, math.sqrt((pixels * square - value * value) / pixels**2))
         for value, square in zip(total, squares, strict=True)
     )
     return ChannelStatistics((r[0], g[0], b[0]), (r[1], g[1], b[1]), len(rows))
 
 
-def cached_channel_statistics(crops: NDArray[np.uint8], rows: NDArray[np.int64], cache: Path) -> ChannelStatistics:
+def cached_channel_statistics(crops: IndexedCrops, rows: NDArray[np.int64], cache: Path) -> ChannelStatistics:
     """`channel_statistics`, remembered beside the crop cache `cache` for these rows."""
     key = hashlib.sha256(rows.tobytes()).hexdigest()[:16]
     path = cache.with_name(f"{cache.stem}-statistics-{key}.json")

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from facerec.crops.contract import Crops
+from facerec.crops.contract import Crops, IndexedCrops
 from facerec.data.augment import Augment
 from facerec.errors import ConfigError
 
@@ -77,7 +77,7 @@ class ViewedCrops:
         view: which.
     """
 
-    def __init__(self, crops: NDArray[np.uint8], views: FixedViews, view: int) -> None:
+    def __init__(self, crops: IndexedCrops, views: FixedViews, view: int) -> None:
         self._crops, self._views, self._view = crops, views, view
 
     def __getitem__(self, rows: NDArray[np.int64]) -> Crops:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from facerec._version import __version__
 from facerec.data import FaceImages
-from facerec.data.cache import MappedCrops
+from facerec.data.live_crops import DatasetCrops
 from facerec.data.splits import choose_identities
 from facerec.errors import ModelError
 from facerec.evaluation.hardest import HardPair, hardest_pairs
@@ -45,13 +45,13 @@ class Evaluated:
     similarities: tuple[NDArray[np.float64], NDArray[np.float64]] | None
     hardest: tuple[Sequence[HardPair], Sequence[HardPair]]
     images: FaceImages
-    crops: MappedCrops
+    crops: DatasetCrops
 
 
 def evaluate_model(
     model: Model,
     images: FaceImages,
-    crops: MappedCrops,
+    crops: DatasetCrops,
     *,
     split: str,
     attributes: Path | None,
@@ -133,7 +133,7 @@ def evaluate_model(
 def embed_splits(
     model: Model,
     images: FaceImages,
-    crops: MappedCrops,
+    crops: DatasetCrops,
     *,
     split: str,
     cache: Path,

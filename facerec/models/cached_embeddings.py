@@ -4,7 +4,7 @@ import hashlib
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import safetensors.numpy
@@ -12,25 +12,18 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from tqdm import tqdm
 
-from facerec.crops.contract import Crops
+from facerec.crops.contract import IndexedCrops
 from facerec.errors import DataError
 from facerec.models.base import CropEmbedder
 from facerec.runtime.files import replace_file
 from facerec.runtime.work_shard import WHOLE, Shard
 
 if TYPE_CHECKING:
-    from facerec.data.cache import MappedCrops  # using a model must not import Lightning
+    from facerec.data.live_crops import DatasetCrops  # using a model must not import Lightning
 
 log = logging.getLogger(__name__)
 
 _BLOCK_ROWS = 4096
-
-
-class IndexedCrops(Protocol):
-    """Crops that are read by their rows."""
-
-    def __getitem__(self, rows: NDArray[np.int64], /) -> Crops:
-        """The crops of these rows: `uint8 [N, 3, 112, 112]`."""
 
 
 def embeddings_key(model_fingerprint: str, crops_file_name: str, rows: NDArray[np.int64]) -> str:
@@ -100,7 +93,7 @@ def embed_rows(
 def embed_members(
     embedders: Mapping[str, CropEmbedder],
     fingerprints: Mapping[str, str],
-    crops: "MappedCrops",
+    crops: "DatasetCrops",
     rows: NDArray[np.int64],
     *,
     cache: Path,

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pytorch_lightning.loggers import Logger, WandbLogger
 from rich.console import Console
 from rich.table import Table
@@ -144,15 +145,12 @@ def _charts(evaluated: Evaluated, runs: Mapping[str, Path]) -> list[Chart]:
 
 def _pair_images(evaluated: Evaluated, pairs: Sequence[HardPair]) -> list[PairImages]:
     crops, images = evaluated.crops, evaluated.images
-    return [
-        PairImages(
-            crops[pair.left],
-            crops[pair.right],
-            (_caption(images, pair.left), _caption(images, pair.right)),
-            pair.similarity,
-        )
-        for pair in pairs
-    ]
+    shown = []
+    for pair in pairs:
+        left, right = crops[np.array([pair.left, pair.right])]
+        captions = _caption(images, pair.left), _caption(images, pair.right)
+        shown.append(PairImages(left, right, captions, pair.similarity))
+    return shown
 
 
 def _caption(images: FaceImages, row: int) -> str:

@@ -11,11 +11,11 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from facerec.crops.contract import IndexedCrops
 from facerec.data import Batch, FaceData, ViewedCrops
 from facerec.data.fingerprint import listed
 from facerec.errors import ConfigError, ModelError
 from facerec.models import CropEmbedder, Model, embed_rows, embeddings_key
-from facerec.models.cached_embeddings import IndexedCrops
 from facerec.models.sources import describe_source
 from facerec.training.projection import principal_axes
 

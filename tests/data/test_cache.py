@@ -1,3 +1,4 @@
+import json
 import multiprocessing
 import os
 import resource
@@ -13,6 +14,8 @@ from PIL import Image
 from facerec.crops import read_photo
 from facerec.crops.crop_file import crop_file
 from facerec.data import FaceImages, celeba, folder, open_crops, orl
+from facerec.data import cache as cache_module
+from facerec.data.live_crops import decoded
 from facerec.errors import DataError
 
 MakeCeleba = Callable[..., Path]
@@ -173,3 +176,54 @@ def _decode(folder: Path) -> tuple[int, ...]:
 def test_joblibs_workers_decode_with_processes_of_their_own(tmp_path: Path) -> None:
     joblib = pytest.importorskip("joblib")
     assert joblib.Parallel(2)(joblib.delayed(_decode)(tmp_path) for _ in range(2)) == [(400, 3, 112, 112)] * 2
+
+
+def _stop_in_the_middle(images: FaceImages, cache: Path) -> None:
+    """As if the process had been killed: after the third batch, of which two are on the disk for sure."""
+    program = f"""
+import os
+from pathlib import Path
+from facerec.data import cache, folder
+cache._FLUSHED = 2
+whole, count = cache.decoded, 0
+def decoded(images, row):
+    global count
+    count += 1
+    if count > 3 * 64:
+        os._exit(9)
+    return whole(images, row)
+cache.decoded = decoded
+cache.open_crops(folder({str(images.files[0].parent.parent)!r}), Path({str(cache)!r}), 0)
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 9
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_decoding_that_was_stopped_goes_on(tmp_path: Path, damaged: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(256):
+        file = tmp_path / "people" / str(number // 8) / f"{number:03}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(file)
+    images = folder(str(tmp_path / "people"))
+    if damaged:
+        images.files[3].write_text("not an image")
+    _stop_in_the_middle(images, tmp_path / "cache")
+    [progress] = (tmp_path / "cache").glob("*.json")
+    assert json.loads(progress.read_text())["images"] == 128
+    rows = []
+    monkeypatch.setattr(cache_module, "decoded", lambda images, row: rows.append(row) or decoded(images, row))  # type: ignore[func-returns-value]
+    if damaged:
+        with pytest.raises(DataError, match=r"1 files can not be decoded:\n .*003\.png"):
+            open_crops(images, tmp_path / "cache", 0)
+        assert _left_behind(tmp_path / "cache") == []
+        return
+    crops = open_crops(images, tmp_path / "cache", 0)
+    assert rows == list(range(128, 256))
+    reds = [int(file.stem) for file in images.files]
+    np.testing.assert_array_equal(crops[:, 0, 50, 50], reds)
+    assert _left_behind(tmp_path / "cache") == []
+
+
+def test_a_disk_without_room_is_told_before_anything_is_decoded(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"the crops take .* GB, and .* GB are free; .* data\.cache=false"):
+        cache_module._check_room(tmp_path, 2**60)

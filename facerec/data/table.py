@@ -1,0 +1,210 @@
+"""A data set as a CSV or Parquet table: what `facerec prepare` writes, and what Hugging Face data sets hold."""
+
+import json
+import logging
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facerec.data.images import SPLITS, FaceImages
+from facerec.data.parquet_images import ParquetImages
+from facerec.data.splits import assign_splits, has_images
+from facerec.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+log = logging.getLogger(__name__)
+
+_OTHER_NAMES = {"validation": "val", "valid": "val", "dev": "val", "training": "train", "testing": "test"}
+
+# where landmarks lie in a face's box, as shares of its sides: medians of RetinaFace's over 160 photos of CelebA,
+# made symmetric
+_IN_BOX = np.array([[0.27, 0.40], [0.73, 0.40], [0.5, 0.60], [0.305, 0.74], [0.695, 0.74]])
+
+
+def table(
+    file: str | Sequence[str],
+    image: str = "path",
+    identity: str = "identity",
+    split: str | None = None,
+    landmarks: str | None = None,
+    box: str | None = None,
+    root: str | None = None,
+    val_share: float = 0.15,
+    test_share: float = 0.15,
+    seen_share: float = 0.1,
+    labels: bool = True,
+    min_images: int = 1,
+) -> FaceImages:
+    """Images listed in `.csv` or `.parquet` files, which are joined. Rows without a path are left out.
+
+    A crop is aligned by its landmarks, or else by where landmarks usually lie in its box; without either it is the
+    centre square.
+
+    Args:
+        file: of the table, a pattern such as `data/train-*.parquet`, a folder of such files, or several.
+        image: column of paths, or, in Parquet, of the content of image files, or of both as Hugging Face has them
+            (`{bytes, path}`).
+        identity: column of names or numbers; numbers become the names that Hugging Face's metadata has for them.
+        split: column of train, seen, val (or validation) and test; None: identities are set aside by the shares.
+        landmarks: column of x and y, in pixels, of eyes, nose and corners of the mouth, the left one in the image
+            first: a list of ten numbers, or text with ten numbers.
+        box: column of x0, y0, x1, y1 in pixels, likewise.
+        root: folder that paths are relative to; None: that of the table.
+        val_share: share of the identities set aside for validation, two at least.
+        test_share: share of the identities set aside for the test; 0 for none.
+        seen_share: share of each training identity's images held out for A@1/seen; none without labels.
+        labels: False trains on all images of the training identities without their names, which takes a teacher.
+        min_images: training identities with fewer images leave the training; validation and test stay as they are.
+
+    Raises:
+        DataError: a file or column is missing, a value can't be read, or no two training identities have
+            `min_images`.
+    """
+    files = _files(file)
+    columns = {"image": image, "identity": identity, "split": split, "landmarks": landmarks, "box": box}
+    wanted = {key: name for key, name in columns.items() if name}
+    rows = _read(files, wanted)
+    packed = None
+    if image in rows.column_names:
+        paths, rows = _paths(files, rows, image, root)
+    else:
+        packed = ParquetImages(files, image)
+        paths = packed.names
+    identities = _identities(rows, identity)
+    if split:
+        splits, split_by = _splits(rows, split), f"column {split}"
+    else:
+        people, split_by = len(np.unique(identities)), "dataset.val_share, dataset.test_share"
+        counts = max(2, round(val_share * people)), round(test_share * people)
+        names = np.array([f"{path.parent.name}/{path.name}" for path in paths])
+        splits = assign_splits(identities, names, *counts, seen_share if labels else 0.0)
+    points = _landmarks(rows, landmarks, box)
+    chosen = np.flatnonzero(has_images(identities, splits, min_images))
+    if packed:
+        packed.take(chosen)
+    return FaceImages(
+        files[0].stem if len(files) == 1 else files[0].parent.name,
+        [paths[row] for row in chosen],
+        identities[chosen],
+        splits[chosen],
+        None if points is None else points[chosen],
+        split_by,
+        labels,
+        packed=packed,
+    )
+
+
+def _files(given: str | Sequence[str]) -> list[Path]:
+    files: list[Path] = []
+    for pattern in [given] if isinstance(given, str) else given:
+        whole = Path(pattern).expanduser().resolve()
+        if whole.is_dir():
+            matches = sorted([*whole.glob("*.parquet"), *whole.glob("*.csv")])
+        else:
+            matches = [whole] if whole.is_file() else sorted(whole.parent.glob(whole.name))
+        if not matches:
+            raise DataError(f"dataset.file: there is no {whole if not whole.is_dir() else whole / '*.parquet'}")
+        files += matches
+    if odd := [file for file in files if file.suffix not in (".csv", ".parquet")]:
+        raise DataError(f"dataset.file: {odd[0]} is neither .csv nor .parquet")
+    return files
+
+
+def _read(files: Sequence[Path], wanted: dict[str, str]) -> "pa.Table":
+    """The wanted columns of all files, but not that of the images if it holds their content."""
+    import pyarrow as pa
+    from pyarrow import csv, parquet
+
+    parts = []
+    for file in files:
+        try:
+            if file.suffix == ".csv":
+                texts = csv.ConvertOptions(column_types=dict.fromkeys(wanted.values(), pa.string()))
+                part = csv.read_csv(file, convert_options=texts)
+                schema = part.schema
+            else:
+                part, schema = None, parquet.read_schema(file)
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"dataset.file: {file} can't be read ({error})") from error
+        for key, name in wanted.items():
+            if name not in schema.names:
+                raise DataError(f"dataset.{key}: {file} has no column {name}; it has {', '.join(schema.names)}")
+        kind = schema.field(wanted["image"]).type
+        types = pa.types
+        plain = types.is_string(kind) or types.is_large_string(kind) or types.is_null(kind)
+        if not (plain or types.is_binary(kind) or types.is_large_binary(kind) or types.is_struct(kind)):
+            raise DataError(f"dataset.image: column {wanted['image']} of {file} holds {kind}, not paths or images")
+        chosen = sorted({name for key, name in wanted.items() if key != "image" or plain})
+        parts.append(part.select(chosen) if part is not None else parquet.read_table(file, columns=chosen))
+    try:
+        return pa.concat_tables(parts)
+    except pa.ArrowException as error:
+        raise DataError(f"dataset.file: the files do not go together ({error})") from error
+
+
+def _paths(files: Sequence[Path], rows: "pa.Table", image: str, root: str | None) -> "tuple[list[Path], pa.Table]":
+    """The files of the images, and the rows that have one."""
+    import pyarrow.compute as pc
+
+    base = Path(root).expanduser().resolve() if root else files[0].parent
+    kept = rows.filter(pc.and_(pc.is_valid(rows[image]), pc.not_equal(rows[image], "")))
+    if len(kept) < len(rows):
+        log.info("dataset.file: %d rows have no image and are left out", len(rows) - len(kept))
+    if not len(kept):
+        raise DataError(f"dataset.image: column {image} of {files[0]} is empty")
+    return [base / name for name in kept[image].to_pylist()], kept
+
+
+def _identities(rows: "pa.Table", column: str) -> NDArray[np.str_]:
+    values = rows[column].to_pylist()
+    if None in values:
+        raise DataError(f"dataset.identity: row {values.index(None)} of column {column} is empty")
+    features = (
+        json.loads((rows.schema.metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features", {})
+    )
+    names = features.get(column, {}).get("names")
+    return np.array([str(names[value]) if names else str(value) for value in values])
+
+
+def _splits(rows: "pa.Table", column: str) -> NDArray[np.str_]:
+    values = [_OTHER_NAMES.get(str(value), str(value)) for value in rows[column].to_pylist()]
+    if unknown := sorted(set(values) - set(SPLITS)):
+        raise DataError(f"dataset.split: column {column} has {unknown[0]!r}; expected {', '.join(SPLITS)}")
+    return np.array(values)
+
+
+def _landmarks(rows: "pa.Table", landmarks: str | None, box: str | None) -> NDArray[np.float32] | None:
+    if landmarks:
+        return _numbers(rows, landmarks, 10, "landmarks").reshape(-1, 5, 2)
+    if not box:
+        return None
+    corners = _numbers(rows, box, 4, "box")
+    side = corners[:, 2:] - corners[:, :2]
+    if not (side > 0).all():
+        row = int(np.flatnonzero((side <= 0).any(axis=1))[0])
+        raise DataError(f"dataset.box: row {row} of column {box} is no box x0, y0, x1, y1: {corners[row].tolist()}")
+    points: NDArray[np.float32] = (corners[:, None, :2] + side[:, None] * _IN_BOX).astype(np.float32)
+    return points
+
+
+def _numbers(rows: "pa.Table", column: str, count: int, key: str) -> NDArray[np.float32]:
+    """`float32 [N, count]`, of lists or of text."""
+    numbers = np.empty((len(rows), count), np.float32)
+    for row, value in enumerate(rows[column].to_pylist()):
+        try:
+            given = re.sub(r"[][(),;]", " ", value).split() if isinstance(value, str) else np.ravel(value)
+            numbers[row] = np.array(given, np.float32).reshape(count)
+        except (TypeError, ValueError) as error:
+            raise DataError(
+                f"dataset.{key}: row {row} of column {column} does not have {count} numbers: {value!r}"
+            ) from error
+    if not np.isfinite(numbers).all():
+        row = int(np.flatnonzero(~np.isfinite(numbers).all(axis=1))[0])
+        raise DataError(f"dataset.{key}: row {row} of column {column} is not finite")
+    return numbers
