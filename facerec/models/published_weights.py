@@ -9,6 +9,7 @@ from torch import Tensor
 
 from facerec.backbones import Backbone
 from facerec.errors import ModelError
+from facerec.models.adaface_names import renamed
 
 _SHOWN = 4
 _COUNTER = ".num_batches_tracked"  # of batch normalisation in training; old files lack it
@@ -18,6 +19,7 @@ def load_published(file: Path, backbone: Backbone) -> None:
     """Fill a backbone with the weights of a `.pth`, `.pt` or `.ckpt` file, which is read without running code.
 
     They may lie in it under any name or prefix (`state_dict`, `module.`, `backbone.`), among others, as a head's.
+    Those of an iresnet may have AdaFace's names.
 
     Args:
         file: to read.
@@ -32,7 +34,8 @@ def load_published(file: Path, backbone: Backbone) -> None:
         raise ModelError(f"{file}: can't be read as weights, without running code of it ({error})") from error
     wanted = backbone.state_dict()
     # the largest part of it that has our names
-    parts = [_matching(tensors, wanted) for tensors in _collections(content)]
+    collections = [part for tensors in _collections(content) for part in (tensors, renamed(tensors))]
+    parts = [_matching(tensors, wanted) for tensors in collections]
     named = max(parts, key=len, default={})
     name = type(backbone).__name__
     missing = [key for key in wanted if key not in named and not key.endswith(_COUNTER)]
