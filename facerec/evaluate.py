@@ -30,6 +30,9 @@ def evaluate(cfg: DictConfig) -> None:
 
     out = Path(HydraConfig.get().runtime.output_dir)
     model = open_model(cfg.model, cfg.device, offline=cfg.offline, accept_licence=cfg.accept_licence)
+    if cfg.get("protocol"):
+        _measure_protocol(cfg, model, out)
+        return
     images = instantiate(dataset_of(cfg.get("dataset"), model), _convert_="all", _recursive_=False)
     check_named(images)
     if cfg.shard:
@@ -52,6 +55,23 @@ def evaluate(cfg: DictConfig) -> None:
         for logger in loggers_of(cfg, out):
             log_evaluation(results, logger, out / "report.html")
     finish(out, inputs)
+
+
+def _measure_protocol(cfg: DictConfig, model: "Model", out: Path) -> None:
+    from facerec.report.protocol import show_protocol
+    from facerec.runtime.files import replace_json
+
+    embedding = {"cache": Path(cfg.data.cache_dir), "batch_size": cfg.data.batch_size}
+    results = instantiate(cfg.protocol)(model, **embedding)
+    file = out / results["protocol"].lower() / "metrics.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    replace_json(file, {**results, "model": str(model.path), "fingerprint": model.fingerprint}, allow_nan=False)
+    show_protocol(results, file)
+    named = {f"{file.parent.name}/{name}": figures for name, figures in results["systems"].items()}
+    with wandb_finished():
+        for logger in loggers_of(cfg, out):
+            for name, figures in named.items():
+                logger.log_metrics({f"{name}/{key}": value for key, value in figures.items() if value is not None})
 
 
 def _inputs(cfg: DictConfig, model: "Model", images: "FaceImages") -> dict[str, Any]:

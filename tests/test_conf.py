@@ -23,6 +23,7 @@ NEEDS_DATA = {
     "dataset/folder": "root",
     "dataset/recordio": "root",
     "dataset/table": "file",
+    "protocol/ijb": "root",
 }
 
 

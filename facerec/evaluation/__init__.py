@@ -1,6 +1,7 @@
 """Measure a model, its members and their combination on identities that none of them has seen."""
 
 from facerec.evaluation.hardest import HardPair, hardest_pairs
+from facerec.evaluation.ijb import measure_ijb
 from facerec.evaluation.lfw import Lfw, find_images, pair_columns, read_pairs
 from facerec.evaluation.model_evaluation import Evaluated, embed_splits, evaluate_model
 from facerec.evaluation.results import as_csv
@@ -19,6 +20,7 @@ __all__ = [
     "evaluate_model",
     "find_images",
     "hardest_pairs",
+    "measure_ijb",
     "pair_columns",
     "read_pairs",
     "takes_thresholds",
