@@ -1,5 +1,6 @@
 """Measure a model, its members and their combination on identities that none of them has seen."""
 
+from facerec.evaluation.comparison import Comparison, compare_models
 from facerec.evaluation.hardest import HardPair, hardest_pairs
 from facerec.evaluation.ijb import measure_ijb
 from facerec.evaluation.lfw import Lfw, find_images, pair_columns, read_pairs
@@ -9,12 +10,14 @@ from facerec.evaluation.slices import by_attribute, by_images_per_identity
 from facerec.evaluation.thresholds import describe_thresholds, takes_thresholds, with_thresholds
 
 __all__ = [
+    "Comparison",
     "Evaluated",
     "HardPair",
     "Lfw",
     "as_csv",
     "by_attribute",
     "by_images_per_identity",
+    "compare_models",
     "describe_thresholds",
     "embed_splits",
     "evaluate_model",

@@ -94,7 +94,7 @@ def evaluate_model(
     calibration = make_systems(embedded["val"], weights)
     by_member = embedded[split]
     systems = make_systems(by_member, weights)
-    evaluated = EvaluationSet(labels[rows], torch.from_numpy(_enrolled(images.identities[rows])))
+    evaluated = EvaluationSet(labels[rows], torch.from_numpy(enrolled_half(images.identities[rows])))
     draws = {"resamples": resamples, "seed": seed}
     measured = {}
     for name, embeddings in systems.items():
@@ -152,7 +152,7 @@ def embed_splits(
     }
 
 
-def _enrolled(identities: NDArray[np.str_]) -> NDArray[np.bool_]:
+def enrolled_half(identities: NDArray[np.str_]) -> NDArray[np.bool_]:
     """`bool [N]`: images of the enrolled half of the identities; all others are non-mated probes."""
     half = choose_identities(identities, len(np.unique(identities)) // 2)
     enrolled: NDArray[np.bool_] = np.isin(identities, half)

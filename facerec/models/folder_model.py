@@ -63,6 +63,11 @@ class FolderModel(Model):
         return folder.fingerprint(self.path)
 
     @property
+    def size(self) -> int:
+        """Bytes of its weights on disk, without the ONNX copy."""
+        return sum(file.stat().st_size for file in self.path.rglob("*.safetensors"))
+
+    @property
     def statistics(self) -> Statistics:
         """Its statistics, as they stand on disk."""
         return Statistics.from_json(folder.read_statistics(self.path), self.path / "statistics.json")

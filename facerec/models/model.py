@@ -59,6 +59,11 @@ class Model(ABC):
         """
 
     @property
+    @abstractmethod
+    def size(self) -> int:
+        """Bytes of its weights on disk."""
+
+    @property
     def teachers(self) -> Mapping[str, Mapping[str, Any]]:
         """Member → `name`, `licence` and more of the teacher whose vectors it learnt, where there was one."""
         start = self.origin.get("init_from") or {}  # a run that went on from a taught model

@@ -64,6 +64,11 @@ class OnnxModel(Model):
         dim: int = self._terms["embedding_dim"]
         return dim
 
+    @property
+    def size(self) -> int:
+        """Bytes of its weights on disk."""
+        return sum(file.stat().st_size for file in (self._weights, *external_files(self._weights)))
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256, in hex, of what decides the vectors: the contract's values and all files of weights."""

@@ -51,10 +51,6 @@ def write_report(
         charts: in order.
         hardest: heading → pairs.
     """
-    environment = Environment(
-        loader=PackageLoader("facerec.report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    environment.filters["figure"] = _figure
     pairs_by_heading = {
         heading: [
             {
@@ -67,12 +63,19 @@ def write_report(
         ]
         for heading, pairs in hardest.items()
     }
+    render("page.html.j2", file, results, charts, unseen=_unseen(results), hardest=pairs_by_heading)
+
+
+def render(template: str, file: Path, results: Mapping[str, Any], charts: Sequence[Chart], **more: Any) -> None:
+    """Write a page of a template of this folder, which gets `results`, `rates`, `charts` and `more`."""
+    environment = Environment(
+        loader=PackageLoader("facerec.report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters["figure"] = _figure
     drawn = [chart._asdict() | {"uri": as_data_uri(chart.figure)} for chart in charts]
     names = list(next(iter(results["systems"].values())))
     rates = {kind: [name for name in names if name.startswith(f"{kind}@")] for kind in ("TAR", "DIR")}
-    page = environment.get_template("page.html.j2").render(
-        results=results, rates=rates, unseen=_unseen(results), charts=drawn, hardest=pairs_by_heading
-    )
+    page = environment.get_template(template).render(results=results, rates=rates, charts=drawn, **more)
     replace_file(file, page.encode(errors="replace"))
 
 

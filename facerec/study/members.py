@@ -11,7 +11,7 @@ from facerec.errors import ConfigError
 from facerec.models import Model
 from facerec.models.catalogue import is_name
 from facerec.study.best import BEST, best_run
-from facerec.study.layout import model_dir
+from facerec.study.layout import ENSEMBLE, model_dir
 
 
 def find_members(study: Path, members: list[str] | None, names: Sequence[str]) -> dict[str, str | Path]:
@@ -37,14 +37,32 @@ def find_members(study: Path, members: list[str] | None, names: Sequence[str]) -
         return {sweep.name: best_run(sweep) / "model" for sweep in sweeps}
     if not members:
         raise ConfigError("members: give one model folder or more, or null for the best of the study's sweeps")
-    models = [member if is_name(member) else model_dir(Path(member).expanduser()) for member in members]
+    return named_models(members, "members")
+
+
+def named_models(given: Sequence[str], key: str) -> dict[str, str | Path]:
+    """Name → what `open_model` opens.
+
+    Args:
+        given: model folders, runs, contracts of ONNX files, names of ready-made models, or folders of studies,
+            which stand for their ensemble.
+        key: of the configuration, for messages.
+
+    Raises:
+        ConfigError: one is not there, or given twice.
+    """
+    models: list[str | Path] = []
+    for entry in given:
+        path = Path(entry).expanduser()
+        ensemble = path / ENSEMBLE / "model"
+        models.append(entry if is_name(entry) else ensemble if ensemble.is_dir() else model_dir(path))
     if missing := [model for model in models if isinstance(model, Path) and not model.exists()]:
-        raise ConfigError(f"members: there is nothing at {missing[0]}")
+        raise ConfigError(f"{key}: there is nothing at {missing[0]}")
     names = [_name(model) for model in models]
     if len(set(names)) < len(names):
         names = [str(model) for model in models]
     if len(set(names)) < len(names):
-        raise ConfigError(f"members: a model is given twice: {', '.join(names)}")
+        raise ConfigError(f"{key}: a model is given twice: {', '.join(names)}")
     return dict(zip(names, models, strict=True))
 
 
@@ -53,7 +71,9 @@ def _name(model: str | Path) -> str:
         return model
     if model.is_file():  # the contract of an ONNX file
         return model.stem
-    return model.parent.name if model.name == "model" else model.name
+    folder = model.parent if model.name == "model" else model
+    study = folder.parent.name if folder.name == ENSEMBLE else ""
+    return study or folder.name
 
 
 def check_named(images: FaceImages) -> None:

@@ -35,7 +35,7 @@ class _Projection:
 
 class _TwoProjections(Model):
     path = Path("somewhere/model")
-    dim, fingerprint, statistics = 64, "ab" * 32, Statistics()
+    dim, size, fingerprint, statistics = 64, 1000, "ab" * 32, Statistics()
     members: Mapping[str, CropEmbedder] = MappingProxyType({"left": _Projection(1), "right": _Projection(2)})
     weights = np.array([0.6, 0.4], np.float32)
 
