@@ -76,6 +76,7 @@ def _about(model: "Model", images: "FaceImages", split: str) -> Mapping[str, Any
         "fingerprint": model.fingerprint,
         "licence": source["licence"],
         "trained_on": source["trained_on"],
+        "teachers": sorted({teacher["name"] for teacher in model.teachers.values()}),
         "shared_identities": shared,
         "megabytes": model.size / 1e6,
     }

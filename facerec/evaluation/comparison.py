@@ -80,7 +80,7 @@ def compare_models(
     if attributes:
         slices |= by_attribute(attributes, [images.files[row].name for row in rows])
     draws = {"resamples": resamples, "seed": seed}
-    shown = [far, *(rate for rate in fars if rate != far)]
+    shown = sorted({far, *fars}, reverse=True)
     measured, by_slice, about = {}, {}, {}
     for name, model in models.items():
         embedded = embed_splits(model, images, crops, split=split, cache=cache, batch_size=batch_size)
@@ -88,7 +88,7 @@ def compare_models(
         pairs = pair_histograms(torch.from_numpy(val), labels[images.rows("val")])
         vectors = torch.from_numpy(chosen)
         measured[name] = measure(vectors, evaluated, pairs, fars=shown, fpirs=fpirs, **draws)
-        threshold = measured[name].verification.threshold[0].value
+        threshold = measured[name].verification.threshold[shown.index(far)].value
         by_slice[name] = slice_errors(vectors, evaluated.labels, slices, threshold)
         about[name] = {"threshold": threshold, "dim": model.dim, **_cost(model, crops, rows)}
     best = max(measured, key=lambda name: measured[name].figures["MAP@R"].value)
