@@ -69,7 +69,8 @@ def _inputs(cfg: DictConfig, model: "Model", images: "FaceImages") -> dict[str, 
     cache, attributes = Path(cfg.data.cache_dir), cfg.attributes
     pairs, root = _pairs(cfg)
     lists = split_by_kind(pairs)[1]
-    listed = find_images(read_pairs(lists), list_root(lists, root))[0] if lists else {}
+    folder = list_root(lists, root)
+    listed = find_images(read_pairs(lists), folder)[0] if lists else {}
     statistics = model.statistics
     return {
         "version": __version__,

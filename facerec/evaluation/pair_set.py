@@ -76,7 +76,8 @@ def embed_pair_set(pair_set: PairSet, embedder: CropEmbedder, member: str) -> ND
         ModelError: an embedding is not finite.
     """
     vectors = []
-    with tqdm(total=len(pair_set.crops), desc=f"{pair_set.name} {member}", unit="crop") as progress:
+    title = f"{pair_set.name} {member}"
+    with tqdm(total=len(pair_set.crops), desc=title, unit="crop", leave=False, delay=2) as progress:
         for start in range(0, len(pair_set.crops), _BATCH):
             vectors.append(embedder.embed(pair_set.crops[start : start + _BATCH]))
             progress.update(len(vectors[-1]))
