@@ -88,7 +88,8 @@ def _inputs(cfg: DictConfig, model: "Model", images: "FaceImages") -> dict[str, 
 
 def _pairs(cfg: DictConfig) -> tuple[list[Path], Path | None]:
     """Files of pair sets, and the folder of the images of those that are lists."""
-    return [Path(file) for file in cfg.pairs or ()], Path(cfg.pairs_root) if cfg.pairs_root else None
+    given = [cfg.pairs] if isinstance(cfg.pairs, str) else cfg.pairs or ()
+    return [Path(file) for file in given], Path(cfg.pairs_root) if cfg.pairs_root else None
 
 
 def _embed_shard(cfg: DictConfig, model: "Model", images: "FaceImages") -> None:

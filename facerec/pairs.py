@@ -26,6 +26,7 @@ def make_pairs(cfg: DictConfig) -> None:
         raise ConfigError(f"out: {out} must end in .bin, by which a pair set is known")
     if out.exists():
         raise ConfigError(f"out: {out} is there already; choose another file, or move it")
+    out.parent.mkdir(parents=True, exist_ok=True)  # a place that refuses it is told before the work
     pairs = read_pairs([listed])
     pair_set = crop_pairs(listed.stem, pairs, root, instantiate(cfg.detector))
     images = [encode_png(crop.transpose(1, 2, 0)) for crop in pair_set.crops]

@@ -134,7 +134,7 @@ def test_what_it_refuses(
         (["pairs=[empty.txt]", f"pairs_root={people}"], "empty.txt, line 1"),
         (["pairs=[empty.txt]"], "pairs_root: must be given, the folder of the images of empty.txt"),
         (["pairs=[a.bin,b/a.bin]"], "there are two sets called a; rename a file"),
-        (["pairs=[none.bin]"], "none.bin can't be read"),
+        (["pairs=none.bin"], "none.bin can't be read"),
         (["flip=true", "store_thresholds=true"], "store_thresholds: a gallery adds no mirror images"),
         (["attributes=none.txt"], "none.txt can't be read"),
         (["device=gpu7"], "device: 'gpu7' is not a device of this machine"),

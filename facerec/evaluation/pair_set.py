@@ -47,7 +47,7 @@ class PairSet:
         """Refuse what no error rate can be measured on."""
         if self.same.all() or not self.same.any():
             kind = "two people" if self.same.any() else "one person"
-            raise DataError(f"pairs: none of the {len(self.same)} pairs of {self.name} is of {kind}")
+            raise DataError(f"{self.name}: none of its {len(self.same)} pairs is of {kind}")
 
     @property
     def pair_identities(self) -> NDArray[np.int64]:

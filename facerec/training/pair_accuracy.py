@@ -18,15 +18,15 @@ class PairAccuracy(pl.Callback):
     are those that are validated, averaged ones where an average is kept.
 
     Args:
-        files: `.bin` files, see `read_pair_file`.
+        files: a `.bin` file or several, see `read_pair_file`.
         flip: add the vector of each crop's mirror image, see `FlipEmbedder`.
 
     Raises:
         ConfigError: there is no file, or one of another kind.
     """
 
-    def __init__(self, files: Sequence[str], flip: bool = False) -> None:
-        self.files, self.flip = [Path(file) for file in files], flip
+    def __init__(self, files: str | Sequence[str], flip: bool = False) -> None:
+        self.files, self.flip = [Path(file) for file in ([files] if isinstance(files, str) else files)], flip
         if not files:
             raise ConfigError("callbacks.pairs.files: name a .bin file, as in callbacks.pairs.files=[lfw.bin]")
         if others := [file for file in self.files if file.suffix != ".bin"]:
