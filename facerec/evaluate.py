@@ -24,12 +24,16 @@ log = logging.getLogger(__name__)
 
 def evaluate(cfg: DictConfig) -> None:
     """Measure, write metrics and report, and store thresholds and calibration with the model."""
-    from facerec.models import open_model
+    from facerec.models import FlippedModel, open_model
     from facerec.report.evaluation import log_evaluation, show_evaluation
     from facerec.study.members import check_named, dataset_of
 
     out = Path(HydraConfig.get().runtime.output_dir)
     model = open_model(cfg.model, cfg.device, offline=cfg.offline, accept_licence=cfg.accept_licence)
+    if cfg.flip:
+        if cfg.store_thresholds:
+            raise ConfigError("store_thresholds: a gallery adds no mirror images, and needs those of flip=false")
+        model = FlippedModel(model)
     if cfg.get("protocol"):
         _measure_protocol(cfg, model, out)
         return
@@ -47,7 +51,9 @@ def evaluate(cfg: DictConfig) -> None:
         return
     evaluated = _measure(cfg, model, images)
     results = evaluated.results
-    results.update(model=str(model.path), fingerprint=model.fingerprint, data=inputs["data"], **unseen)
+    results.update(
+        model=str(model.path), fingerprint=model.fingerprint, flip=cfg.flip, data=inputs["data"], **unseen
+    )
     begin(out, inputs)
     _write(out, model, evaluated)
     show_evaluation(results, out, _keep_thresholds(cfg, model, results, out))
@@ -78,23 +84,32 @@ def _inputs(cfg: DictConfig, model: "Model", images: "FaceImages") -> dict[str, 
     """All that decides the figures."""
     from facerec._version import __version__
     from facerec.data.fingerprint import data_fingerprint, files_fingerprint, list_fingerprint
-    from facerec.evaluation import find_images, read_pairs
+    from facerec.evaluation import find_images, list_root, read_pairs, split_by_kind
 
-    cache, attributes, pairs = Path(cfg.data.cache_dir), cfg.attributes, [Path(file) for file in cfg.lfw.pairs]
-    lfw_images = find_images(read_pairs(pairs), Path(cfg.lfw.root or "."))[0] if pairs else {}
+    cache, attributes = Path(cfg.data.cache_dir), cfg.attributes
+    pairs, root = _pairs(cfg)
+    lists = split_by_kind(pairs)[1]
+    folder = list_root(lists, root)
+    listed = find_images(read_pairs(lists), folder)[0] if lists else {}
     statistics = model.statistics
     return {
         "version": __version__,
-        **{key: cfg[key] for key in ("split", "allow_seen", "resamples", "seed")},
+        **{key: cfg[key] for key in ("split", "allow_seen", "flip", "resamples", "seed")},
         **_rates(cfg),
         "model": model.fingerprint,
         "statistics": {"ensemble": statistics.ensemble, "trained_on": statistics.trained_on},
         "data": data_fingerprint(images, cache),
         "attributes": list_fingerprint(Path(attributes)) if attributes else None,
-        "lfw.pairs": [list_fingerprint(file) for file in pairs],
-        "lfw.root": files_fingerprint(list(lfw_images.values()), cache) if pairs else None,
-        "detector": OmegaConf.to_container(cfg.detector, resolve=True) if pairs else None,
+        "pairs": [list_fingerprint(file) for file in pairs],
+        "pairs_root": files_fingerprint(list(listed.values()), cache) if lists else None,
+        "detector": OmegaConf.to_container(cfg.detector, resolve=True) if lists else None,
     }
+
+
+def _pairs(cfg: DictConfig) -> tuple[list[Path], Path | None]:
+    """Files of pair sets, and the folder of the images of those that are lists."""
+    given = [cfg.pairs] if isinstance(cfg.pairs, str) else cfg.pairs or ()
+    return [Path(file) for file in given], Path(cfg.pairs_root) if cfg.pairs_root else None
 
 
 def _embed_shard(cfg: DictConfig, model: "Model", images: "FaceImages") -> None:
@@ -139,15 +154,15 @@ def _check_unseen(cfg: DictConfig, model: "Model", images: "FaceImages") -> dict
 
 
 def _measure(cfg: DictConfig, model: "Model", images: "FaceImages") -> "Evaluated":
-    from facerec.evaluation import Lfw, evaluate_model
+    from facerec.evaluation import evaluate_model, open_pair_sets
 
-    attributes = Path(cfg.attributes) if cfg.attributes else None
-    lfw = None
-    if cfg.lfw.pairs:
-        lfw = Lfw([Path(file) for file in cfg.lfw.pairs], Path(cfg.lfw.root or "."), instantiate(cfg.detector))
-    given = _embedding(cfg, model, images)
     return evaluate_model(
-        **given, attributes=attributes, lfw=lfw, **_rates(cfg), resamples=cfg.resamples, seed=cfg.seed
+        **_embedding(cfg, model, images),
+        attributes=Path(cfg.attributes) if cfg.attributes else None,
+        pair_sets=open_pair_sets(*_pairs(cfg), lambda: instantiate(cfg.detector)),
+        **_rates(cfg),
+        resamples=cfg.resamples,
+        seed=cfg.seed,
     )
 
 
@@ -200,6 +215,8 @@ def _keep_thresholds(cfg: DictConfig, model: "Model", results: Mapping[str, Any]
         model.store(statistics)
     if results["shared_identities"]:
         log.warning("the identities are not unseen, so no threshold is stored with the model")
+    if cfg.flip:
+        log.info("flip=true: a gallery adds no mirror images, so no threshold is stored with the model")
     sentence: str = describe_thresholds(statistics, results)
     state_thresholds(out / "report.html", sentence)
     return sentence

@@ -124,12 +124,13 @@ def _fresh_logging() -> Iterator[None]:
 
 def _task(job: str) -> Callable[[DictConfig], object]:
     """The function that a job's configuration goes to."""
-    of_rooms = {
+    others = {
         "gallery": ("gallery.__main__", "administrate"),
         "models": ("models.__main__", "look_after"),
+        "pairs": ("pairs", "make_pairs"),
         "study": ("study.__main__", "study"),
     }
-    module, name = of_rooms.get(job, (job, job))
+    module, name = others.get(job, (job, job))
     task: Callable[[DictConfig], object] = getattr(import_module(f"facerec.{module}"), name)
     return task
 

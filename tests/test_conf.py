@@ -58,6 +58,7 @@ def test_each_leaf_builds(job: str, leaf: str, tmp_path: Path) -> None:
     group, name = leaf.split("/", 1)
     given = [f"{group}={name}", f"hydra.runtime.output_dir={tmp_path}"]
     given += [f"{group}.{NEEDS_DATA[leaf]}={tmp_path}"] if leaf in NEEDS_DATA else []
+    given += ["callbacks.pairs.files=[lfw.bin]"] if leaf == "callbacks/pairs" else []
     given += [f"detector.weights={tmp_path}"] if leaf == "detector/face_alignment" else []
     config = _composed(job, *given)
     if group == "experiment":  # a leaf that goes to where the groups go

@@ -75,7 +75,7 @@ def test_a_study_is_measured_side_by_side_and_its_model_learns_its_thresholds(
     assert (OUT / "metrics.json").stat().st_mtime_ns > before
 
 
-def test_a_model_alone_can_be_measured_and_lfw_pairs_with_it(
+def test_a_model_alone_can_be_measured_and_a_list_of_pairs_with_it(
     run: Callable[..., int], study: Path, people: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     [member] = study.glob("resnet18/*/model")
@@ -86,16 +86,16 @@ def test_a_model_alone_can_be_measured_and_lfw_pairs_with_it(
             shutil.copy(people / name / f"{number}.pgm", folder / name / f"{name}_{number:04d}.pgm")
     Path("pairs.txt").write_text("2 1\ns1 1 2\ns1 1 s2 1\ns2 1 2\ns2 1 s9 3\n")
     quick = [*QUICK[1:], "logger=wandb"]
-    given = ["lfw.root=lfw", "lfw.pairs=[pairs.txt]", "detector=none", "hydra.run.dir=alone"]
+    given = ["pairs_root=lfw", "pairs=[pairs.txt]", "detector=none", "hydra.run.dir=alone"]
     assert run("evaluate", f"model={member.parent}", *given, *quick) == 0
     assert list(Path("alone/wandb").glob("offline-run-*/*.wandb"))
     results = json.loads(Path("alone/metrics.json").read_text())
     assert list(results["systems"]) == ["model"]
     assert results["differences"] == {}
-    assert results["lfw"]["missing"] == ["s9/s9_0003"]
-    assert results["lfw"]["pairs"] == 3
+    assert results["pair_sets"]["pairs"]["missing"] == ["s9/s9_0003"]
+    assert results["pair_sets"]["pairs"]["pairs"] == 3
     assert "1 images are missing: s9/s9_0003" in capfd.readouterr().out
-    assert "Labeled Faces in the Wild" in Path("alone/report.html").read_text()
+    assert "<h3>pairs</h3>" in Path("alone/report.html").read_text()
 
 
 @pytest.mark.parametrize("job", ["assemble", "evaluate"])
@@ -131,7 +131,11 @@ def test_what_it_refuses(
         (["split=val"], "split must be test or train"),
         ([*same, "dataset.test_share=0"], "has no test images"),
         (["model=nowhere"], "nowhere"),
-        (["lfw.pairs=[empty.txt]", f"lfw.root={people}"], "empty.txt, line 1"),
+        (["pairs=[empty.txt]", f"pairs_root={people}"], "empty.txt, line 1"),
+        (["pairs=[empty.txt]"], "pairs_root: must be given, the folder of the images of empty.txt"),
+        (["pairs=[a.bin,b/a.bin]"], "there are two sets called a; rename a file"),
+        (["pairs=none.bin"], "none.bin can't be read"),
+        (["flip=true", "store_thresholds=true"], "store_thresholds: a gallery adds no mirror images"),
         (["attributes=none.txt"], "none.txt can't be read"),
         (["device=gpu7"], "device: 'gpu7' is not a device of this machine"),
         (["+sede=1"], "sede: no such key"),
@@ -212,11 +216,11 @@ def test_all_that_decides_the_figures_decides_their_freshness(
     photos_folder.mkdir(parents=True)
     for number in (1, 2):
         shutil.copy(people / f"s1/{number}.pgm", photos_folder / f"s1_{number:04d}.pgm")
-    lists = {"pairs.txt": "1 1\ns1 1 2\ns1 1 s2 1\n", "attributes.txt": "1\nGood\n1.pgm 1\n"}
+    lists = {"pairs.txt": "1 1\ns1 1 2\ns1 1 s2 1\n", "attributes.txt": "1\nGood\n1.pgm 1\n", "set.bin": "a"}
     for name, text in lists.items():
         Path(name).write_text(text)
     images = folder(str(people))
-    given = ["lfw.root=lfw", "lfw.pairs=[pairs.txt]", "attributes=attributes.txt"]
+    given = ["pairs_root=lfw", "pairs=[pairs.txt,set.bin]", "attributes=attributes.txt"]
 
     def inputs(*overrides: str, images: FaceImages = images) -> dict[str, Any]:
         with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
@@ -233,14 +237,19 @@ def test_all_that_decides_the_figures_decides_their_freshness(
     assert changed("device=cpu", "data.batch_size=7", "logger=csv", "store_thresholds=true") == set()
     assert changed("detector.smallest=16") == changed("detector=none") == {"detector"}
     assert changed("seed=7") == {"seed"}
+    assert changed("flip=true") == {"flip"}
+    assert changed("pairs=[set.bin]", "detector=none") == {"pairs", "pairs_root", "detector"}
+    Path("set.bin").write_text("b")
+    assert changed() == {"pairs"}
+    Path("set.bin").write_text("a")
     assert changed(images=replace(images, identities=np.char.add(images.identities, "x"))) == {"data"}
     Path("pairs.txt").write_text(lists["pairs.txt"].replace("s2 1", "s2 2"))
-    assert changed() == {"lfw.pairs"}
+    assert changed() == {"pairs"}
     Path("attributes.txt").write_text(lists["attributes.txt"].replace("1.pgm 1", "1.pgm -1"))
-    assert changed() == {"lfw.pairs", "attributes"}
+    assert changed() == {"pairs", "attributes"}
     shutil.copy(photos_folder / "s1_0001.pgm", photos_folder / "s1_0002.pgm")
     monkeypatch.setattr("facerec._version.__version__", "9.9", raising=False)
-    assert changed() == {"lfw.pairs", "attributes", "lfw.root", "version"}
+    assert changed() == {"pairs", "attributes", "pairs_root", "version"}
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,11 @@
 from facerec.evaluation.comparison import Comparison, compare_models
 from facerec.evaluation.hardest import HardPair, hardest_pairs
 from facerec.evaluation.ijb import measure_ijb
-from facerec.evaluation.lfw import Lfw, find_images, pair_columns, read_pairs
 from facerec.evaluation.model_evaluation import Evaluated, embed_splits, evaluate_model
+from facerec.evaluation.pair_file import read_pair_file, write_pair_file
+from facerec.evaluation.pair_lists import crop_pairs, find_images, pair_columns, read_pairs
+from facerec.evaluation.pair_set import PairSet, embed_pair_set
+from facerec.evaluation.pair_sets import list_root, measure_pair_sets, open_pair_sets, split_by_kind
 from facerec.evaluation.results import as_csv
 from facerec.evaluation.slices import by_attribute, by_images_per_identity
 from facerec.evaluation.thresholds import describe_thresholds, takes_thresholds, with_thresholds
@@ -13,19 +16,27 @@ __all__ = [
     "Comparison",
     "Evaluated",
     "HardPair",
-    "Lfw",
+    "PairSet",
     "as_csv",
     "by_attribute",
     "by_images_per_identity",
     "compare_models",
+    "crop_pairs",
     "describe_thresholds",
+    "embed_pair_set",
     "embed_splits",
     "evaluate_model",
     "find_images",
     "hardest_pairs",
+    "list_root",
     "measure_ijb",
+    "measure_pair_sets",
+    "open_pair_sets",
     "pair_columns",
+    "read_pair_file",
     "read_pairs",
+    "split_by_kind",
     "takes_thresholds",
     "with_thresholds",
+    "write_pair_file",
 ]

@@ -1,6 +1,6 @@
 """Evaluate one model, with its members and their concatenation, on one data set."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from facerec.data.live_crops import DatasetCrops
 from facerec.data.splits import choose_identities
 from facerec.errors import ModelError
 from facerec.evaluation.hardest import HardPair, hardest_pairs
-from facerec.evaluation.lfw import Lfw, measure_lfw
 from facerec.evaluation.measure import EvaluationSet, Measured, compare, measure, slice_figures
+from facerec.evaluation.pair_set import PairSet
+from facerec.evaluation.pair_sets import measure_pair_sets
 from facerec.evaluation.results import decisions_as_plain, figures_as_plain, systems_as_plain
 from facerec.evaluation.slices import by_attribute, by_images_per_identity
 from facerec.evaluation.systems import make_systems
@@ -55,7 +56,7 @@ def evaluate_model(
     *,
     split: str,
     attributes: Path | None,
-    lfw: Lfw | None,
+    pair_sets: Iterable[PairSet],
     fars: Sequence[float],
     fpirs: Sequence[float],
     resamples: int,
@@ -71,7 +72,7 @@ def evaluate_model(
         crops: of its images.
         split: "test" or "train".
         attributes: file for slices, see `by_attribute`.
-        lfw: images and pair lists of LFW.
+        pair_sets: to measure on, too.
         fars: false accept rates of pairs to find thresholds for.
         fpirs: false positive identification rates of searches to measure at.
         resamples: bootstrap draws behind each interval.
@@ -84,6 +85,9 @@ def evaluate_model(
         ModelError: embeddings of a member are not finite.
     """
     weights = model.weights
+    draws = {"resamples": resamples, "seed": seed}
+    # before what takes long: a file may be damaged
+    of_pair_sets = measure_pair_sets(pair_sets, model, fars=fars, **draws)
     rows, labels = images.rows(split), torch.from_numpy(images.labels())
 
     embedded = embed_splits(model, images, crops, split=split, cache=cache, batch_size=batch_size)
@@ -95,7 +99,6 @@ def evaluate_model(
     by_member = embedded[split]
     systems = make_systems(by_member, weights)
     evaluated = EvaluationSet(labels[rows], torch.from_numpy(enrolled_half(images.identities[rows])))
-    draws = {"resamples": resamples, "seed": seed}
     measured = {}
     for name, embeddings in systems.items():
         pairs = pair_histograms(torch.from_numpy(calibration[name]), labels[images.rows("val")])
@@ -115,7 +118,7 @@ def evaluate_model(
         "systems": systems_as_plain(measured),
         "differences": _differences(measured, list(by_member), evaluated.labels, draws),
         "slices": {name: figures_as_plain(figures) for name, figures in by_slice.items()},
-        "lfw": measure_lfw(lfw, model) if lfw else None,
+        "pair_sets": of_pair_sets,
         **decisions_as_plain(measured[last], fars),
     }
     similarities = None

@@ -44,6 +44,10 @@ def as_csv(results: Mapping[str, Any]) -> str:
             [system, name, interval["value"], interval["low"], interval["high"]]
             for name, interval in figures.items()
         )
-    for system, accuracy in (results["lfw"] or {}).get("systems", {}).items():
-        writer.writerow([system, "LFW accuracy", accuracy["mean"], None, None])
+    for pair_set, measured in results["pair_sets"].items():
+        for system, values in measured["systems"].items():
+            writer.writerows(
+                [system, f"{pair_set} {name}", interval["value"], interval["low"], interval["high"]]
+                for name, interval in values["figures"].items()
+            )
     return stream.getvalue()

@@ -17,15 +17,15 @@ def takes_thresholds(statistics: Statistics, results: Mapping[str, Any], asked: 
     """Whether the model takes the thresholds of this evaluation.
 
     A model without thresholds takes those of its first evaluation. Another evaluation on the same set replaces
-    them, one on another set only if the user asks for it. Thresholds of people that the model was trained on are
-    never taken.
+    them, one on another set only if the user asks for it. Thresholds of people that the model was trained on, or of
+    vectors with mirror images, are never taken.
 
     Args:
         statistics: of the model.
         results: of the evaluation.
         asked: whether the user asks for it.
     """
-    if results["shared_identities"]:
+    if results["shared_identities"] or results["flip"]:
         return False
     source, target = statistics.evaluated_on, measured_on(results)
     if asked or not statistics.thresholds:
@@ -54,5 +54,5 @@ def describe_thresholds(statistics: Statistics, results: Mapping[str, Any]) -> s
     people = "an unknown set"
     if source is not None:
         people = f"{source['identities']} people of {source['dataset']} ({source['split']})"
-    cure = "" if results["shared_identities"] else "; store_thresholds=true stores these instead"
+    cure = "" if results["shared_identities"] or results["flip"] else "; store_thresholds=true stores these instead"
     return f"The model uses thresholds measured on {people}{cure}."

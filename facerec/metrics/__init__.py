@@ -3,7 +3,7 @@
 from facerec.metrics.accuracy import PerProbe, accuracy_unseen, nearest_prototype, unseen_per_probe
 from facerec.metrics.bootstrap import Interval, mean_interval, paired_difference
 from facerec.metrics.calibration import Calibration, Reliability, fit_calibration, reliability
-from facerec.metrics.folds import FoldAccuracy, fold_accuracy
+from facerec.metrics.folds import FoldAccuracy, accuracy_interval, fold_accuracy, tenths
 from facerec.metrics.identification import (
     IdentificationPoint,
     Probes,
@@ -11,7 +11,7 @@ from facerec.metrics.identification import (
     open_set_probes,
 )
 from facerec.metrics.modules import RetrievalMetrics, SeenAccuracy
-from facerec.metrics.pairs import COARSE_GRID, GRID, PairHistograms, pair_histograms
+from facerec.metrics.pairs import COARSE_GRID, GRID, PairHistograms, listed_pair_histograms, pair_histograms
 from facerec.metrics.retrieval import PerQuery, RetrievalValues, retrieval_metrics, retrieval_per_query
 from facerec.metrics.verification import (
     OperatingPoint,
@@ -42,12 +42,14 @@ __all__ = [
     "Roc",
     "SeenAccuracy",
     "VerificationIntervals",
+    "accuracy_interval",
     "accuracy_unseen",
     "auc",
     "equal_error_rate",
     "fit_calibration",
     "fold_accuracy",
     "identification_points",
+    "listed_pair_histograms",
     "mean_interval",
     "nearest_prototype",
     "open_set_probes",
@@ -58,6 +60,7 @@ __all__ = [
     "retrieval_metrics",
     "retrieval_per_query",
     "roc",
+    "tenths",
     "unseen_per_probe",
     "verification_intervals",
 ]

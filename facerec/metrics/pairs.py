@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from facerec.errors import DataError
@@ -90,6 +90,36 @@ def pair_histograms(embeddings: Tensor, labels: Tensor, *, chunk: int | None = N
     per_identity = [counts.view(-1, width)[:, :_COARSE_BINS] for counts in (genuine_of, ends_all - 2 * genuine_of)]
     per_bin = [counts[:_BINS] for counts in (fine_genuine, fine_all - fine_genuine)]
     return PairHistograms(*(counts.cpu().numpy() for counts in (*per_bin, *per_identity)))
+
+
+def listed_pair_histograms(similarity: ArrayLike, same: ArrayLike, identities: ArrayLike) -> PairHistograms:
+    """Count the pairs of a list, with similarities rounded as `pair_histograms` rounds them.
+
+    Args:
+        similarity: `float [P]`, cosines.
+        same: `bool [P]`, whether a pair is genuine.
+        identities: `int [P, 2]`, who is in the two images of a pair.
+
+    Raises:
+        DataError: a similarity is not finite, or there is no genuine or no impostor pair.
+    """
+    similarity, same = np.asarray(similarity, np.float64), np.asarray(same, dtype=bool)
+    if not np.isfinite(similarity).all():
+        raise DataError("a similarity is not finite")
+    if same.all() or not same.any():
+        missing = "impostor" if same.any() else "genuine"
+        raise DataError(f"there is no {missing} pair among {len(same)}")
+    names, place = np.unique(np.asarray(identities), return_inverse=True)
+    places = place.reshape(-1, 2)
+    fine = (np.rint(similarity * _UNIT).clip(-_UNIT, _UNIT) + _UNIT).astype(np.int64)
+    cells = places * _COARSE_BINS + ((fine + _RATIO // 2) >> _SHIFT)[:, None]
+    size = len(names) * _COARSE_BINS
+    per_identity = (
+        np.bincount(counted, minlength=size).reshape(-1, _COARSE_BINS)
+        for counted in (cells[same, 0], cells[~same].ravel())
+    )
+    per_bin = (np.bincount(fine[rows], minlength=_BINS) for rows in (same, ~same))
+    return PairHistograms(*per_bin, *per_identity)
 
 
 def _fine_bins(similarity: Tensor) -> Tensor:

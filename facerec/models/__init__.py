@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from facerec.models.cached_embeddings import embed_members, embed_rows, embeddings_key
     from facerec.models.embedder import Embedder
     from facerec.models.ensemble import Ensemble
+    from facerec.models.flip import FlipEmbedder, FlippedModel
     from facerec.models.model import Model, open_model
     from facerec.models.record import ModelRecord
     from facerec.models.statistics import Sigmoid, Statistics, Threshold
@@ -21,6 +22,8 @@ __all__ = [
     "CropEmbedder",
     "Embedder",
     "Ensemble",
+    "FlipEmbedder",
+    "FlippedModel",
     "Model",
     "ModelRecord",
     "Sigmoid",
@@ -38,6 +41,7 @@ _MODULES = {
     "cached_embeddings": ["embed_members", "embed_rows", "embeddings_key"],
     "embedder": ["Embedder"],
     "ensemble": ["Ensemble"],
+    "flip": ["FlipEmbedder", "FlippedModel"],
     "model": ["Model", "open_model"],
     "record": ["ModelRecord"],
     "statistics": ["Sigmoid", "Statistics", "Threshold"],

@@ -25,21 +25,23 @@ def show_evaluation(results: Mapping[str, Any], folder: Path, thresholds: str) -
         folder: of the evaluation.
         thresholds: a sentence that says which thresholds the model uses.
     """
-    lfw = (results["lfw"] or {}).get("systems", {})
     tars = [name for name in next(iter(results["systems"].values())) if name.startswith("TAR@")]
     columns = [*_COLUMNS, tars[len(tars) // 2], "EER"]  # of the rates the middle one
     people = f"{results['identities']} people of {results['dataset']} ({results['split']})"
     title = f"{people}, {_training_overlap(results)}"
-    table = Table("", *columns, *(["LFW"] if lfw else []), title=title, title_justify="left")
+    if results["flip"]:
+        title += ", with mirror images"
+    table = Table("", *columns, title=title, title_justify="left")
     for column in table.columns[1:]:
         column.justify = "right"
     for name, figures in results["systems"].items():
         values = [figures[column]["value"] for column in columns]
-        values += [lfw[name]["mean"]] if lfw else []
         style = "bold" if name == "ensemble" else None
         table.add_row(name, *(f"{value:.4f}" for value in values), style=style)
     console = Console(width=120, markup=False, emoji=False)
     console.print(table)
+    if results["pair_sets"]:
+        console.print(_pair_sets_table(results["pair_sets"]))
     for title, figures in results["differences"].items():
         gain = figures["MAP@R"]
         limits = f"{gain['low']:+.4f} … {gain['high']:+.4f}"
@@ -50,6 +52,28 @@ def show_evaluation(results: Mapping[str, Any], folder: Path, thresholds: str) -
         console.print(told, highlight=False, soft_wrap=True)
     console.print(thresholds, highlight=False, soft_wrap=True)
     console.print(f"report: {folder / 'report.html'}", highlight=False, soft_wrap=True)
+
+
+def _pair_sets_table(pair_sets: Mapping[str, Any]) -> Table:
+    """A row for each system on each pair set; a rate that too few impostor pairs can tell is left out."""
+    figures = [next(iter(measured["systems"].values()))["figures"] for measured in pair_sets.values()]
+    rates = list(dict.fromkeys(name for names in figures for name in names if name.startswith("TAR@")))
+    columns = ("pairs", "", "accuracy", "± std", "95 % interval", *rates, "EER")
+    table = Table(*columns, title="Pair sets", title_justify="left")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for title, measured in pair_sets.items():
+        heading = f"{title}: {measured['pairs']:,}"
+        for name, system in measured["systems"].items():
+            accuracy = system["figures"]["accuracy"]
+            interval = f"{accuracy['low']:.4f} … {accuracy['high']:.4f}"
+            shown = (system["figures"].get(column) for column in (*rates, "EER"))
+            others = ["-" if figure is None else f"{figure['value']:.4f}" for figure in shown]
+            values = (f"{accuracy['value']:.4f}", f"{system['std']:.4f}", interval, *others)
+            table.add_row(heading, name, *values, style="bold" if name == "ensemble" else None)
+            heading = ""
+        table.add_section()
+    return table
 
 
 def _training_overlap(results: Mapping[str, Any]) -> str:
@@ -90,6 +114,12 @@ def log_evaluation(results: Mapping[str, Any], logger: Logger, page: Path) -> No
     systems = results["systems"]
     logger.log_metrics(
         {f"{name}/{key}": figure["value"] for name, figures in systems.items() for key, figure in figures.items()}
+        | {
+            f"{name}/{pair_set}/{key}": figure["value"]
+            for pair_set, measured in results["pair_sets"].items()
+            for name, system in measured["systems"].items()
+            for key, figure in system["figures"].items()
+        }
     )
     if isinstance(logger, WandbLogger):
         from wandb import Html

@@ -25,7 +25,7 @@ _LATER = [
     *[("dataset", "labels", True), ("dataset", "min_images", 1), ("trainer", "accumulate_grad_batches", 1)],
 ]
 _INDECISIVE_DATA = {"cache_dir", "decode_workers", "device_cache", "num_workers"}
-_INDECISIVE_CALLBACKS = {"checkpoint", "last", "learning_rate", "progress"}
+_INDECISIVE_CALLBACKS = {"checkpoint", "last", "learning_rate", "pairs", "progress"}
 
 
 def job_inputs(cfg: DictConfig, images: "FaceImages") -> dict[str, Any]:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from facerec.training.adabelief import AdaBelief
     from facerec.training.ema import EMA
     from facerec.training.learner import Learner
+    from facerec.training.pair_accuracy import PairAccuracy
     from facerec.training.progress import ProgressBar
     from facerec.training.run import run_training
     from facerec.training.schedules import constant, cosine, warm_restarts
@@ -17,6 +18,7 @@ __all__ = [
     "EMA",
     "AdaBelief",
     "Learner",
+    "PairAccuracy",
     "ProgressBar",
     "constant",
     "cosine",
@@ -29,6 +31,7 @@ _MODULES = {
     "adabelief": ["AdaBelief"],
     "ema": ["EMA"],
     "learner": ["Learner"],
+    "pair_accuracy": ["PairAccuracy"],
     "progress": ["ProgressBar"],
     "run": ["run_training"],
     "schedules": ["constant", "cosine", "warm_restarts"],

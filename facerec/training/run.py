@@ -144,6 +144,7 @@ def _fit(
     from facerec.training.checkpoints import WholeCheckpoints, last_checkpoint
     from facerec.training.comparison import compare, figures, show_student
     from facerec.training.crop_grid import CropGrid
+    from facerec.training.pair_accuracy import PairAccuracy
     from facerec.training.precision import fastest_precision
     from facerec.training.result import origin_of, write_result
     from facerec.training.resuming import check_same_averaging
@@ -180,8 +181,9 @@ def _fit(
 
     if trainer.fast_dev_run:  # type: ignore[attr-defined]
         return None
+    again = (ProgressBar, PairAccuracy)
     evaluator = make_trainer(
-        logger=False, callbacks=[callback for callback in callbacks if isinstance(callback, ProgressBar)]
+        logger=False, callbacks=[callback for callback in callbacks if isinstance(callback, again)]
     )
     best = best_checkpoint(trainer)
     if best:

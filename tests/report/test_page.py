@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from facerec.crops.contract import Crops
 from facerec.data import open_crops, orl
-from facerec.evaluation import Evaluated, evaluate_model
+from facerec.evaluation import Evaluated, PairSet, evaluate_model
+from facerec.metrics import tenths
 from facerec.models import CropEmbedder, Model, Statistics
 from facerec.models.base import in_batches
 from facerec.report import state_thresholds
@@ -50,6 +51,13 @@ class _TwoProjections(Model):
         raise NotImplementedError
 
 
+def _pair_set() -> PairSet:
+    random = np.random.default_rng(0)
+    left, right = random.integers(0, 40, (2, 60))
+    crops = random.integers(0, 256, (40, 3, 112, 112), dtype=np.uint8)
+    return PairSet("agedb_30", crops, left, right, np.arange(60) % 3 == 0, tenths(60), np.arange(40))
+
+
 @pytest.fixture(scope="module")
 def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
     cache, images = tmp_path_factory.mktemp("cache"), orl()
@@ -57,7 +65,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
     settings |= {"fars": (1e-2, 1e-3, 1e-4), "fpirs": (1e-1, 1e-2)}
     crops = open_crops(images, cache, 0)
     evaluated = evaluate_model(
-        _TwoProjections(), images, crops, split="test", attributes=None, lfw=None, **settings
+        _TwoProjections(), images, crops, split="test", attributes=None, pair_sets=[_pair_set()], **settings
     )
     moments = {"mean": [0.3, 0.2], "covariance": [[0.01, 0], [0, 0.01]]}
     pairs = {"train": {"genuine": moments, "impostor": moments}}
@@ -67,6 +75,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
         fingerprint=_TwoProjections.fingerprint,
         trained_on="orl",
         shared_identities=0,
+        flip=True,
         ensemble={**made_of, "pairs": pairs},
         teachers={"left": {"name": "sface", "licence": "Apache-2.0", "trained_on": None}},
     )
@@ -83,6 +92,10 @@ def test_the_page_speaks_the_language_of_the_field(evaluated: Evaluated, tmp_pat
         assert f"<h3>{title}</h3>" in page
     assert "Are probabilities what they say?" in page
     assert "Hardest genuine pairs" in page
+    assert "<h3>agedb_30</h3>" in page
+    assert "60 pairs of 40 images, 40 of them impostor\npairs.</p>" in page
+    assert page.count("<th>TAR@FAR=") == 3  # of the data set; 40 impostor pairs tell no rate of 1 %
+    assert "of a crop and its mirror image (flip=true)" in page
     assert "10 people of data set orl\n(test), none of whom the model was trained on." in page
     assert '<p id="thresholds">The model uses &lt;these&gt; thresholds.</p>' in page
     assert "http://" not in page.replace("http://www.w3.org", "")
@@ -96,4 +109,6 @@ def test_the_terminal_shows_each_system_and_the_gain_of_the_ensemble(
     assert "10 people of orl (test), never seen in training" in shown
     assert all(f"│ {name} " in shown for name in ("left", "right", "concatenation", "ensemble"))
     assert "ensemble over concatenation: " in shown
+    assert "agedb_30: 60" in shown
+    assert ", with mirror images" in shown
     assert "report: somewhere/report.html" in shown

@@ -26,6 +26,11 @@ def _figures(value: float) -> dict[str, dict[str, float]]:
     }
 
 
+def _measured_pairs() -> dict[str, Any]:
+    figure = {"value": 0.5, "low": 0.4, "high": 0.6}
+    return {"pairs": 9, "systems": {NAME: {"figures": {"accuracy": figure, "EER": figure}, "std": 0.1}}}
+
+
 def test_tables_show_names_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def shown() -> str:
         return " ".join(capsys.readouterr().out.split())
@@ -38,10 +43,11 @@ def test_tables_show_names_as_they_are(tmp_path: Path, capsys: pytest.CaptureFix
         "shared_identities": None,
         "systems": {NAME: _figures(0.5)},
         "differences": {f"ensemble over {NAME}": _figures(0.1)},
-        "lfw": None,
+        "flip": False,
+        "pair_sets": {NAME: _measured_pairs()},
     }
     show_evaluation(results, Path(NAME), "thresholds of " + NAME)
-    assert shown().count(NAME) == 6
+    assert shown().count(NAME) == 8
     moments = {"mean": [0.5], "covariance": [[0.1]]}
     pairs = {"val": {"genuine": moments, "impostor": moments}}
     show_weights(
@@ -77,6 +83,7 @@ RESULTS: dict[str, Any] = {
     "data": "0123",
     "fingerprint": "abcd",
     "shared_identities": 0,
+    "flip": False,
     "thresholds": [{"far": 0.01, "threshold": 0.5}],
     "calibration": {"slope": 1, "intercept": 0},
 }
@@ -95,17 +102,18 @@ OURS = {"dataset": "orl", "split": "test", "identities": 10, "data": "0123", "mo
         (None, {}, False),
         (OURS, {"shared_identities": 2}, False),
         (OURS, {"shared_identities": None}, True),
+        (OURS, {"flip": True}, False),
     ],
 )
 def test_which_thresholds_a_model_takes(source: Any, changes: dict[str, Any], taken: bool) -> None:
     results = {**RESULTS, **changes}
     statistics = Statistics(thresholds=(Threshold(0.01, 0.4),), evaluated_on=source)
     assert takes_thresholds(statistics, results, asked=False) == taken
-    seen = bool(results["shared_identities"])
+    not_its_own = bool(results["shared_identities"] or results["flip"])
     assert (
         takes_thresholds(statistics, results, asked=True)
         == takes_thresholds(Statistics(), results, asked=False)
-        != seen
+        != not_its_own
     )
     kept = with_thresholds(statistics, results)
     assert kept.evaluated_on == OURS

@@ -1,11 +1,11 @@
-"""Pair lists as Labeled Faces in the Wild writes them (Huang et al. 2007), and the accuracy on them."""
+"""Pair lists as Labeled Faces in the Wild writes them (Huang et al. 2007), and pair sets made from them."""
 
 import logging
 from collections.abc import Mapping, Sequence
 from glob import escape
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,22 +13,13 @@ from tqdm import tqdm
 
 from facerec.crops import is_photo
 from facerec.errors import DataError
-from facerec.evaluation.systems import make_systems
+from facerec.evaluation.pair_set import PairSet
 from facerec.faces import Detector, crop_files
-from facerec.metrics import fold_accuracy
-from facerec.models import CropEmbedder, Model
+from facerec.metrics import tenths
 
 log = logging.getLogger(__name__)
 
-_BATCH = 64  # photos in the detector, and crops in the embedder, at once
-
-
-class Lfw(NamedTuple):
-    """Pair lists, the folder of their images, and the detector that finds the face in each."""
-
-    pairs: Sequence[Path]
-    root: Path
-    detector: Detector
+_BATCH = 64  # photos in the detector at once
 
 
 class Pair(NamedTuple):
@@ -44,7 +35,8 @@ def read_pairs(files: Sequence[Path]) -> list[Pair]:
     """All pairs of the files, in order; the folds of all files are numbered consecutively.
 
     The first line holds N, the pairs of each kind, or the number of folds and N (`10 300` in `pairs.txt`). Each
-    fold has N lines `NAME i j`, pairs of one person, and then N lines `NAME i NAME j`, pairs of two.
+    fold has N lines `NAME i j`, pairs of one person, and then N lines `NAME i NAME j`, pairs of two. One file
+    without folds, alone, is divided into ten, each with a consecutive tenth of both kinds.
 
     Raises:
         DataError: a file can't be read, is empty or not of that format; the message names file and line.
@@ -54,7 +46,7 @@ def read_pairs(files: Sequence[Path]) -> list[Pair]:
         try:
             lines = [line.split() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
         except (OSError, ValueError) as error:
-            raise DataError(f"lfw.pairs: {file} can't be read ({error})") from error
+            raise DataError(f"{file}: can't be read as a list of pairs ({error})") from error
         header, *rows = lines or [[]]
         if not 1 <= len(header) <= 2 or not all(field.isdecimal() and int(field) for field in header):
             raise DataError(f"{file}, line 1: expected the number of pairs of each kind, or folds and that number")
@@ -65,6 +57,9 @@ def read_pairs(files: Sequence[Path]) -> list[Pair]:
         for number, row in enumerate(rows):
             fold, place = divmod(number, 2 * count)
             pairs.append(_pair(row, place < count, first + fold, f"{file}, line {number + 2}"))
+    if pairs and pairs[-1].fold == 0:
+        folds_of = [int(fold) for fold in tenths(len(pairs) // 2)] * 2
+        pairs = [pair._replace(fold=fold) for pair, fold in zip(pairs, folds_of, strict=True)]
     return pairs
 
 
@@ -75,7 +70,7 @@ def find_images(pairs: Sequence[Pair], root: Path) -> tuple[dict[str, Path], lis
         DataError: there is no such folder, or none of the images is in it.
     """
     if not root.is_dir():
-        raise DataError(f"lfw.root: there is no folder {root}")
+        raise DataError(f"there is no folder {root} of images of the pair list")
     names = sorted({name for pair in pairs for name in (pair.left, pair.right)})
     images = {}
     for name in names:
@@ -84,8 +79,33 @@ def find_images(pairs: Sequence[Pair], root: Path) -> tuple[dict[str, Path], lis
             images[name] = files[0]
     missing = [name for name in names if name not in images]
     if not images:
-        raise DataError(f"lfw.root: none of the {len(names)} images is in {root}, first {missing[0]}.jpg")
+        raise DataError(
+            f"{root}: none of the {len(names)} images of the pair list is there, first {missing[0]}.jpg"
+        )
     return images, missing
+
+
+def crop_pairs(name: str, pairs: Sequence[Pair], root: Path, detector: Detector) -> PairSet:
+    """Find and crop the most central face of each image.
+
+    Args:
+        name: of the pair set.
+        pairs: as `read_pairs` gives them.
+        root: the folder of their images, see `find_images`.
+        detector: finds the faces.
+
+    Raises:
+        DataError: as `find_images`; an image can't be read; or no genuine or no impostor pair has both faces.
+    """
+    images, missing = find_images(pairs, root)
+    names, crops, faceless = _crop_images(images, detector, root)
+    for problem, listed in (("are missing", missing), ("show no face", faceless)):
+        if listed:
+            log.warning("%s: %d images %s: %s", name, len(listed), problem, ", ".join(listed[:10]))
+    rows = {image: row for row, image in enumerate(names)}
+    left, right, same, fold = pair_columns(pairs, rows)
+    people = np.unique([image.rpartition("/")[0] for image in names], return_inverse=True)[1]
+    return PairSet(name, crops, left, right, same, fold, people, missing, faceless)
 
 
 def pair_columns(
@@ -98,7 +118,7 @@ def pair_columns(
     """
     kept = [pair for pair in pairs if pair.left in rows and pair.right in rows]
     if not kept:
-        raise DataError(f"lfw.pairs: none of the {len(pairs)} pairs has both images")
+        raise DataError(f"pairs: none of the {len(pairs)} pairs has both images")
     left = np.array([rows[pair.left] for pair in kept])
     right = np.array([rows[pair.right] for pair in kept])
     return left, right, np.array([pair.same for pair in kept]), np.array([pair.fold for pair in kept])
@@ -118,43 +138,9 @@ def _pair(row: list[str], same: bool, fold: int, place: str) -> Pair:
     return Pair(left, right, same, fold)
 
 
-def measure_lfw(lfw: Lfw, model: Model) -> dict[str, Any]:
-    """Fold accuracies of every system, and the images that are missing or show no face.
-
-    Raises:
-        DataError: as `read_pairs` and `find_images`, or there are fewer than two folds.
-    """
-    pairs = read_pairs(lfw.pairs)
-    images, missing = find_images(pairs, lfw.root)
-    names, crops, faceless = _crop_images(images, lfw.detector)
-    left, right, same, fold = pair_columns(pairs, {name: row for row, name in enumerate(names)})
-    for problem, listed in (("are missing", missing), ("show no face", faceless)):
-        if listed:
-            log.warning("lfw: %d images %s: %s", len(listed), problem, ", ".join(listed[:10]))
-    systems = {}
-    by_member = {name: _embed(crops, member, f"lfw {name}") for name, member in model.members.items()}
-    for name, embeddings in make_systems(by_member, model.weights).items():
-        accuracy = fold_accuracy((embeddings[left] * embeddings[right]).sum(axis=1), same, fold)
-        systems[name] = {key: np.asarray(value).tolist() for key, value in accuracy._asdict().items()}
-    return {
-        "systems": systems,
-        "pairs": len(same),
-        "lists": [file.name for file in lfw.pairs],
-        "missing": missing,
-        "faceless": faceless,
-    }
-
-
-def _embed(crops: NDArray[np.uint8], embedder: CropEmbedder, title: str) -> NDArray[np.float32]:
-    with tqdm(total=len(crops), desc=title, unit="crop") as progress:
-        vectors = []
-        for start in range(0, len(crops), _BATCH):
-            vectors.append(embedder.embed(crops[start : start + _BATCH]))
-            progress.update(len(vectors[-1]))
-    return np.concatenate(vectors)
-
-
-def _crop_images(images: Mapping[str, Path], detector: Detector) -> tuple[list[str], NDArray[np.uint8], list[str]]:
+def _crop_images(
+    images: Mapping[str, Path], detector: Detector, root: Path
+) -> tuple[list[str], NDArray[np.uint8], list[str]]:
     """Names and crops of the images with a face, the most central one, and the names of those without.
 
     Raises:
@@ -162,7 +148,7 @@ def _crop_images(images: Mapping[str, Path], detector: Detector) -> tuple[list[s
     """
     files = list(images.values())
     batches = crop_files(files, detector, which="most_central", min_size=0, min_score=0, batch_size=_BATCH)
-    photos = tqdm(chain.from_iterable(batches), "lfw faces", len(files), unit="photo")
+    photos = tqdm(chain.from_iterable(batches), "faces", len(files), unit="photo")
     with_face, crops, faceless = [], [], []
     for name, photo in zip(images, photos, strict=True):
         if photo.problem:
@@ -173,5 +159,5 @@ def _crop_images(images: Mapping[str, Path], detector: Detector) -> tuple[list[s
         else:
             faceless.append(name)
     if not crops:
-        raise DataError(f"lfw.root: no face was found in any of {len(files)} images")
+        raise DataError(f"{root}: no face was found in any of {len(files)} images")
     return with_face, np.concatenate(crops), faceless
