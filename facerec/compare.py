@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 def compare(cfg: DictConfig) -> None:
     """Measure each model, write figures and page, and print a table."""
     from facerec.data import dataset_crops
-    from facerec.evaluation import compare_models
+    from facerec.evaluation import compare_models, open_pair_sets, pair_files
     from facerec.models import open_model
     from facerec.report.comparison import show_comparison, write_comparison
     from facerec.runtime.files import replace_json
@@ -44,6 +44,7 @@ def compare(cfg: DictConfig) -> None:
         dataset_crops(images, cache, cfg.data.decode_workers, cache=cfg.data.cache),
         split=cfg.split,
         attributes=Path(cfg.attributes) if cfg.attributes else None,
+        pair_sets=open_pair_sets(*pair_files(cfg.pairs, cfg.pairs_root), lambda: instantiate(cfg.detector)),
         **{key: cfg[key] for key in ("far", "resamples", "seed")},
         **rates,
         cache=cache,

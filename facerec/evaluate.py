@@ -84,10 +84,10 @@ def _inputs(cfg: DictConfig, model: "Model", images: "FaceImages") -> dict[str, 
     """All that decides the figures."""
     from facerec._version import __version__
     from facerec.data.fingerprint import data_fingerprint, files_fingerprint, list_fingerprint
-    from facerec.evaluation import find_images, list_root, read_pairs, split_by_kind
+    from facerec.evaluation import find_images, list_root, pair_files, read_pairs, split_by_kind
 
     cache, attributes = Path(cfg.data.cache_dir), cfg.attributes
-    pairs, root = _pairs(cfg)
+    pairs, root = pair_files(cfg.pairs, cfg.pairs_root)
     lists = split_by_kind(pairs)[1]
     folder = list_root(lists, root)
     listed = find_images(read_pairs(lists), folder)[0] if lists else {}
@@ -104,12 +104,6 @@ def _inputs(cfg: DictConfig, model: "Model", images: "FaceImages") -> dict[str, 
         "pairs_root": files_fingerprint(list(listed.values()), cache) if lists else None,
         "detector": OmegaConf.to_container(cfg.detector, resolve=True) if lists else None,
     }
-
-
-def _pairs(cfg: DictConfig) -> tuple[list[Path], Path | None]:
-    """Files of pair sets, and the folder of the images of those that are lists."""
-    given = [cfg.pairs] if isinstance(cfg.pairs, str) else cfg.pairs or ()
-    return [Path(file) for file in given], Path(cfg.pairs_root) if cfg.pairs_root else None
 
 
 def _embed_shard(cfg: DictConfig, model: "Model", images: "FaceImages") -> None:
@@ -154,12 +148,12 @@ def _check_unseen(cfg: DictConfig, model: "Model", images: "FaceImages") -> dict
 
 
 def _measure(cfg: DictConfig, model: "Model", images: "FaceImages") -> "Evaluated":
-    from facerec.evaluation import evaluate_model, open_pair_sets
+    from facerec.evaluation import evaluate_model, open_pair_sets, pair_files
 
     return evaluate_model(
         **_embedding(cfg, model, images),
         attributes=Path(cfg.attributes) if cfg.attributes else None,
-        pair_sets=open_pair_sets(*_pairs(cfg), lambda: instantiate(cfg.detector)),
+        pair_sets=open_pair_sets(*pair_files(cfg.pairs, cfg.pairs_root), lambda: instantiate(cfg.detector)),
         **_rates(cfg),
         resamples=cfg.resamples,
         seed=cfg.seed,

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from facerec.data import FaceImages
 from facerec.data.live_crops import DatasetCrops
 from facerec.evaluation.measure import EvaluationSet, Measured, compare, measure
 from facerec.evaluation.model_evaluation import embed_splits, enrolled_half
+from facerec.evaluation.pair_set import PairSet
+from facerec.evaluation.pair_sets import measure_pair_sets
 from facerec.evaluation.results import figures_as_plain, systems_as_plain
 from facerec.evaluation.slices import by_attribute, by_images_per_identity
 from facerec.evaluation.systems import make_systems
@@ -47,6 +49,7 @@ def compare_models(
     *,
     split: str,
     attributes: Path | None,
+    pair_sets: Iterable[PairSet],
     far: float,
     fars: Sequence[float],
     fpirs: Sequence[float],
@@ -63,6 +66,7 @@ def compare_models(
         crops: of its images.
         split: "test" or "train".
         attributes: file for slices, see `by_attribute`.
+        pair_sets: to measure accuracy on, too; one at a time is in memory.
         far: false accept rate over all pairs, at whose threshold slices are measured.
         fars: false accept rates of pairs that are shown.
         fpirs: false positive identification rates of searches that are shown.
@@ -107,11 +111,24 @@ def compare_models(
         **draws,
         "systems": systems_as_plain(measured),
         "differences": differences,
+        "pair_sets": {pair_set.name: _on_pairs(pair_set, models, shown, draws) for pair_set in pair_sets},
         "slices": by_slice,
         "worst": {name: worst_slices(errors) for name, errors in by_slice.items()},
         "models": about,
     }
     return Comparison(results, measured)
+
+
+def _on_pairs(
+    pair_set: PairSet, models: Mapping[str, Model], fars: Sequence[float], draws: Mapping[str, int]
+) -> dict[str, Any]:
+    """As `measure_pair_sets` has one set, with the models as its systems."""
+    measured: dict[str, Any] = {}
+    systems = {}
+    for name, model in models.items():
+        [measured] = measure_pair_sets([pair_set], model, fars=fars, **draws).values()
+        systems[name] = list(measured["systems"].values())[-1]
+    return {**measured, "systems": systems}
 
 
 def slice_errors(

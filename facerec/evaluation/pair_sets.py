@@ -18,6 +18,12 @@ from facerec.metrics import Interval, accuracy_interval, listed_pair_histograms,
 from facerec.models import Model
 
 
+def pair_files(files: str | Sequence[str] | None, root: str | None) -> tuple[list[Path], Path | None]:
+    """One file or several, and the folder of the images of those that are lists, as they are configured."""
+    given = [files] if isinstance(files, str) else files or ()
+    return [Path(file) for file in given], Path(root) if root else None
+
+
 def split_by_kind(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     """Files `.bin` of InsightFace, and lists of pairs as LFW has them, which all others are.
 

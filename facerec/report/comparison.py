@@ -9,6 +9,7 @@ from rich.table import Table
 
 from facerec.evaluation import Comparison
 from facerec.report.page import Chart, render
+from facerec.report.pair_sets import pair_sets_table
 from facerec.report.plots import draw_histograms, draw_roc
 
 _COLUMNS = ("MAP@R", "P@1", "A@1/unseen", "EER")
@@ -33,6 +34,8 @@ def show_comparison(results: Mapping[str, Any], page: Path) -> None:
     people = f"{results['identities']} people of {results['dataset']} ({results['split']})"
     console.print(people, highlight=False, soft_wrap=True)
     console.print(table)
+    if results["pair_sets"]:
+        console.print(pair_sets_table(results["pair_sets"]))
     lines = []
     for title, figures in results["differences"].items():
         gain = figures["MAP@R"]

@@ -12,6 +12,7 @@ from rich.table import Table
 from facerec.data import FaceImages
 from facerec.evaluation import Evaluated, HardPair
 from facerec.report.page import Chart, PairImages, write_report
+from facerec.report.pair_sets import pair_sets_table
 from facerec.report.plots import draw_histograms, draw_reliability, draw_roc, draw_scatter, draw_training
 
 _COLUMNS = ("MAP@R", "P@1", "R-precision", "A@1/unseen")
@@ -41,7 +42,7 @@ def show_evaluation(results: Mapping[str, Any], folder: Path, thresholds: str) -
     console = Console(width=120, markup=False, emoji=False)
     console.print(table)
     if results["pair_sets"]:
-        console.print(_pair_sets_table(results["pair_sets"]))
+        console.print(pair_sets_table(results["pair_sets"]))
     for title, figures in results["differences"].items():
         gain = figures["MAP@R"]
         limits = f"{gain['low']:+.4f} … {gain['high']:+.4f}"
@@ -52,28 +53,6 @@ def show_evaluation(results: Mapping[str, Any], folder: Path, thresholds: str) -
         console.print(told, highlight=False, soft_wrap=True)
     console.print(thresholds, highlight=False, soft_wrap=True)
     console.print(f"report: {folder / 'report.html'}", highlight=False, soft_wrap=True)
-
-
-def _pair_sets_table(pair_sets: Mapping[str, Any]) -> Table:
-    """A row for each system on each pair set; a rate that too few impostor pairs can tell is left out."""
-    figures = [next(iter(measured["systems"].values()))["figures"] for measured in pair_sets.values()]
-    rates = list(dict.fromkeys(name for names in figures for name in names if name.startswith("TAR@")))
-    columns = ("pairs", "", "accuracy", "± std", "95 % interval", *rates, "EER")
-    table = Table(*columns, title="Pair sets", title_justify="left")
-    for column in table.columns[2:]:
-        column.justify = "right"
-    for title, measured in pair_sets.items():
-        heading = f"{title}: {measured['pairs']:,}"
-        for name, system in measured["systems"].items():
-            accuracy = system["figures"]["accuracy"]
-            interval = f"{accuracy['low']:.4f} … {accuracy['high']:.4f}"
-            shown = (system["figures"].get(column) for column in (*rates, "EER"))
-            others = ["-" if figure is None else f"{figure['value']:.4f}" for figure in shown]
-            values = (f"{accuracy['value']:.4f}", f"{system['std']:.4f}", interval, *others)
-            table.add_row(heading, name, *values, style="bold" if name == "ensemble" else None)
-            heading = ""
-        table.add_section()
-    return table
 
 
 def _training_overlap(results: Mapping[str, Any]) -> str:

@@ -13,6 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facerec.backbones import ResNet
+from facerec.crops import encode_png
+from facerec.crops.crop_file import crop_file
+from facerec.data import orl
+from facerec.evaluation import write_pair_file
 from facerec.evaluation.comparison import slice_errors, worst_slices
 from facerec.models import Embedder, Ensemble
 from facerec.models.store import save
@@ -64,7 +68,11 @@ def test_each_model_is_measured_as_by_evaluate(
     run: Callable[..., int], in_folder: Path, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     alone, study = folders
-    given = ["dataset=orl", "resamples=50", "logger=null"]
+    images = orl()
+    crops = [encode_png(crop_file(images.files[row], None).transpose(1, 2, 0)) for row in range(120)]
+    pairs = [(row, row + 1 if row % 4 else (row + 20) % 120) for row in range(0, 118, 2)]
+    write_pair_file(Path("toy.bin"), crops, [(left, right, left // 10 == right // 10) for left, right in pairs])
+    given = ["dataset=orl", "resamples=50", "logger=null", "pairs=[toy.bin]"]
     assert run("compare", f"models=[{alone},{study}]", *given, "hydra.run.dir=side") == 0
     results = json.loads(Path("side/metrics.json").read_text())
     printed = capsys.readouterr().out
@@ -72,6 +80,9 @@ def test_each_model_is_measured_as_by_evaluate(
     assert run("evaluate", f"model={alone}", *given, "hydra.run.dir=alone") == 0
     expected = json.loads(Path("alone/metrics.json").read_text())["systems"]["model"]
     assert {name: results["systems"]["run"][name] for name in expected} == expected
+    on_pairs = json.loads(Path("alone/metrics.json").read_text())["pair_sets"]["toy"]
+    assert results["pair_sets"]["toy"]["systems"]["run"] == on_pairs["systems"]["model"]
+    assert list(results["pair_sets"]["toy"]["systems"]) == ["run", "both"]
     [(title, difference)] = results["differences"].items()
     assert title in ("run over both", "both over run")  # of one network twice: the same vectors to rounding
     assert difference["MAP@R"]["value"] == pytest.approx(0, abs=1e-3)
@@ -80,6 +91,7 @@ def test_each_model_is_measured_as_by_evaluate(
     assert f"{results['systems']['both']['MAP@R']['value']:.4f}" in printed
     page = Path("side/comparison.html").read_text()
     assert "2 models on orl" in page
+    assert "<h3>toy</h3>" in page
     assert f"{results['slices']['run']['all']['FRR']:.4f}" in page
 
 
