@@ -83,7 +83,7 @@ def test_the_neck_normalises_and_may_end_in_a_relu(cls: Library) -> None:
 
 
 @CLASSES
-def test_making_one_leaves_its_statistics_and_the_random_numbers_as_the_library_does(cls: Library) -> None:
+def test_making_one_leaves_its_statistics_alone(cls: Library) -> None:
     torch.manual_seed(0)
     network = cls(name=NAMES[cls.__name__])
     assert network.training
