@@ -107,8 +107,10 @@ def test_a_backbone_of_a_package_trains_and_opens_again(run: Run, tiny: list[str
     assert read_contract("outputs/mixer/model")["backbone"] == {
         "class": "ConvMixer", "width": 32, "depth": 4, "patch": 8, "embedding_dim": 128,
     }  # fmt: skip
+    job, *given = command_with("model=outputs/mixer")
+    assert run(job, *given) == 0
     vectors = load("outputs/mixer/model").embed(CROPS)
-    np.testing.assert_allclose(open_model("outputs/mixer", "cpu").embed(CROPS), vectors, atol=1e-5, rtol=0)
+    np.testing.assert_allclose(open_model("outputs/mixer.yaml", "cpu").embed(CROPS), vectors, atol=1e-5, rtol=0)
 
 
 def test_a_model_folder_names_a_class_of_an_installed_package_and_nothing_else(
@@ -205,6 +207,6 @@ ResNet = "rival:__name__"
 
 
 def test_the_page_names_every_command_and_file_it_needs() -> None:
-    assert len(FILES) == 11
+    assert len(FILES) == 10
     assert {Path(name).suffix for name in FILES} == {".toml", ".py", ".yaml"}
     assert all(words[0] == "facerec" for words in COMMANDS)

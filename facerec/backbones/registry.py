@@ -32,14 +32,18 @@ def find_backbone(name: str) -> type[Backbone] | None:
     """
     if name in BACKBONES:
         return BACKBONES[name]
-    found = load_registered(_GROUP, name)
-    if found is None:
+    registered_class = load_registered(_GROUP, name)
+    if registered_class is None:
         return None
-    if not (isinstance(found, type) and issubclass(found, Backbone) and found.__name__ == name):
+    if not (
+        isinstance(registered_class, type)
+        and issubclass(registered_class, Backbone)
+        and registered_class.__name__ == name
+    ):
         raise ModelError(
-            f"facerec.{_GROUP}: {name} must be a facerec.backbones.Backbone of that name, not {found!r}"
+            f"facerec.{_GROUP}: {name} must be a facerec.backbones.Backbone of that name, not {registered_class!r}"
         )
-    return found
+    return registered_class
 
 
 def backbone_names() -> list[str]:

@@ -3,6 +3,7 @@
 from facerec.evaluation.hardest import HardPair, hardest_pairs
 from facerec.evaluation.lfw import Lfw, find_images, pair_columns, read_pairs
 from facerec.evaluation.model_evaluation import Evaluated, embed_splits, evaluate_model
+from facerec.evaluation.parity import Parity, compare_vectors
 from facerec.evaluation.results import as_csv
 from facerec.evaluation.slices import by_attribute, by_images_per_identity
 from facerec.evaluation.thresholds import describe_thresholds, takes_thresholds, with_thresholds
@@ -11,9 +12,11 @@ __all__ = [
     "Evaluated",
     "HardPair",
     "Lfw",
+    "Parity",
     "as_csv",
     "by_attribute",
     "by_images_per_identity",
+    "compare_vectors",
     "describe_thresholds",
     "embed_splits",
     "evaluate_model",
