@@ -21,6 +21,7 @@ from facerec.models import building, contract
 from facerec.models.embedder import Embedder
 from facerec.models.ensemble import Ensemble, check_weights
 from facerec.models.folder import (
+    CARD,
     CONTRACT,
     MEMBERS,
     ONNX,
@@ -181,7 +182,7 @@ def _other_files(folder: Path) -> list[str]:
         raise _unwritable(folder, error) from error
     names = {file.name for file in files} - ({MEMBERS} if (folder / MEMBERS).is_dir() else set())
     names |= {f"{MEMBERS}/{file.name}" for file in networks if not re.fullmatch(r"\d+\.onnx", file.name)}
-    return sorted(names - {CONTRACT, STATISTICS, WEIGHTS, ONNX, TEACHER} - _DISPOSABLE)
+    return sorted(names - {CARD, CONTRACT, STATISTICS, WEIGHTS, ONNX, TEACHER} - _DISPOSABLE)
 
 
 def _unwritable(folder: Path, error: OSError) -> ModelError:

@@ -54,7 +54,7 @@ def write_report(
     environment = Environment(
         loader=PackageLoader("facerec.report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters["figure"] = _figure
+    environment.filters["figure"] = as_figure
     pairs_by_heading = {
         heading: [
             {
@@ -71,7 +71,7 @@ def write_report(
     names = list(next(iter(results["systems"].values())))
     rates = {kind: [name for name in names if name.startswith(f"{kind}@")] for kind in ("TAR", "DIR")}
     page = environment.get_template("page.html.j2").render(
-        results=results, rates=rates, unseen=_unseen(results), charts=drawn, hardest=pairs_by_heading
+        results=results, rates=rates, unseen=say_unseen(results), charts=drawn, hardest=pairs_by_heading
     )
     replace_file(file, page.encode(errors="replace"))
 
@@ -83,7 +83,7 @@ def state_thresholds(file: Path, sentence: str) -> None:
     replace_file(file, re.sub('<p id="thresholds">.*?</p>', lambda _: paragraph, page).encode(errors="replace"))
 
 
-def _unseen(results: Mapping[str, Any]) -> str:
+def say_unseen(results: Mapping[str, Any]) -> str:
     """Say whether the model was trained on these people, if that is known; a warning stands apart from this."""
     if results["trained_on"] is None:
         return "; it is not known on whom the model was trained, so they may be among its training people"
@@ -99,7 +99,7 @@ def _unseen(results: Mapping[str, Any]) -> str:
     return ", none of whom the model was trained on" + (f", as far as is known{besides}" if besides else "")
 
 
-def _figure(interval: Mapping[str, float | None] | None, signed: bool = False) -> Mapping[str, str]:
+def as_figure(interval: Mapping[str, float | None] | None, signed: bool = False) -> Mapping[str, str]:
     """Value and limits as text."""
     if not interval or interval["value"] is None:
         return {"value": "-", "limits": ""}
