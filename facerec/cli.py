@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 _JOBS = (
-    *("enroll", "identify", "gallery", "serve", "keys", "models", "adopt"),
+    *("enroll", "identify", "gallery", "serve", "keys", "models", "adopt", "export"),
     *("prepare", "train", "study", "assemble", "evaluate", "compare", "search", "pairs"),
 )
 _MODULES = {"keys": "web.keys"}  # the others have their job's name

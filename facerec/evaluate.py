@@ -201,7 +201,9 @@ def _write(out: Path, model: "Model", evaluated: "Evaluated") -> None:
 def _keep_thresholds(cfg: DictConfig, model: "Model", results: Mapping[str, Any], out: Path) -> str:
     """Store thresholds and calibration with the model if they are its to take; says in the report whose it has."""
     from facerec.evaluation import describe_thresholds, takes_thresholds, with_thresholds
+    from facerec.evaluation.thresholds import measured_on
     from facerec.report import state_thresholds
+    from facerec.report.card import write_card
 
     statistics = model.statistics
     if takes_thresholds(statistics, results, cfg.store_thresholds):
@@ -211,6 +213,8 @@ def _keep_thresholds(cfg: DictConfig, model: "Model", results: Mapping[str, Any]
         log.warning("the identities are not unseen, so no threshold is stored with the model")
     if cfg.flip:
         log.info("flip=true: a gallery adds no mirror images, so no threshold is stored with the model")
+    elif statistics.evaluated_on == measured_on(results):  # a card tells of the thresholds that the model has
+        write_card(model, results)
     sentence: str = describe_thresholds(statistics, results)
     state_thresholds(out / "report.html", sentence)
     return sentence

@@ -89,6 +89,7 @@ def test_in_a_checkout_everything_lies_below_the_current_folder(user: Path) -> N
     ("taken", "job", "arguments", "said"),
     [
         ("torch", "train", [], "torch is not installed: pip install 'facerec[train]'"),
+        ("timm", "train", ["backbone=timm"], "backbone: timm is not installed: pip install 'facerec[timm]'"),
         ("uvicorn", "serve", ["model=m"], "uvicorn is not installed: pip install 'facerec[serve]'"),
         ("optuna", "search", [], "optuna is not installed: pip install 'facerec[search]'"),
         (

@@ -12,8 +12,9 @@ _WIDEST = 16_384  # far beyond any embedding; a typing error must not fill the m
 class Backbone(nn.Module):
     """Maps normalised crops `float [N, 3, H, W]` to features `float [N, out_features]`.
 
-    A new one subclasses this, sets both attributes, takes only `int`, `float`, `bool` and `str` arguments and
-    is listed in `facerec.backbones.BACKBONES`; then a model folder can be rebuilt from it.
+    A new one subclasses this, sets both attributes, takes only arguments that are annotated as `int`, `float`,
+    `bool` or `str`, and is listed in `facerec.backbones.BACKBONES`, or registered by an installed package as the
+    entry point of its name in the group `facerec.backbones`; then a model folder can be rebuilt from it.
 
     Attributes:
         options: the constructor's arguments, all of them.

@@ -8,6 +8,7 @@ from facerec.evaluation.pair_file import read_pair_file, write_pair_file
 from facerec.evaluation.pair_lists import crop_pairs, find_images, pair_columns, read_pairs
 from facerec.evaluation.pair_set import PairSet, embed_pair_set
 from facerec.evaluation.pair_sets import list_root, measure_pair_sets, open_pair_sets, pair_files, split_by_kind
+from facerec.evaluation.parity import Parity, compare_vectors
 from facerec.evaluation.results import as_csv
 from facerec.evaluation.slices import by_attribute, by_images_per_identity
 from facerec.evaluation.thresholds import describe_thresholds, takes_thresholds, with_thresholds
@@ -17,10 +18,12 @@ __all__ = [
     "Evaluated",
     "HardPair",
     "PairSet",
+    "Parity",
     "as_csv",
     "by_attribute",
     "by_images_per_identity",
     "compare_models",
+    "compare_vectors",
     "crop_pairs",
     "describe_thresholds",
     "embed_pair_set",

@@ -26,9 +26,14 @@ def _list(cfg: DictConfig) -> None:
 
 
 def _show(cfg: DictConfig) -> None:
+    from facerec.models.catalogue import is_name
     from facerec.models.catalogue.tables import show_entry
+    from facerec.models.folder import read_card
 
-    show_entry(cfg.name)
+    if is_name(cfg.name):
+        show_entry(cfg.name)
+    else:
+        print(read_card(cfg.name))
 
 
 def _verify(cfg: DictConfig) -> None:

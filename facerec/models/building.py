@@ -1,4 +1,4 @@
-"""From a network to its contract, and from a contract to its network. Builds only backbones of this package."""
+"""From a network to its contract, and from a contract to its network. Builds only registered backbones."""
 
 import hashlib
 import inspect
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from facerec._version import __version__
-from facerec.backbones import BACKBONES, Backbone
+from facerec.backbones import Backbone, backbone_names, find_backbone
 from facerec.crops.contract import CROP_SIZE
 from facerec.errors import FacerecError, ModelError
 from facerec.models.contract import CROP, FORMAT, KEYS, check_keys
@@ -102,24 +102,29 @@ def _described(part: Backbone | OnnxEmbedder, index: int) -> dict[str, Any]:
     return {"backbone": {"class": type(part).__name__, **part.options}, "embedding_dim": part.out_features}
 
 
-def _check_backbone(backbone: Any, path: Path, prefix: str) -> None:
+def _class_of(backbone: Any, path: Path, prefix: str) -> type[Backbone]:
+    """The class that a contract names, whose options are checked."""
     prefix += "backbone."
     name = backbone["class"]
-    if name not in BACKBONES:
-        known = ", ".join(BACKBONES)
-        raise ModelError(f"{path}: {prefix}class must be one of {known}, not {brief(name)}; nothing else is built")
-    options = inspect.signature(BACKBONES[name], eval_str=True).parameters
+    cls = find_backbone(name) if isinstance(name, str) else None
+    if cls is None:
+        known = ", ".join(backbone_names())
+        raise ModelError(
+            f"{path}: {prefix}class must be one of {known}, not {brief(name)}; nothing else is built, unless an "
+            "installed package registers it"
+        )
+    options = inspect.signature(cls, eval_str=True).parameters
     check_keys(backbone, ("class", *options), path, prefix)
     for key, option in options.items():
         if type(backbone[key]) is not option.annotation:
             wanted = option.annotation.__name__
             raise ModelError(f"{path}: {prefix}{key} must be of type {wanted}, not {brief(backbone[key])}")
+    return cls
 
 
 def _build_embedder(terms: Mapping[str, Any], path: Path, prefix: str) -> Embedder:
-    _check_backbone(terms["backbone"], path, prefix)
-    options = dict(terms["backbone"])
-    cls = BACKBONES[options.pop("class")]
+    cls = _class_of(terms["backbone"], path, prefix)
+    options = {key: value for key, value in terms["backbone"].items() if key != "class"}
     try:
         embedder = Embedder(cls(**options), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
     except FacerecError as error:

@@ -12,6 +12,7 @@ from facerec.models import contract
 from facerec.runtime.files import replace_file
 
 CONTRACT, WEIGHTS, STATISTICS = "model.yaml", "weights.safetensors", "statistics.json"
+CARD = "README.md"  # what the model is for, how good it is and its limits: see `facerec.report.card`
 MEMBERS = "members"  # a folder: the ONNX files of members that came as such
 TEACHER = "teacher.safetensors"  # the axes that a teacher's vectors are projected to, where they are longer
 ONNX = "model.onnx"  # a copy of the network for ONNX Runtime: see `onnx_copy`
@@ -32,6 +33,20 @@ def read_statistics(folder: str | Path) -> dict[str, Any]:
     if not isinstance(statistics, dict):
         raise ModelError(f"{path}: must hold an object, not {type(statistics).__name__}")
     return statistics
+
+
+def read_card(folder: str | Path) -> str:
+    """The card of a model folder, or of a run that holds one.
+
+    Raises:
+        ModelError: there is no model, or it has no card yet.
+    """
+    folder = Path(folder).expanduser()
+    folder = folder / "model" if (folder / "model" / CONTRACT).is_file() else folder
+    file = folder / CARD
+    if folder.is_dir() and not file.is_file():
+        raise ModelError(f"{folder}: has no card yet; `facerec evaluate model={folder}` writes it")
+    return read_file(file).decode(errors="replace")
 
 
 def read_contract(folder: str | Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ weights: w600k_r50.onnx    # beside the contract
 embedding_dim: 512
 colour: RGB                # or BGR: the order of the channels it wants
 mean: 127.5                # (value - mean) / std, of crops in 0..255
-std: 127.5
+std: 127.5                 # of a network that takes bytes, mean 0 and std 1
 output: embedding          # only where several outputs are of that length
 """
 

@@ -26,6 +26,8 @@ from facerec.models.statistics import Statistics
 from facerec.runtime.files import replace_json
 
 _CROP = [3, CROP_SIZE, CROP_SIZE]
+_BYTES = "tensor(uint8)"  # what `facerec export` writes
+_KINDS = ("tensor(float)", _BYTES)
 
 _Shape = list[int | str | None]  # a size that is left open has a name or none; empty where the rank is open
 
@@ -135,18 +137,22 @@ class OnnxModel(Model):
         network.embed(np.zeros([1, *_CROP], np.uint8))  # fail now and not at the first photo
         return network
 
-    def _prepare(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        values = crops.astype(np.float32)
-        values = values[:, ::-1] if self._terms["colour"] == "BGR" else values
-        values = (values - np.float32(self._terms["mean"])) / np.float32(self._terms["std"])
+    def _prepare(self, crops: NDArray[np.uint8]) -> NDArray[Any]:
+        ordered = crops[:, ::-1] if self._terms["colour"] == "BGR" else crops
+        if self._takes_bytes:
+            return np.ascontiguousarray(ordered)
+        values = (ordered.astype(np.float32) - np.float32(self._terms["mean"])) / np.float32(self._terms["std"])
         return np.ascontiguousarray(values)
 
     def _check_input(self, session: Any) -> tuple[str, int]:
         """Name of the input, and how many crops it takes at once."""
         inputs = session.get_inputs()
         listed = ", ".join(f"{entry.name} {entry.shape} {entry.type}" for entry in inputs)
-        if len(inputs) != 1 or inputs[0].type != "tensor(float)" or not _fits(inputs[0].shape, _CROP):
-            raise self._unfit("weights", f"it takes {listed}, but crops are float32 [N, 3, 112, 112]")
+        if len(inputs) != 1 or inputs[0].type not in _KINDS or not _fits(inputs[0].shape, _CROP):
+            raise self._unfit("weights", f"it takes {listed}, but crops are float32 or uint8 [N, 3, 112, 112]")
+        self._takes_bytes = inputs[0].type == _BYTES
+        if self._takes_bytes and (self._terms["mean"], self._terms["std"]) != (0, 1):
+            raise self._unfit("mean, std", "it takes the bytes of crops as they are, so write mean: 0 and std: 1")
         batch = inputs[0].shape[0] if inputs[0].shape else None
         if isinstance(batch, int) and batch != 1:
             raise self._unfit("weights", f"it takes {batch} crops at once; export it for 1 or any number")

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import Tensor
 
-from facerec.backbones import BACKBONES, Backbone
+from facerec.backbones import Backbone, find_backbone
 from facerec.errors import ModelError
 from facerec.models import building, contract
 from facerec.models.embedder import Embedder
 from facerec.models.ensemble import Ensemble, check_weights
 from facerec.models.folder import (
+    CARD,
     CONTRACT,
     MEMBERS,
     ONNX,
@@ -97,8 +98,11 @@ def check(
     """
     embedder = getattr(embedder, "_orig_mod", embedder)
     for part in _parts(embedder):
-        if not isinstance(part, OnnxEmbedder) and BACKBONES.get(type(part).__name__) is not type(part):
-            raise ModelError(f"{folder}: {type(part)} is not listed in facerec.backbones.BACKBONES")
+        if not isinstance(part, OnnxEmbedder) and find_backbone(type(part).__name__) is not type(part):
+            raise ModelError(
+                f"{folder}: {type(part)} is not registered, so no model of it could be opened: its package needs "
+                f"an entry point {type(part).__name__} in the group facerec.backbones; see docs/extending.md"
+            )
     terms = _described(embedder, origin, trained_on)
     contract.check(terms, folder / CONTRACT)
     weights = _weights(embedder)
@@ -128,7 +132,8 @@ def load(folder: str | Path, device: str | torch.device = "cpu") -> Embedder | E
 
     Raises:
         ModelError: a file is missing, damaged, not of this format, or the files don't fit each other. Only
-            backbones of this package are built, whatever `model.yaml` says.
+            backbones of this package, and those that an installed one registers, are built, whatever `model.yaml`
+            says.
     """
     folder = Path(folder)
     embedder = building.build(read_contract(folder), folder / CONTRACT)
@@ -177,7 +182,7 @@ def _other_files(folder: Path) -> list[str]:
         raise _unwritable(folder, error) from error
     names = {file.name for file in files} - ({MEMBERS} if (folder / MEMBERS).is_dir() else set())
     names |= {f"{MEMBERS}/{file.name}" for file in networks if not re.fullmatch(r"\d+\.onnx", file.name)}
-    return sorted(names - {CONTRACT, STATISTICS, WEIGHTS, ONNX, TEACHER} - _DISPOSABLE)
+    return sorted(names - {CARD, CONTRACT, STATISTICS, WEIGHTS, ONNX, TEACHER} - _DISPOSABLE)
 
 
 def _unwritable(folder: Path, error: OSError) -> ModelError:

@@ -63,7 +63,7 @@ def write_report(
         ]
         for heading, pairs in hardest.items()
     }
-    render("page.html.j2", file, results, charts, unseen=_unseen(results), hardest=pairs_by_heading)
+    render("page.html.j2", file, results, charts, unseen=say_unseen(results), hardest=pairs_by_heading)
 
 
 def render(template: str, file: Path, results: Mapping[str, Any], charts: Sequence[Chart], **more: Any) -> None:
@@ -71,7 +71,7 @@ def render(template: str, file: Path, results: Mapping[str, Any], charts: Sequen
     environment = Environment(
         loader=PackageLoader("facerec.report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters["figure"] = _figure
+    environment.filters["figure"] = as_figure
     drawn = [chart._asdict() | {"uri": as_data_uri(chart.figure)} for chart in charts]
     names = list(next(iter(results["systems"].values())))
     rates = {kind: [name for name in names if name.startswith(f"{kind}@")] for kind in ("TAR", "DIR")}
@@ -86,7 +86,7 @@ def state_thresholds(file: Path, sentence: str) -> None:
     replace_file(file, re.sub('<p id="thresholds">.*?</p>', lambda _: paragraph, page).encode(errors="replace"))
 
 
-def _unseen(results: Mapping[str, Any]) -> str:
+def say_unseen(results: Mapping[str, Any]) -> str:
     """Say whether the model was trained on these people, if that is known; a warning stands apart from this."""
     if results["trained_on"] is None:
         return "; it is not known on whom the model was trained, so they may be among its training people"
@@ -102,7 +102,7 @@ def _unseen(results: Mapping[str, Any]) -> str:
     return ", none of whom the model was trained on" + (f", as far as is known{besides}" if besides else "")
 
 
-def _figure(interval: Mapping[str, float | None] | None, signed: bool = False) -> Mapping[str, str]:
+def as_figure(interval: Mapping[str, float | None] | None, signed: bool = False) -> Mapping[str, str]:
     """Value and limits as text."""
     if not interval or interval["value"] is None:
         return {"value": "-", "limits": ""}

@@ -10,6 +10,7 @@ from facerec.data import FaceImages
 from facerec.errors import ConfigError
 from facerec.models import Model
 from facerec.models.catalogue import is_name
+from facerec.runtime.entry_points import registered
 from facerec.study.best import BEST, best_run
 from facerec.study.layout import ENSEMBLE, model_dir
 
@@ -98,11 +99,20 @@ def dataset_of(dataset: DictConfig | None, *models: Model) -> DictConfig:
     if dataset is not None:
         return dataset
     node = next(filter(None, map(_made_on, models)), None)
-    # a file of a model must not run code of its choice
-    if not node or str(node["_target_"]).rpartition(".")[0] != "facerec.data":
+    if not node or not _is_dataset(str(node["_target_"])):
         paths = " and ".join(str(model.path) for model in models)
         raise ConfigError(f"dataset: {paths} names none, so give it: dataset=celeba dataset.root=…")
     return OmegaConf.create(dict(node))
+
+
+def _is_dataset(function: str) -> bool:
+    """Whether a function is one of ours or registered as `MODULE:NAME` in the group `facerec.datasets`.
+
+    A file of a model must not run code of its choice.
+    """
+    if function.rpartition(".")[0] == "facerec.data":
+        return True
+    return function in {point.value.replace(":", ".") for point in registered("datasets")}
 
 
 def _made_on(model: Model) -> Any:

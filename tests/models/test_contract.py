@@ -49,7 +49,8 @@ def test_a_dumped_contract_builds_the_backbone_it_describes() -> None:
         ({"embedding_dim": "4"}, "embedding_dim must be of type int, not '4'"),
         (
             {"backbone": {**BACKBONE, "class": "os.system"}},
-            "backbone.class must be one of IResNet, MobileFaceNet, ResNet, not 'os.system'",
+            "backbone.class must be one of IResNet, MobileFaceNet, ResNet, TimmNetwork, TorchvisionNetwork, "
+            "not 'os.system'",
         ),
         ({"backbone": {**BACKBONE, "class": ["ResNet"]}}, "backbone must hold class and plain options"),
         ({"backbone": {"class": "ResNet", "depth": 18}}, "backbone.embedding_dim is missing"),

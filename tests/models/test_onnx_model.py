@@ -148,7 +148,7 @@ def test_what_is_wrong_with_it_is_said(contract: Path) -> None:
             {"shape": (112, 112, 3), "matrix": np.ones((112, DIM), np.float32)},
             "it takes crops ['N', 112, 112, 3] tensor(float), but crops are",
         ),
-        ({"kind": TensorProto.DOUBLE}, "tensor(double), but crops are float32 [N, 3, 112, 112]"),
+        ({"kind": TensorProto.DOUBLE}, "tensor(double), but crops are float32 or uint8 [N, 3, 112, 112]"),
         ({"second_input": True}, "boxes ['N', 4] tensor(float), but crops are"),
         (
             {"dim": "D", "short": 1},
@@ -273,3 +273,18 @@ def test_it_is_evaluated_like_a_model_of_ours(
     assert [asdict(point) for point in model.statistics.thresholds] == results["thresholds"]
     assert run("evaluate", f"model={contract}", *quick) == 1
     assert "so give it: dataset=" in capfd.readouterr().out
+
+
+def test_a_network_that_takes_bytes_is_fed_them_in_its_order(tmp_path: Path) -> None:
+    write_network(tmp_path / "net.onnx", matrix(), kind=TensorProto.UINT8)
+    crops = np.random.default_rng(0).integers(0, 256, (3, 3, 112, 112), dtype=np.uint8)
+    for colour in ("RGB", "BGR"):
+        terms = {**TERMS, "colour": colour, "mean": 0, "std": 1}
+        (tmp_path / "net.yaml").write_text(yaml.safe_dump(terms))
+        means = crops.mean(axis=(2, 3))[:, :: -1 if colour == "BGR" else 1]
+        expected = means @ matrix()
+        expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+        np.testing.assert_allclose(open_model(tmp_path / "net.yaml", "cpu").embed(crops), expected, atol=1e-5)
+    (tmp_path / "net.yaml").write_text(yaml.safe_dump(TERMS))
+    with pytest.raises(ModelError, match=r"mean, std does not fit .*write mean: 0 and std: 1"):
+        open_model(tmp_path / "net.yaml", "cpu")

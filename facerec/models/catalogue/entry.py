@@ -1,18 +1,20 @@
-"""What is known of each ready-made model: one YAML of `entries/` each."""
+"""What is known of each ready-made model: one YAML each, in `entries/` or in an installed package."""
 
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from facerec.errors import ModelError
+from facerec.runtime.entry_points import registered
 
 _FILE = re.compile(r"\.(yaml|yml|onnx)$", re.IGNORECASE)
 _FOLDER = files("facerec.models.catalogue") / "entries"
@@ -96,7 +98,8 @@ def is_name(model: str | Path) -> bool:
 
 def names() -> list[str]:
     """Names of all ready-made models, sorted."""
-    return sorted(file.name.removesuffix(".yaml") for file in _FOLDER.iterdir() if file.name.endswith(".yaml"))
+    entries = [file.name for folder in _folders() for file in folder.iterdir()]
+    return sorted({name.removesuffix(".yaml") for name in entries if name.endswith(".yaml")})
 
 
 @cache
@@ -111,8 +114,12 @@ def find_entry(name: str) -> Entry:
             f"model: there is no ready-made model {name!r}; there are {', '.join(names())} (a folder of that name "
             f"is ./{name})"
         )
-    values = yaml.safe_load((_FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
-    return Entry(**{**values, "sources": tuple(Source(**source) for source in values["sources"])})
+    file = _folder_of(name) / f"{name}.yaml"
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        return Entry(**{**values, "name": name, "sources": tuple(Source(**source) for source in values["sources"])})
+    except (yaml.YAMLError, TypeError, KeyError) as error:
+        raise ModelError(f"{file}: does not describe a ready-made model ({error})") from error
 
 
 def name_of(fingerprint: str) -> str | None:
@@ -122,5 +129,16 @@ def name_of(fingerprint: str) -> str | None:
 
 def shipped_statistics(name: str) -> str | None:
     """Text of the statistics that the package brings for a model; None: it was not evaluated."""
-    file = _FOLDER / f"{name}.statistics.json"
+    file = _folder_of(name) / f"{name}.statistics.json"
     return file.read_text(encoding="utf-8") if file.is_file() else None
+
+
+def _folder_of(name: str) -> Traversable:
+    """The first folder that has an entry of this name."""
+    return next(folder for folder in _folders() if (folder / f"{name}.yaml").is_file())
+
+
+def _folders() -> Iterator[Traversable]:
+    """Where entries lie: ours, then those of the packages that are entry points of the group `facerec.models`."""
+    yield _FOLDER
+    yield from (files(point.value) for point in registered("models"))
