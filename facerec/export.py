@@ -24,7 +24,7 @@ def export(cfg: DictConfig) -> None:
         ConfigError: a file is there already that would be written, or a key has a value that can't work.
         ModelError: the file gives other vectors than the model.
     """
-    from facerec.data import open_crops
+    from facerec.data import dataset_crops
     from facerec.evaluation import compare_vectors
     from facerec.models import open_model
     from facerec.models.exported_file import STATISTICS, own_network, write_exported
@@ -35,7 +35,7 @@ def export(cfg: DictConfig) -> None:
     images = instantiate(cfg.dataset, _convert_="all")
     check_named(images)
     model = open_model(cfg.model, "cpu", offline=cfg.offline, accept_licence=cfg.accept_licence)
-    crops = open_crops(images, Path(cfg.data.cache_dir), cfg.data.decode_workers)
+    crops = dataset_crops(images, Path(cfg.data.cache_dir), cfg.data.decode_workers, cache=cfg.data.cache)
     calibration = crops[images.rows("train")[:_CALIBRATION_CROPS]] if cfg.quantise else None
     rows = images.rows("test") if len(images.rows("test")) else images.rows("val")
     own = own_network(model).embed(crops[rows])
