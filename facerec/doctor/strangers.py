@@ -1,0 +1,60 @@
+"""Images that are somebody else's: far from the others of their identity, and near to another identity's."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from facerec.doctor.levels import Highest, chance_level, tail_size
+from facerec.doctor.linking import size_classes
+from facerec.doctor.people import People
+from facerec.metrics.similarity import similarity_blocks
+
+
+class Stranger(NamedTuple):
+    """An image, its mean similarity to the others of its identity, the identity that it is nearest to, its mean
+    similarity to those images, and the level that this exceeds."""
+
+    row: int
+    own: float
+    identity: int
+    similarity: float
+    level: float
+
+
+def find_strangers(
+    people: People, even: float, expected: float, linked: Sequence[tuple[int, int]] = ()
+) -> list[Stranger]:
+    """Look for where the images belong that are far from their own; those nearest to another identity come first.
+
+    Args:
+        people: of the data set.
+        even: from `even_level`: below it, an image is rather of another person than the rest of its identity.
+        expected: how many images may be found by chance.
+        linked: identities that are one person: there, an image is at home in both.
+    """
+    far = np.flatnonzero(people.own < even)  # NaN, of an image alone, is not
+    if not len(far):
+        return []
+    sizes = size_classes(np.full(len(far), people.counts.max()), people.counts)
+    highest = [Highest(tail_size(size.pairs)) for size in sizes]
+    labels, counts, start = torch.from_numpy(people.labels[far]), torch.from_numpy(people.counts), 0
+    for block in similarity_blocks(torch.from_numpy(people.vectors[far]), torch.from_numpy(people.means)):
+        here = labels[start : start + len(block)]
+        others = torch.ones_like(block, dtype=torch.bool)
+        others[torch.arange(len(here)), here] = False
+        for left, right in linked:
+            others[here == left, right] = others[here == right, left] = False
+        for size, kept in zip(sizes, highest, strict=True):
+            kept.add(block, others & ((counts >= size.least) & (counts <= size.most)), start)
+        start += len(block)
+    best: dict[int, Stranger] = {}
+    for kept in highest:
+        level = chance_level(kept.values, expected / len(sizes))
+        for (place, identity), similarity in zip(kept.places.tolist(), kept.values.tolist(), strict=True):
+            row = int(far[place])
+            known = best.get(row)
+            if similarity >= level and (known is None or similarity > known.similarity):
+                best[row] = Stranger(row, float(people.own[row]), identity, similarity, level)
+    return sorted(best.values(), key=lambda stranger: -stranger.similarity)
