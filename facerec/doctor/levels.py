@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.stats import norm
 from torch import Tensor
 
 from facerec.metrics.pairs import GRID, PairHistograms
@@ -35,6 +36,18 @@ def chance_level(highest: NDArray[np.floating], expected: float) -> float:
     base = float(np.min(highest))
     scale = (float(np.median(highest)) - base) / np.log(2)
     return base + scale * max(0.0, float(np.log(len(highest) / expected)))
+
+
+def low_level(values: NDArray[np.floating], expected: float) -> float:
+    """The value that `expected` of these would lie below if they were normal, with their median and lower quartile.
+
+    Half of the values below the median may be something else before that moves the level far.
+    """
+    if len(values) < _FEWEST:
+        return float("-inf")
+    quartile, median = np.quantile(values, [0.25, 0.5])
+    deviation = (median - quartile) / norm.isf(0.25)
+    return float(median - deviation * norm.isf(min(0.5, expected / len(values))))
 
 
 def even_level(pairs: PairHistograms) -> float:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import squareform
 
-from facerec.doctor.levels import chance_level, tail_size
+from facerec.doctor.levels import low_level
 from facerec.doctor.people import People
 
 
@@ -26,8 +26,8 @@ def find_mixtures(people: People, even: float, expected: float) -> list[Mixture]
     """Cut each identity of four images or more in two (average linkage); the least alike groups come first.
 
     The cut is the highest one that leaves two images or more on either side: one alone is no person, see
-    `find_strangers`. Most identities are one person, so what their groups have between them says how far apart
-    chance drives those of one person. Groups further apart are two people if they are also less alike than the pairs
+    `find_lone`. Most identities are one person, so what most groups have between them says how far apart chance drives
+    those of one person (`low_level`). Groups further apart are two people if they are also less alike than the pairs
     that could be either (`even`), and each group is more alike in itself.
 
     Args:
@@ -39,7 +39,7 @@ def find_mixtures(people: People, even: float, expected: float) -> list[Mixture]
     if not cuts:
         return []
     across = np.array([cut.similarity for cut in cuts])
-    level = min(-chance_level(-np.sort(across)[: tail_size(len(cuts))], expected), even)
+    level = min(low_level(across, expected), even)
     found = [
         cut._replace(level=level)
         for cut in cuts

@@ -1,4 +1,4 @@
-"""Images that are somebody else's: far from the others of their identity, and near to another identity's."""
+"""Images that are somebody else's: far from the others of their identity, near to another identity's or to nobody's."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from facerec.doctor.levels import Highest, chance_level, tail_size
+from facerec.doctor.levels import Highest, chance_level, low_level, tail_size
 from facerec.doctor.linking import size_classes
 from facerec.doctor.people import People
 from facerec.metrics.similarity import similarity_blocks
@@ -58,3 +58,35 @@ def find_strangers(
             if similarity >= level and (known is None or similarity > known.similarity):
                 best[row] = Stranger(row, float(people.own[row]), identity, similarity, level)
     return sorted(best.values(), key=lambda stranger: -stranger.similarity)
+
+
+class Lone(NamedTuple):
+    """An image, its mean similarity to the others of its identity, theirs to each other, and the level of the first."""
+
+    row: int
+    own: float
+    others: float
+    level: float
+
+
+def find_lone(people: People, even: float, expected: float) -> list[Lone]:
+    """Images far from three others or more that are alike; those that stand out most come first.
+
+    They may be somebody who is not in the data set, and they may be bad photos of the same person, which are far from
+    everybody: how many is not known, so that `expected` holds of good photos only.
+
+    Args:
+        people: of the data set.
+        even: from `even_level`: an image is below it, its others are above it among themselves.
+        expected: how many may be found by chance, if similarities to the others of an identity are normal.
+    """
+    counts = people.counts[people.labels]
+    pairs, rest = counts * (counts - 1) / 2, counts - 1
+    with np.errstate(invalid="ignore", divide="ignore"):
+        others = (people.within[people.labels] * pairs - people.own * rest) / (pairs - rest)
+    asked = np.flatnonzero(counts >= 4)
+    gaps = people.own[asked] - others[asked]
+    level = low_level(gaps, expected) if len(asked) else float("-inf")
+    found = asked[(gaps <= level) & (people.own[asked] < even) & (others[asked] >= even)]
+    lone = [Lone(row, people.own[row], others[row], min(even, others[row] + level)) for row in found.tolist()]
+    return sorted(lone, key=lambda image: image.own - image.others)

@@ -2,7 +2,7 @@
 
 from facerec.evaluation.hardest import HardPair, hardest_pairs
 from facerec.evaluation.lfw import Lfw, find_images, pair_columns, read_pairs
-from facerec.evaluation.model_evaluation import Evaluated, embed_splits, evaluate_model
+from facerec.evaluation.model_evaluation import Evaluated, embed_all, embed_splits, evaluate_model
 from facerec.evaluation.results import as_csv
 from facerec.evaluation.slices import by_attribute, by_images_per_identity
 from facerec.evaluation.thresholds import describe_thresholds, takes_thresholds, with_thresholds
@@ -15,6 +15,7 @@ __all__ = [
     "by_attribute",
     "by_images_per_identity",
     "describe_thresholds",
+    "embed_all",
     "embed_splits",
     "evaluate_model",
     "find_images",

@@ -10,7 +10,18 @@ from facerec.job.keys import CONFIG_DIR
 _NAMES = {"person", "name", "to", "note", "licence", "origin"}
 _PATHS = {
     *("against", "attributes", "cache_dir", "data.cache_dir", "dataset.fixes", "dataset.root", "detector.weights"),
-    *("file", "gallery.read_url", "gallery.url", "hydra.run.dir", "hydra.sweep.dir", "init_from", "key_file", "lfw.root", "model", "out"),
+    *(
+        "file",
+        "gallery.read_url",
+        "gallery.url",
+        "hydra.run.dir",
+        "hydra.sweep.dir",
+        "init_from",
+        "key_file",
+        "lfw.root",
+        "model",
+        "out",
+    ),
     *("paths.cache", "paths.data", "paths.galleries", "paths.outputs", "photos", "resume", "study", "weights"),
 }
 _RENAMED = {  # key → its new name, and what is to be known of it

@@ -51,15 +51,13 @@ def write_report(
         charts: in order.
         hardest: heading → pairs.
     """
-    environment = Environment(
-        loader=PackageLoader("facerec.report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
+    environment = templates()
     environment.filters["figure"] = _figure
     pairs_by_heading = {
         heading: [
             {
-                "left": _jpeg(pair.left),
-                "right": _jpeg(pair.right),
+                "left": as_jpeg_uri(pair.left),
+                "right": as_jpeg_uri(pair.right),
                 "captions": pair.captions,
                 "similarity": pair.similarity,
             }
@@ -108,7 +106,14 @@ def _figure(interval: Mapping[str, float | None] | None, signed: bool = False) -
     return {"value": shape.format(interval["value"]), "limits": limits}
 
 
-def _jpeg(crop: NDArray[Any]) -> str:
+def templates() -> Environment:
+    """Where the pages' templates lie; what is put into them is escaped."""
+    loader = PackageLoader("facerec.report", "")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+
+
+def as_jpeg_uri(crop: NDArray[Any]) -> str:
+    """A crop `uint8 [3, H, W]` as the address of an image in a page."""
     stream = io.BytesIO()
     Image.fromarray(np.moveaxis(crop, 0, 2)).save(stream, "jpeg", quality=90)
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()

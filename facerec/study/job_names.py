@@ -22,7 +22,12 @@ _INDECISIVE = {
 # keys that came later, and the values with which a job is what it was before
 _LATER = [
     *[("scheduler", "warmup", 0), ("learner", "half_size_epochs", 0)],
-    *[("dataset", "labels", True), ("dataset", "min_images", 1), ("dataset", "fixes", None), ("trainer", "accumulate_grad_batches", 1)],
+    *[
+        ("dataset", "labels", True),
+        ("dataset", "min_images", 1),
+        ("dataset", "fixes", None),
+        ("trainer", "accumulate_grad_batches", 1),
+    ],
 ]
 _INDECISIVE_DATA = {"cache_dir", "decode_workers", "device_cache", "num_workers"}
 _INDECISIVE_CALLBACKS = {"checkpoint", "last", "learning_rate", "progress"}
