@@ -1,4 +1,4 @@
-"""A list of corrections to a data set's labels, which a person can read, edit and take back: nothing else is changed."""
+"""A list of corrections to a data set's labels, which a person can read, edit and take back."""
 
 import logging
 from collections import defaultdict
@@ -21,7 +21,7 @@ Table = tuple[NDArray[np.str_], NDArray[np.str_], NDArray[np.bool_]]
 
 
 class Fixes(NamedTuple):
-    """What a file of corrections holds. All names are those of the uncorrected data set; images as `image_names` has them.
+    """What a file of corrections holds. All names are those of the uncorrected data set, see `image_names`.
 
     Attributes:
         same: groups of identities that are one person, who takes the first name.
@@ -74,9 +74,9 @@ def fix_table(
 ) -> Table:
     """Apply a file of corrections to a table that has its splits, so that all others stay in theirs.
 
-    An image that is moved goes to the split of the identity it is moved to. One person whose identities are in several
-    splits stays in the test, or else in validation, and their images in other splits are left out: what is measured
-    stays as it was, and nobody is both trained on and measured.
+    An image that is moved goes to the split of the identity it is moved to. One person whose identities are in
+    several splits stays in the test, or else in validation, and their images in other splits are left out: what is
+    measured stays as it was, and nobody is both trained on and measured.
 
     Args:
         fixes: the file; None changes nothing.

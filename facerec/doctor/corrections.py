@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from facerec.data.fixes import Fixes
 from facerec.doctor.findings import Finding
 
-_HEADER = """# Corrections that `facerec doctor` proposes for the data set {name}. Look at doctor.html, delete the lines that are wrong,
-# and take the # from those that begin with one and are right; then give this file as dataset.fixes=FILE. The data set itself
-# is not changed. All names are those of the uncorrected data set.
+_HEADER = """\
+# Corrections that `facerec doctor` proposes for the data set {name}. Look at doctor.html, delete the lines
+# that are wrong, and take the # from those that begin with one and are right; then give this file as
+# dataset.fixes=FILE. The data set itself is not changed. All names are those of the uncorrected data set.
 """
 
 
 def corrections_list(name: str, findings: Sequence[Finding], images: Sequence[str]) -> str:
-    """The text of `fixes.yaml`. An image gets one correction: it is dropped rather than moved, and moved rather than split off.
+    """The text of `fixes.yaml`. An image gets one correction: rather dropped than moved, or moved than split off.
 
     Args:
         name: of the data set.

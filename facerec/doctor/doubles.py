@@ -34,7 +34,9 @@ class Double(NamedTuple):
     similarity: float
 
 
-def copy_levels(crops: Crops, vectors: NDArray[np.float32], embed: Callable[[Crops], Crops]) -> CopyLevels:
+def copy_levels(
+    crops: Crops, vectors: NDArray[np.float32], embed: Callable[[Crops], NDArray[np.float32]]
+) -> CopyLevels:
     """Copy some images as copies are made, smaller, compressed again, a pixel off, and see what it changes.
 
     Args:
@@ -67,9 +69,9 @@ def find_doubles(crops: Crops, vectors: NDArray[np.float32], levels: CopyLevels)
     units, start, found = torch.from_numpy(vectors), 0, []
     for block in similarity_blocks(units, units):
         near = (block >= levels.similarity).triu(start + 1)
-        pairs = near.nonzero()
-        pairs[:, 0] += start
-        found.append((pairs.numpy(), block[near].numpy()))
+        places = near.nonzero()
+        places[:, 0] += start
+        found.append((places.numpy(), block[near].numpy()))
         start += len(block)
     pairs = np.concatenate([entry[0] for entry in found])
     similarity = np.concatenate([entry[1] for entry in found])
@@ -101,6 +103,6 @@ def _correlation(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> float:
 
 def _pattern(crop: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Brightness, `float64 [112, 112]`, of mean 0 and length 1 (0 if there is one brightness only)."""
-    grey = crop.mean(axis=0)
+    grey: NDArray[np.float64] = crop.mean(axis=0)
     grey -= grey.mean()
     return grey / max(float(np.linalg.norm(grey)), 1e-9)

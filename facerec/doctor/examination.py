@@ -16,7 +16,7 @@ from facerec.doctor.splitting import Mixture, find_mixtures
 from facerec.doctor.strangers import Lone, Stranger, find_lone, find_strangers
 from facerec.metrics import pair_histograms
 
-_SHOWN = 12  # images of an identity that a finding shows
+_SHOWN = 11  # images of an identity that a finding shows
 
 
 def examine(
@@ -43,6 +43,7 @@ def examine(
     copies = copy_levels(crops, people.vectors, embed)
     links = find_links(people, expected)
     strangers = find_strangers(people, even, expected, [(link.left, link.right) for link in links])
+    doubles = sorted(find_doubles(crops, people.vectors, copies), key=lambda double: _harm(people, double))
     mixtures = find_mixtures(people, even, expected)
     explained = {stranger.row for stranger in strangers}.union(*(cut.smaller.tolist() for cut in mixtures))
     lone = [image for image in find_lone(people, even, expected) if image.row not in explained]
@@ -51,7 +52,7 @@ def examine(
         *(_linked(people, link) for link in links),
         *(_mixture(people, cut) for cut in mixtures),
         *(_stranger(people, stranger) for stranger in strangers),
-        *(_double(people, double, copies.similarity) for double in find_doubles(crops, people.vectors, copies)),
+        *(_double(people, double, copies.similarity) for double in doubles),
         *(_lone(people, image) for image in lone),
         *(_shared(people, against, link) for link in shared if against),
     ]
@@ -120,13 +121,20 @@ def _lone(people: People, image: Lone) -> Finding:
     return Finding("lone", groups, image.own, image.level, sentence, correction, sure=False)
 
 
+def _harm(people: People, double: Double) -> int:
+    """Order of doubles: those in training and in what is measured come first, then those under several names."""
+    roles = {"train" if split == "seen" else split for split in people.splits[double.rows].tolist()}
+    return 0 if len(roles) > 1 else 1 if len(np.unique(people.labels[double.rows])) > 1 else 2
+
+
 def _double(people: People, double: Double, level: float) -> Finding:
     """Propose to keep the image that is most like the others of its identity."""
     rows = double.rows[np.argsort(-np.nan_to_num(people.own[double.rows], nan=-1), kind="stable")]
     names = [str(name) for name in dict.fromkeys(people.identities[rows].tolist())]
     splits = sorted({str(split) for split in people.splits[rows]})
     where = f"of {names[0]}" if len(names) == 1 else f"under {len(names)} names, {', '.join(names)}"
-    sentence = f"one photo is there {len(rows)} times {where}"
+    times = "twice" if len(rows) == 2 else f"{len(rows)} times"
+    sentence = f"the same photo is there {times} {where}"
     if len(splits) > 1:
         sentence += f", in the splits {', '.join(splits)}"
     groups = [Group(f"{people.identities[row]} ({people.splits[row]})", np.array([row])) for row in rows]

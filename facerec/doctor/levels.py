@@ -1,5 +1,7 @@
 """How alike is too alike for chance: levels from the data's own similarities, for many comparisons at once."""
 
+import math
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -20,9 +22,9 @@ def tail_size(comparisons: int) -> int:
 def chance_level(highest: NDArray[np.floating], expected: float) -> float:
     """The similarity that chance exceeds `expected` times, judged by the highest values of all comparisons.
 
-    Above their lowest value, the tail is taken as exponential with the median that it has. Similarities of different
-    people fall off faster, so the level is rather too high than too low; and the median hardly moves if some of the
-    values are what is looked for.
+    Above their lowest value, the tail is taken as exponential with the median that it has. Similarities of
+    different people fall off faster, so the level is rather too high than too low; and the median hardly moves if
+    some of the values are what is looked for.
 
     Args:
         highest: `float [K]`, the highest similarities, all others lie below; K from `tail_size`.
@@ -34,8 +36,8 @@ def chance_level(highest: NDArray[np.floating], expected: float) -> float:
     if len(highest) < _FEWEST:
         return float("inf")
     base = float(np.min(highest))
-    scale = (float(np.median(highest)) - base) / np.log(2)
-    return base + scale * max(0.0, float(np.log(len(highest) / expected)))
+    scale = (float(np.median(highest)) - base) / math.log(2)
+    return base + scale * max(0.0, math.log(len(highest) / expected))
 
 
 def low_level(values: NDArray[np.floating], expected: float) -> float:
@@ -51,7 +53,7 @@ def low_level(values: NDArray[np.floating], expected: float) -> float:
 
 
 def even_level(pairs: PairHistograms) -> float:
-    """The similarity below which the same share of genuine pairs lies as of impostor pairs above (that of the EER)."""
+    """The threshold of the equal error rate: a pair there is as often of one person as of two."""
     missed = pairs.genuine.cumsum() / pairs.genuine.sum()
     accepted = 1 - pairs.impostor.cumsum() / pairs.impostor.sum()
     return float(GRID[np.abs(missed - accepted).argmin()])

@@ -26,8 +26,9 @@ class Link(NamedTuple):
 def find_links(people: People, expected: float, against: People | None = None) -> list[Link]:
     """Compare all identities with each other, or with those of another data set; the most alike come first.
 
-    A mean over few pairs scatters more, so pairs of identities are judged among those whose smaller one has about as
-    many images. A level is `chance_level`, and no lower than what 19 of 20 identities have between their own images.
+    A mean over few pairs scatters more, so pairs of identities are judged among those whose smaller one has about
+    as many images. A level is `chance_level`, and no lower than the mean similarity that 19 of 20 identities have
+    between their own images.
 
     Args:
         people: of the data set.

@@ -40,7 +40,8 @@ class People:
     def sums(self) -> NDArray[np.float64]:
         """`float64 [C, d]`, sums of the vectors of each identity."""
         order, starts = self._order
-        return np.add.reduceat(self.vectors[order].astype(np.float64), starts, axis=0)
+        sums: NDArray[np.float64] = np.add.reduceat(self.vectors[order].astype(np.float64), starts, axis=0)
+        return sums
 
     @cached_property
     def means(self) -> NDArray[np.float32]:
@@ -52,14 +53,16 @@ class People:
         """`float64 [C]`: mean similarity of the pairs within each identity; NaN where there is one image."""
         pairs = self.counts * (self.counts - 1.0)
         sums = np.einsum("cd,cd->c", self.sums, self.sums) - self.counts
-        return np.divide(sums, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+        means: NDArray[np.float64] = np.divide(sums, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+        return means
 
     @cached_property
     def own(self) -> NDArray[np.float64]:
         """`float64 [N]`: mean similarity of each image to the others of its identity; NaN where there is none."""
         others = (self.counts - 1.0)[self.labels]
         sums = np.einsum("nd,nd->n", self.vectors, self.sums[self.labels]) - 1
-        return np.divide(sums, others, out=np.full(len(others), np.nan), where=others > 0)
+        means: NDArray[np.float64] = np.divide(sums, others, out=np.full(len(others), np.nan), where=others > 0)
+        return means
 
     def rows(self, identity: int) -> NDArray[np.int64]:
         """Rows of the identity's images, `int64`, ascending."""

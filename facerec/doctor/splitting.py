@@ -25,9 +25,9 @@ class Mixture(NamedTuple):
 def find_mixtures(people: People, even: float, expected: float) -> list[Mixture]:
     """Cut each identity of four images or more in two (average linkage); the least alike groups come first.
 
-    The cut is the highest one that leaves two images or more on either side: one alone is no person, see
-    `find_lone`. Most identities are one person, so what most groups have between them says how far apart chance drives
-    those of one person (`low_level`). Groups further apart are two people if they are also less alike than the pairs
+    The cut is the highest one that leaves two images or more on either side; of one alone see `find_lone`. Most
+    identities are one person, so what most groups have between them says how far apart chance drives those of one
+    person (`low_level`). Groups further apart are two people if they are also less alike than the pairs
     that could be either (`even`), and each group is more alike in itself.
 
     Args:

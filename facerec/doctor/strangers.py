@@ -1,4 +1,4 @@
-"""Images that are somebody else's: far from the others of their identity, near to another identity's or to nobody's."""
+"""Images that are somebody else's: far from their identity's others, near to another's or to nobody's."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -61,7 +61,7 @@ def find_strangers(
 
 
 class Lone(NamedTuple):
-    """An image, its mean similarity to the others of its identity, theirs to each other, and the level of the first."""
+    """An image, its mean similarity to the others of its identity, theirs to each other, the former's level."""
 
     row: int
     own: float
@@ -72,8 +72,8 @@ class Lone(NamedTuple):
 def find_lone(people: People, even: float, expected: float) -> list[Lone]:
     """Images far from three others or more that are alike; those that stand out most come first.
 
-    They may be somebody who is not in the data set, and they may be bad photos of the same person, which are far from
-    everybody: how many is not known, so that `expected` holds of good photos only.
+    They may be somebody who is not in the data set, and they may be bad photos of the same person, which are far
+    from everybody: how many is not known, so that `expected` holds of good photos only.
 
     Args:
         people: of the data set.

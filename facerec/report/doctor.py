@@ -16,7 +16,7 @@ from facerec.runtime.files import replace_file
 
 _SHOWN = 100  # findings of a kind, for the page's size
 _TODO = {
-    "same": "Call both {names[0]}. Where they are in several splits, the images in training are left out.",
+    "same": "Call both {names[0]}.",
     "split": "Split off the second group as {names[0]}.",
     "move": "Move the image to {names[0]}.",
     "drop": "Leave out {files}.",
@@ -47,7 +47,7 @@ def show_examination(examination: Examination, name: str, folder: Path) -> None:
 
 
 def by_chance(kind: str, expected: float) -> str:
-    """How many of the findings of a kind may be chance, in words; two people under two names are counted with `same`."""
+    """How many of the findings of a kind may be chance, in words."""
     return {"lone": "bad photos", "double": "none"}.get(kind, f"{expected:g} at most")
 
 
@@ -98,10 +98,12 @@ def write_sheet(
 
 
 def _block(finding: Finding, sheet: Sheet, against: Sheet | None) -> dict[str, Any]:
+    across = " Their images outside the test, or else outside validation, are left out then."
     files = ", ".join(sheet.images[row] for row in finding.correction.rows)
+    todo = _TODO[finding.correction.key].format(names=finding.correction.names, files=files)
     return {
         "sentence": finding.sentence[0].upper() + finding.sentence[1:],
-        "todo": _TODO[finding.correction.key].format(names=finding.correction.names, files=files),
+        "todo": todo + across if finding.kind == "across" else todo,
         "similarity": finding.similarity,
         "level": finding.level,
         "groups": [
