@@ -8,7 +8,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from facerec.errors import ConfigError
+from facerec.errors import ConfigError, DataError
 from facerec.job import run_job
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ log = logging.getLogger(__name__)
 
 def diagnose(cfg: DictConfig) -> None:
     """Embed the data set, examine it, and write the contact sheet and the list of corrections."""
-    from facerec.data import folder
     from facerec.doctor import People, corrections_list, examine
     from facerec.models import open_model
     from facerec.report.doctor import Sheet, show_examination, write_sheet
@@ -36,7 +35,7 @@ def diagnose(cfg: DictConfig) -> None:
     out = Path(HydraConfig.get().runtime.output_dir)
     images = instantiate(cfg.dataset, _convert_="all", _recursive_=False)
     check_named(images)
-    others = folder(cfg.against, labels=False) if cfg.against else None
+    others = _read_folder(cfg.against) if cfg.against else None
     model = open_model(cfg.model, cfg.device, offline=cfg.offline, accept_licence=cfg.accept_licence)
     given = [_embed(cfg, model, table) for table in (images, others) if table]
     if cfg.shard:
@@ -50,6 +49,15 @@ def diagnose(cfg: DictConfig) -> None:
     listed = corrections_list(images.name, found.findings, sheets[0].images)
     replace_file(out / "fixes.yaml", listed.encode(errors="backslashreplace"))
     show_examination(found, images.name, out)
+
+
+def _read_folder(path: str) -> "FaceImages":
+    from facerec.data import folder
+
+    try:
+        return folder(path, labels=False)
+    except DataError as error:
+        raise DataError(f"against: {str(error).removeprefix('dataset.root: ')}") from error
 
 
 def _folders(images: "FaceImages") -> "NDArray[np.str_]":

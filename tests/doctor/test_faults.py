@@ -160,16 +160,15 @@ def test_links_are_means_over_all_pairs(sizes: tuple[int, int]) -> None:
 
 
 def test_the_number_of_false_links_is_held() -> None:
-    """Of 100 data sets without faults, 1 false finding each at the most is expected."""
+    """Of 100 data sets without faults, ten false findings each at the most are expected."""
     false = 0
     for seed in range(100):
         random = np.random.default_rng(seed)
         centres = random.normal(size=(80, 16))
         vectors = (centres / np.linalg.norm(centres, axis=1, keepdims=True)).astype(np.float32)
         names = np.array([f"p{person}" for person in range(80)])
-        false += len(find_links(People(vectors, names, np.full(80, "train")), 1))
-    assert false <= 100
-    assert false > 0  # or it would find nothing
+        false += len(find_links(People(vectors, names, np.full(80, "train")), 10))
+    assert 0 < false <= 1000
 
 
 @given(st.lists(st.integers(1, 40), min_size=2, max_size=60), st.lists(st.integers(1, 40), max_size=60))
