@@ -70,7 +70,7 @@ def test_planted_faults_are_found_and_mended(
     assert found.pop("same", 0) + found.pop("across", 0) == 1
     assert found == {"mixture": 1, "stranger": 2, "double": 1}
     printed = capsys.readouterr().out
-    assert re.search(r"Images of somebody else *│ *2 │ 0.1 at most", printed)
+    assert re.search(r"Images of somebody else *│ *2 │ *about 0.1", printed)
     assert "planted/doctor.html" in printed
 
     fixes = yaml.load(Path("planted/fixes.yaml").read_text(), Loader=yaml.BaseLoader)
@@ -90,17 +90,17 @@ def test_planted_faults_are_found_and_mended(
 
 
 def test_people_of_another_folder_are_found(run: Run, model: Path, faces: Path, tmp_path: Path) -> None:
-    for name, other in (("s1", "Ann"), ("s2", "Ben")):
+    for name, other in (("s1", "Ann"), ("s3", "Ben")):
         (tmp_path / "album" / other).mkdir(parents=True)
         for number in range(1, 6):
             (faces / name / f"{name}-{number}.png").rename(tmp_path / "album" / other / f"{number}.png")
     for number in range(31, 41):
         (faces / f"s{number}").rename(tmp_path / "album" / f"s{number}")
     out, album = "shared", tmp_path / "album"
-    found = diagnosed(run, model, faces, out, "expected=0.1", f"against={album}")
+    found = diagnosed(run, model, faces, out, f"against={album}")
     assert found == {"shared": 2}
     fixes = yaml.load(Path("shared/fixes.yaml").read_text(), Loader=yaml.BaseLoader)
-    assert sorted(fixes["exclude"]) == ["s1", "s2"]
+    assert sorted(fixes["exclude"]) == ["s1", "s3"]
     assert "s1 is Ann of the other data set" in Path("shared/doctor.html").read_text()
 
 

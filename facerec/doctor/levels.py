@@ -1,7 +1,5 @@
 """How alike is too alike for chance: levels from the data's own similarities, for many comparisons at once."""
 
-import math
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,15 +17,15 @@ def tail_size(comparisons: int) -> int:
     return 0 if comparisons < _FEWEST else min(_TAIL, max(_FEWEST, comparisons // 8))
 
 
-def chance_level(highest: NDArray[np.floating], expected: float) -> float:
+def chance_level(highest: NDArray[np.floating], comparisons: int, expected: float) -> float:
     """The similarity that chance exceeds `expected` times, judged by the highest values of all comparisons.
 
-    Above their lowest value, the tail is taken as exponential with the median that it has. Similarities of
-    different people fall off faster, so the level is rather too high than too low; and the median hardly moves if
-    some of the values are what is looked for.
+    The tail is taken for that of the normal distribution that has the lowest of these values and their median where
+    they are. The median hardly moves if some of the values are what is looked for.
 
     Args:
         highest: `float [K]`, the highest similarities, all others lie below; K from `tail_size`.
+        comparisons: how many similarities there are in all.
         expected: number of comparisons of different people that may lie above.
 
     Returns:
@@ -35,9 +33,10 @@ def chance_level(highest: NDArray[np.floating], expected: float) -> float:
     """
     if len(highest) < _FEWEST:
         return float("inf")
-    base = float(np.min(highest))
-    scale = (float(np.median(highest)) - base) / math.log(2)
-    return base + scale * max(0.0, math.log(len(highest) / expected))
+    lowest, median = float(np.min(highest)), float(np.median(highest))
+    share = len(highest) / (comparisons + 1)
+    places = norm.isf([share, share / 2, min(share / 2, expected / comparisons)])
+    return lowest + (median - lowest) * float((places[2] - places[0]) / (places[1] - places[0]))
 
 
 def low_level(values: NDArray[np.floating], expected: float) -> float:

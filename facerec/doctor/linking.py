@@ -51,8 +51,8 @@ def find_links(people: People, expected: float, against: People | None = None) -
             kept.add(block, wanted & (counted >= size.least) & (counted <= size.most), start)
         start += len(block)
     links = []
-    for kept in highest:
-        level = max(chance_level(kept.values, expected / len(sizes)), alike)
+    for size, kept in zip(sizes, highest, strict=True):
+        level = max(chance_level(kept.values, size.pairs, expected / len(sizes)), alike)
         found = kept.values >= level
         pairs = zip(kept.places[found].tolist(), kept.values[found].tolist(), strict=True)
         links += [Link(left, right, similarity, level) for (left, right), similarity in pairs]

@@ -50,8 +50,8 @@ def find_strangers(
             kept.add(block, others & ((counts >= size.least) & (counts <= size.most)), start)
         start += len(block)
     best: dict[int, Stranger] = {}
-    for kept in highest:
-        level = chance_level(kept.values, expected / len(sizes))
+    for size, kept in zip(sizes, highest, strict=True):
+        level = chance_level(kept.values, size.pairs, expected / len(sizes))
         for (place, identity), similarity in zip(kept.places.tolist(), kept.values.tolist(), strict=True):
             row = int(far[place])
             known = best.get(row)

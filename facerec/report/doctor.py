@@ -48,7 +48,7 @@ def show_examination(examination: Examination, name: str, folder: Path) -> None:
 
 def by_chance(kind: str, expected: float) -> str:
     """How many of the findings of a kind may be chance, in words."""
-    return {"lone": "bad photos", "double": "none"}.get(kind, f"{expected:g} at most")
+    return {"lone": "bad photos", "double": "none"}.get(kind, f"about {expected:g}")
 
 
 class Sheet(NamedTuple):
