@@ -55,8 +55,8 @@ def read_fixes(file: Path) -> Fixes:
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise DataError(f"dataset.fixes: {file} can't be read ({error})") from error
     if not isinstance(content, dict) or (unknown := content.keys() - set(Fixes._fields)):
-        found = ", ".join(sorted(map(str, unknown))) if isinstance(content, dict) else "something else"
-        raise DataError(f"dataset.fixes: {file} may have the keys {', '.join(Fixes._fields)}, not {found}")
+        others = ", ".join(sorted(map(str, unknown))) if isinstance(content, dict) else "something else"
+        raise DataError(f"dataset.fixes: {file} may have the keys {', '.join(Fixes._fields)}, not {others}")
     given = {key: value for key, value in content.items() if value not in ("", None)}
     forms = {"same": "[[NAME, NAME], …]", "move": "{IMAGE: NAME}", "split": "{NEW NAME: [IMAGE, …]}"}
     for key, value in given.items():

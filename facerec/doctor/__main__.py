@@ -43,12 +43,12 @@ def diagnose(cfg: DictConfig) -> None:
         return
     people = People(given[0][0], images.identities, images.splits)
     against = People(given[1][0], _folders(others), others.splits) if others else None
-    found = examine(people, given[0][1], model.embed, expected=cfg.expected, against=against)
+    examination = examine(people, given[0][1], model.embed, expected=cfg.expected, against=against)
     sheets = [Sheet.of(table, crops) for table, (_, crops) in zip((images, others), given, strict=False) if table]
-    write_sheet(out / "doctor.html", found, str(model.path), *sheets)
-    listed = corrections_list(images.name, found.findings, sheets[0].images)
+    write_sheet(out / "doctor.html", examination, str(model.path), *sheets)
+    listed = corrections_list(images.name, examination.findings, sheets[0].images)
     replace_file(out / "fixes.yaml", listed.encode(errors="backslashreplace"))
-    show_examination(found, images.name, out)
+    show_examination(examination, images.name, out)
 
 
 def _read_folder(path: str) -> "FaceImages":

@@ -66,15 +66,15 @@ def find_doubles(crops: Crops, vectors: NDArray[np.float32], levels: CopyLevels)
     Returns:
         Groups of two images or more, the most alike first.
     """
-    units, start, found = torch.from_numpy(vectors), 0, []
+    units, start, near_pairs = torch.from_numpy(vectors), 0, []
     for block in similarity_blocks(units, units):
         near = (block >= levels.similarity).triu(start + 1)
         places = near.nonzero()
         places[:, 0] += start
-        found.append((places.numpy(), block[near].numpy()))
+        near_pairs.append((places.numpy(), block[near].numpy()))
         start += len(block)
-    pairs = np.concatenate([entry[0] for entry in found])
-    similarity = np.concatenate([entry[1] for entry in found])
+    pairs = np.concatenate([entry[0] for entry in near_pairs])
+    similarity = np.concatenate([entry[1] for entry in near_pairs])
     alike = np.array([_correlation(crops[left], crops[right]) for left, right in pairs]) >= levels.correlation
     pairs, similarity = pairs[alike], similarity[alike]
     links = coo_array((np.ones(len(pairs)), pairs.T), shape=(len(vectors), len(vectors)))

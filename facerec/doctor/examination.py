@@ -98,25 +98,25 @@ def _mixture(people: People, cut: Mixture) -> Finding:
     )
 
 
-def _stranger(people: People, found: Stranger) -> Finding:
-    own, other = str(people.identities[found.row]), str(people.names[found.identity])
-    vector = people.vectors[found.row]
-    rest = people.toward(int(people.labels[found.row]), vector)
+def _stranger(people: People, stranger: Stranger) -> Finding:
+    own, other = str(people.identities[stranger.row]), str(people.names[stranger.identity])
+    vector = people.vectors[stranger.row]
+    rest = people.toward(int(people.labels[stranger.row]), vector)
     groups = [
-        Group("the image", np.array([found.row])),
-        _group(f"others of {own}", rest[rest != found.row]),
-        _group(f"{other}, who it seems to be", people.toward(found.identity, vector)),
+        Group("the image", np.array([stranger.row])),
+        _group(f"others of {own}", rest[rest != stranger.row]),
+        _group(f"{other}, who it seems to be", people.toward(stranger.identity, vector)),
     ]
-    sentence = f"this image of {own} shows {other}: it is {found.own:.2f} similar to the others of {own}"
-    correction = Correction("move", [other], [found.row])
-    return Finding("stranger", groups, found.similarity, found.level, sentence, correction)
+    sentence = f"This image of {own} shows {other}: it is {stranger.own:.2f} similar to the others of {own}"
+    correction = Correction("move", [other], [stranger.row])
+    return Finding("stranger", groups, stranger.similarity, stranger.level, sentence, correction)
 
 
 def _lone(people: People, image: Lone) -> Finding:
     name = str(people.identities[image.row])
     rest = people.toward(int(people.labels[image.row]), people.means[people.labels[image.row]])
     groups = [Group("the image", np.array([image.row])), _group(f"others of {name}", rest[rest != image.row])]
-    sentence = f"this image of {name} is another person, or a bad photo: the others are {image.others:.2f} similar"
+    sentence = f"This image of {name} is another person, or a bad photo: the others are {image.others:.2f} similar"
     correction = Correction("drop", (), [image.row])
     return Finding("lone", groups, image.own, image.level, sentence, correction, sure=False)
 
@@ -134,7 +134,7 @@ def _double(people: People, double: Double, level: float) -> Finding:
     splits = sorted({str(split) for split in people.splits[rows]})
     where = f"of {names[0]}" if len(names) == 1 else f"under {len(names)} names, {', '.join(names)}"
     times = "twice" if len(rows) == 2 else f"{len(rows)} times"
-    sentence = f"the same photo is there {times} {where}"
+    sentence = f"The same photo is there {times} {where}"
     if len(splits) > 1:
         sentence += f", in the splits {', '.join(splits)}"
     groups = [Group(f"{people.identities[row]} ({people.splits[row]})", np.array([row])) for row in rows]

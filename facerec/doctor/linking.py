@@ -53,8 +53,8 @@ def find_links(people: People, expected: float, against: People | None = None) -
     links = []
     for size, kept in zip(sizes, highest, strict=True):
         level = max(chance_level(kept.values, size.pairs, expected / len(sizes)), alike)
-        found = kept.values >= level
-        pairs = zip(kept.places[found].tolist(), kept.values[found].tolist(), strict=True)
+        above = kept.values >= level
+        pairs = zip(kept.places[above].tolist(), kept.values[above].tolist(), strict=True)
         links += [Link(left, right, similarity, level) for (left, right), similarity in pairs]
     return sorted(links, key=lambda link: -link.similarity)
 

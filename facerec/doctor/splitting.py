@@ -40,12 +40,12 @@ def find_mixtures(people: People, even: float, expected: float) -> list[Mixture]
         return []
     across = np.array([cut.similarity for cut in cuts])
     level = min(low_level(across, expected), even)
-    found = [
+    mixtures = [
         cut._replace(level=level)
         for cut in cuts
         if cut.similarity <= level and all(_within(people, group) >= even for group in (cut.larger, cut.smaller))
     ]
-    return sorted(found, key=lambda cut: cut.similarity)
+    return sorted(mixtures, key=lambda cut: cut.similarity)
 
 
 def _cut(people: People, identity: int) -> Mixture | None:

@@ -34,30 +34,34 @@ def find_strangers(
         expected: how many images may be found by chance.
         linked: identities that are one person: there, an image is at home in both.
     """
-    far = np.flatnonzero(people.own < even)  # NaN, of an image alone, is not
-    if not len(far):
+    far = people.own < even  # NaN, of an image alone, is not
+    if not far.any():
         return []
+    count, labels, counts = len(people.names), torch.from_numpy(people.labels), torch.from_numpy(people.counts)
     sizes = size_classes(np.full(len(far), people.counts.max()), people.counts)
     highest = [Highest(tail_size(size.pairs)) for size in sizes]
-    labels, counts, start = torch.from_numpy(people.labels[far]), torch.from_numpy(people.counts), 0
-    for block in similarity_blocks(torch.from_numpy(people.vectors[far]), torch.from_numpy(people.means)):
-        here = labels[start : start + len(block)]
-        others = torch.ones_like(block, dtype=torch.bool)
-        others[torch.arange(len(here)), here] = False
+    nearest: list[list[tuple[int, float, int]]] = [[] for _ in sizes]
+    start = 0
+    for block in similarity_blocks(torch.from_numpy(people.vectors), torch.from_numpy(people.means)):
+        own = labels[start : start + len(block)]
+        others = own[:, None] != torch.arange(count)
         for left, right in linked:
-            others[here == left, right] = others[here == right, left] = False
-        for size, kept in zip(sizes, highest, strict=True):
-            kept.add(block, others & ((counts >= size.least) & (counts <= size.most)), start)
+            others[own == left, right] = others[own == right, left] = False
+        rows = np.flatnonzero(far[start : start + len(block)])
+        for size, kept, candidates in zip(sizes, highest, nearest, strict=True):
+            wanted = others & ((counts >= size.least) & (counts <= size.most))
+            kept.add(block, wanted, start)
+            best = block[rows].masked_fill(~wanted[rows], -2).max(dim=1)
+            candidates += zip((rows + start).tolist(), best.values.tolist(), best.indices.tolist(), strict=True)
         start += len(block)
-    best: dict[int, Stranger] = {}
-    for size, kept in zip(sizes, highest, strict=True):
-        level = chance_level(kept.values, size.pairs, expected / len(sizes))
-        for (place, identity), similarity in zip(kept.places.tolist(), kept.values.tolist(), strict=True):
-            row = int(far[place])
-            known = best.get(row)
-            if similarity >= level and (known is None or similarity > known.similarity):
-                best[row] = Stranger(row, float(people.own[row]), identity, similarity, level)
-    return sorted(best.values(), key=lambda stranger: -stranger.similarity)
+    strangers: dict[int, Stranger] = {}
+    for size, kept, candidates in zip(sizes, highest, nearest, strict=True):
+        # the tail is that of all images, of which only the far ones are asked
+        level = chance_level(kept.values, size.pairs, expected / len(sizes) / far.mean())
+        for row, similarity, identity in candidates:
+            if similarity >= level and (row not in strangers or similarity > strangers[row].similarity):
+                strangers[row] = Stranger(row, float(people.own[row]), identity, similarity, level)
+    return sorted(strangers.values(), key=lambda stranger: -stranger.similarity)
 
 
 class Lone(NamedTuple):
@@ -87,6 +91,6 @@ def find_lone(people: People, even: float, expected: float) -> list[Lone]:
     asked = np.flatnonzero(counts >= 4)
     gaps = people.own[asked] - others[asked]
     level = low_level(gaps, expected) if len(asked) else float("-inf")
-    found = asked[(gaps <= level) & (people.own[asked] < even) & (others[asked] >= even)]
-    lone = [Lone(row, people.own[row], others[row], min(even, others[row] + level)) for row in found.tolist()]
+    rows = asked[(gaps <= level) & (people.own[asked] < even) & (others[asked] >= even)]
+    lone = [Lone(row, people.own[row], others[row], min(even, others[row] + level)) for row in rows.tolist()]
     return sorted(lone, key=lambda image: image.own - image.others)

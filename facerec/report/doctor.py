@@ -78,10 +78,10 @@ def write_sheet(
     """
     sections = []
     for kind, heading in KINDS.items():
-        found = examination.of(kind)
-        blocks = [_block(finding, sheet, against) for finding in found[:_SHOWN]]
-        if found:
-            sections.append({"kind": kind, "heading": heading, "count": len(found), "blocks": blocks})
+        findings = examination.of(kind)
+        blocks = [_block(finding, sheet, against) for finding in findings[:_SHOWN]]
+        if findings:
+            sections.append({"kind": kind, "heading": heading, "count": len(findings), "blocks": blocks})
     page = (
         templates()
         .get_template("doctor.html.j2")
@@ -102,7 +102,7 @@ def _block(finding: Finding, sheet: Sheet, against: Sheet | None) -> dict[str, A
     files = ", ".join(sheet.images[row] for row in finding.correction.rows)
     todo = _TODO[finding.correction.key].format(names=finding.correction.names, files=files)
     return {
-        "sentence": finding.sentence[0].upper() + finding.sentence[1:],
+        "sentence": finding.sentence,
         "todo": todo + across if finding.kind == "across" else todo,
         "similarity": finding.similarity,
         "level": finding.level,

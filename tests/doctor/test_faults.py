@@ -110,7 +110,7 @@ def test_an_image_of_somebody_else_and_one_of_nobody() -> None:
     planted = plant()
     theirs, alone = (int(np.flatnonzero(planted.names == name)[2]) for name in ("p10", "p20"))
     planted.names[theirs] = "p11"
-    other = np.random.default_rng(10).normal(size=(1, DIM))
+    other = np.random.default_rng(9).normal(size=(1, DIM))
     planted.vectors[alone] = vectors_of(other / np.linalg.norm(other), np.random.default_rng(8))[0]
     examination = found_in(planted)
     assert described(examination) == {("stranger", "move", "p10", theirs), ("lone", "drop", alone)}
