@@ -27,8 +27,8 @@ def find_links(people: People, expected: float, against: People | None = None) -
     """Compare all identities with each other, or with those of another data set; the most alike come first.
 
     A mean over few pairs scatters more, so pairs of identities are judged among those whose smaller one has about
-    as many images. A level is `chance_level`, and no lower than the mean similarity that 19 of 20 identities have
-    between their own images.
+    as many images. A level is `chance_level`, and no lower than the mean similarity that 19 of 20 identities of
+    that size have between their own images.
 
     Args:
         people: of the data set.
@@ -37,8 +37,6 @@ def find_links(people: People, expected: float, against: People | None = None) -
     """
     others = against or people
     sizes = size_classes(people.counts, None if against is None else against.counts)
-    own = people.within[~np.isnan(people.within)]
-    alike = float(np.quantile(own, 0.05)) if len(own) else -1.0
     smallest = torch.from_numpy(people.counts), torch.from_numpy(others.counts)
     columns, start = torch.arange(len(others.names)), 0
     highest = [Highest(tail_size(size.pairs)) for size in sizes]
@@ -52,7 +50,7 @@ def find_links(people: People, expected: float, against: People | None = None) -
         start += len(block)
     links = []
     for size, kept in zip(sizes, highest, strict=True):
-        level = max(chance_level(kept.values, size.pairs, expected / len(sizes)), alike)
+        level = max(chance_level(kept.values, size.pairs, expected / len(sizes)), _alike(people, size))
         above = kept.values >= level
         pairs = zip(kept.places[above].tolist(), kept.values[above].tolist(), strict=True)
         links += [Link(left, right, similarity, level) for (left, right), similarity in pairs]
@@ -84,6 +82,12 @@ def size_classes(counts: NDArray[np.int64], others: NDArray[np.int64] | None = N
             classes.append(SizeClass(least, most, pairs))
             most = least - 1
     return classes[::-1]
+
+
+def _alike(people: People, size: SizeClass) -> float:
+    """The mean similarity that 19 of 20 identities of this size have, at least; -1 where there are too few."""
+    similar = (people.counts >= max(2, size.least)) & (people.counts <= max(2, size.most))
+    return float(np.quantile(people.within[similar], 0.05)) if similar.sum() >= 20 else -1.0
 
 
 def _pairs(counts: NDArray[np.int64], others: NDArray[np.int64] | None, least: int) -> int:
