@@ -10,7 +10,7 @@ from pathlib import Path
 
 _JOBS = (
     *("enroll", "identify", "gallery", "serve", "keys", "models", "adopt", "export"),
-    *("prepare", "train", "study", "assemble", "evaluate", "compare", "search", "pairs"),
+    *("prepare", "doctor", "train", "study", "assemble", "evaluate", "compare", "search", "pairs"),
 )
 _MODULES = {"keys": "web.keys"}  # the others have their job's name
 _COMPLETION = ("-sc", "--shell-completion")  # what Hydra calls it

@@ -125,6 +125,7 @@ def _fresh_logging() -> Iterator[None]:
 def _task(job: str) -> Callable[[DictConfig], object]:
     """The function that a job's configuration goes to."""
     others = {
+        "doctor": ("doctor.__main__", "diagnose"),
         "gallery": ("gallery.__main__", "administrate"),
         "models": ("models.__main__", "look_after"),
         "pairs": ("pairs", "make_pairs"),

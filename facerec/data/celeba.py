@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facerec.crops.photo import read_photo
+from facerec.data.fixes import fix_table
 from facerec.data.images import FaceImages
 from facerec.data.splits import choose_identities, has_images, hold_out
 from facerec.errors import DataError
@@ -32,6 +33,7 @@ def celeba(
     exclude: Sequence[int] = (),
     labels: bool = True,
     min_images: int = 1,
+    fixes: str | None = None,
 ) -> FaceImages:
     """The official identity-disjoint split; equal identity numbers are the same person in every root.
 
@@ -45,10 +47,11 @@ def celeba(
         exclude: identities left out, such as those of another benchmark; the split of all others stays as it is.
         labels: False trains on all images of the training identities without their names, which takes a teacher.
         min_images: training identities with fewer images leave the training; validation and test stay as they are.
+        fixes: a file of corrections, see `fix_table`.
 
     Raises:
         DataError: a root, a list or listed images are missing, a line can't be read, an identity to exclude is not
-            there, or no two training identities have `min_images`.
+            there, or no two training identities have `min_images`; or as `fix_table`.
     """
     roots = [Path(root)] if isinstance(root, str) else [Path(entry) for entry in root]
     tables = [_read_root(entry) for entry in roots]
@@ -63,6 +66,7 @@ def celeba(
     if len(first) < len(names):
         log.info("celeba: %d images are in several roots; the first root's copy is used", len(names) - len(first))
     names, identities, landmarks = names[first], identities[first], landmarks[first]
+    files = [files[row] for row in first]
     splits = np.array([_PARTITIONS[str(number)] for number in partitions[first]])
 
     split_by = "list_eval_partition.txt"
@@ -81,11 +85,12 @@ def celeba(
     left_out = np.array([str(identity) for identity in exclude], dtype=np.str_)
     if unknown := sorted(set(left_out.tolist()) - set(identities.tolist())):
         raise DataError(f"dataset.exclude: no image is of identity {', '.join(unknown)}")
-    kept = ~np.isin(identities, left_out)
+    excluded = np.isin(identities, left_out)
+    identities, splits, kept = fix_table(fixes, files, identities, splits, ~excluded)
     kept[kept] = has_images(identities[kept], splits[kept], min_images)
     return FaceImages(
         "celeba",
-        [files[row] for row, keep in zip(first, kept, strict=True) if keep],
+        [file for file, keep in zip(files, kept, strict=True) if keep],
         identities[kept],
         splits[kept],
         landmarks[kept],

@@ -6,6 +6,7 @@ import numpy as np
 
 from facerec.crops.listing import pick_photos
 from facerec.crops.photo import FORMATS
+from facerec.data.fixes import fix_table
 from facerec.data.images import FaceImages
 from facerec.data.splits import assign_splits, has_images
 from facerec.errors import DataError
@@ -18,6 +19,7 @@ def folder(
     seen_share: float = 0.1,
     labels: bool = True,
     min_images: int = 1,
+    fixes: str | None = None,
 ) -> FaceImages:
     """`ROOT/PERSON/*.jpg|png|…`, one face per image; the crop is the centre square.
 
@@ -29,16 +31,17 @@ def folder(
         labels: False takes all images below `root`, whoever they show, for training from a teacher; `val_share` is
             then of the images, and no others are set aside.
         min_images: training persons with fewer images leave the training; validation and test stay as they are.
+        fixes: a file of corrections, see `fix_table`.
 
     Raises:
         DataError: the folder is missing, no folder in it holds images, or no two training persons have
-            `min_images`.
+            `min_images`; or as `fix_table`.
     """
     base = Path(root).expanduser().resolve()
     if not base.is_dir():
         raise DataError(f"dataset.root: there is no folder {base}")
     if not labels:
-        return _unlabelled(base, val_share)
+        return _unlabelled(base, val_share, fixes)
     files = pick_photos(base.glob("*/*"), base)
     if not files:
         raise DataError(f"dataset.root: no images in {base}/PERSON/ ({FORMATS})")
@@ -47,16 +50,20 @@ def folder(
     people = len(np.unique(identities))
     val, test = max(2, round(val_share * people)), round(test_share * people)
     splits = assign_splits(identities, names, val, test, seen_share)
-    kept = has_images(identities, splits, min_images)
+    identities, splits, kept = fix_table(fixes, files, identities, splits)
+    kept[kept] = has_images(identities[kept], splits[kept], min_images)
     files = [file for file, keep in zip(files, kept, strict=True) if keep]
     split_by = "dataset.val_share, dataset.test_share"
     return FaceImages(base.name, files, identities[kept], splits[kept], split_by=split_by)
 
 
-def _unlabelled(base: Path, val_share: float) -> FaceImages:
+def _unlabelled(base: Path, val_share: float, fixes: str | None) -> FaceImages:
     files = pick_photos(base.rglob("*"), base)
     if not files:
         raise DataError(f"dataset.root: no images in {base} ({FORMATS})")
     names = np.array([file.relative_to(base).as_posix() for file in files])
     splits = assign_splits(names, names, max(2, round(val_share * len(names))), 0, 0.0)
-    return FaceImages(base.name, files, names, splits, split_by="dataset.val_share", labelled=False, known=False)
+    names, splits, kept = fix_table(fixes, files, names, splits)
+    files = [file for file, keep in zip(files, kept, strict=True) if keep]
+    split_by = "dataset.val_share"
+    return FaceImages(base.name, files, names[kept], splits[kept], split_by=split_by, labelled=False, known=False)

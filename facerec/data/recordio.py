@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from facerec.crops.contract import CROP_SIZE
+from facerec.data.fixes import fix_table
 from facerec.data.images import FaceImages
 from facerec.data.records import Records
 from facerec.data.splits import assign_splits, has_images
@@ -18,6 +19,7 @@ def recordio(
     seen_share: float = 0.0,
     labels: bool = True,
     min_images: int = 1,
+    fixes: str | None = None,
 ) -> FaceImages:
     """`ROOT/train.rec`, `train.idx` and, if there is one, `property`: aligned crops of 112 x 112 pixels.
 
@@ -30,9 +32,11 @@ def recordio(
         seen_share: share of each training identity's images held out for A@1/seen; none without labels.
         labels: False trains on all images of the training identities without their names, which takes a teacher.
         min_images: training identities with fewer images leave the training; validation and test stay as they are.
+        fixes: a file of corrections, see `fix_table`.
 
     Raises:
-        DataError: a file is missing, damaged or of another size, or no two training identities have `min_images`.
+        DataError: a file is missing, damaged or of another size, or no two training identities have `min_images`;
+            or as `fix_table`.
     """
     base = Path(root).expanduser().resolve()
     file = base / "train.rec" if base.is_dir() else base
@@ -47,7 +51,8 @@ def recordio(
     names = np.array([record.name for record in records]) if labels and seen_share else identities  # for seen_share
     val, test = max(2, round(val_share * people)), round(test_share * people)
     splits = assign_splits(identities, names, val, test, seen_share if labels else 0.0)
-    kept = has_images(identities, splits, min_images)
+    identities, splits, kept = fix_table(fixes, records, identities, splits)
+    kept[kept] = has_images(identities[kept], splits[kept], min_images)
     records.keep(kept)
     split_by = "dataset.val_share, dataset.test_share"
     name = file.parent.name if file.stem == "train" else file.stem

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from facerec.data.fixes import fix_table
 from facerec.data.images import SPLITS, FaceImages
 from facerec.data.parquet_images import ParquetImages
 from facerec.data.splits import assign_splits, has_images
@@ -40,6 +41,7 @@ def table(
     seen_share: float = 0.1,
     labels: bool = True,
     min_images: int = 1,
+    fixes: str | None = None,
 ) -> FaceImages:
     """Images listed in `.csv` or `.parquet` files, which are joined. Rows without a path are left out.
 
@@ -61,10 +63,11 @@ def table(
         seen_share: share of each training identity's images held out for A@1/seen; none without labels.
         labels: False trains on all images of the training identities without their names, which takes a teacher.
         min_images: training identities with fewer images leave the training; validation and test stay as they are.
+        fixes: a file of corrections, see `fix_table`.
 
     Raises:
         DataError: a file or column is missing, a value can't be read, or no two training identities have
-            `min_images`.
+            `min_images`; or as `fix_table`.
     """
     files = _files(file)
     columns = {"image": image, "identity": identity, "split": split, "landmarks": landmarks, "box": box}
@@ -85,7 +88,9 @@ def table(
         names = np.array([f"{path.parent.name}/{path.name}" for path in paths])
         splits = assign_splits(identities, names, *counts, seen_share if labels else 0.0)
     points = _landmarks(rows, landmarks, box)
-    chosen = np.flatnonzero(has_images(identities, splits, min_images))
+    identities, splits, kept = fix_table(fixes, paths, identities, splits)
+    kept[kept] = has_images(identities[kept], splits[kept], min_images)
+    chosen = np.flatnonzero(kept)
     if packed:
         packed.take(chosen)
     return FaceImages(

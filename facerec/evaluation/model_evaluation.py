@@ -12,6 +12,7 @@ from torch import Tensor
 
 from facerec._version import __version__
 from facerec.data import FaceImages
+from facerec.data.images import SPLITS
 from facerec.data.live_crops import DatasetCrops
 from facerec.data.splits import choose_identities
 from facerec.errors import ModelError
@@ -151,8 +152,39 @@ def embed_splits(
     keys = {name: f"{model.fingerprint}/{name}" for name in model.members}
     settings: dict[str, Any] = {"cache": cache, "batch_size": batch_size, "shard": shard}
     return {
-        name: embed_members(model.members, keys, crops, images.rows(name), **settings) for name in ("val", split)
+        name: embed_members(model.members, keys, crops, images.rows(name), **settings)
+        for name in dict.fromkeys(("val", split))
     }
+
+
+def embed_all(
+    model: Model,
+    images: FaceImages,
+    crops: DatasetCrops,
+    *,
+    cache: Path,
+    batch_size: int,
+    shard: Shard = WHOLE,
+) -> NDArray[np.float32]:
+    """Embed all images with the model itself; each split is cached as `embed_splits` has it.
+
+    Args:
+        shard: which of the blocks of 4096 images of a split to embed; rows of all others are NaN.
+
+    Returns:
+        `float32 [N, d]`, of unit length.
+
+    Raises:
+        ModelError: embeddings are not finite.
+    """
+    settings: dict[str, Any] = {"cache": cache, "batch_size": batch_size, "shard": shard}
+    embeddings = np.full((len(images.files), model.dim), np.nan, np.float32)
+    for split in (split for split in SPLITS if len(images.rows(split))):
+        members = embed_splits(model, images, crops, split=split, **settings)[split]
+        embeddings[images.rows(split)] = list(make_systems(members, model.weights).values())[-1]
+    if shard == WHOLE and not np.isfinite(embeddings).all():
+        raise ModelError(f"{model.path}: embeddings are not finite; train it again or check its contract")
+    return embeddings
 
 
 def enrolled_half(identities: NDArray[np.str_]) -> NDArray[np.bool_]:

@@ -54,8 +54,8 @@ def write_report(
     pairs_by_heading = {
         heading: [
             {
-                "left": _jpeg(pair.left),
-                "right": _jpeg(pair.right),
+                "left": as_jpeg_uri(pair.left),
+                "right": as_jpeg_uri(pair.right),
                 "captions": pair.captions,
                 "similarity": pair.similarity,
             }
@@ -68,9 +68,7 @@ def write_report(
 
 def render(template: str, file: Path, results: Mapping[str, Any], charts: Sequence[Chart], **more: Any) -> None:
     """Write a page of a template of this folder, which gets `results`, `rates`, `charts` and `more`."""
-    environment = Environment(
-        loader=PackageLoader("facerec.report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
+    environment = templates()
     environment.filters["figure"] = as_figure
     drawn = [chart._asdict() | {"uri": as_data_uri(chart.figure)} for chart in charts]
     names = list(next(iter(results["systems"].values())))
@@ -111,7 +109,14 @@ def as_figure(interval: Mapping[str, float | None] | None, signed: bool = False)
     return {"value": shape.format(interval["value"]), "limits": limits}
 
 
-def _jpeg(crop: NDArray[Any]) -> str:
+def templates() -> Environment:
+    """Where the pages' templates lie; what is put into them is escaped."""
+    loader = PackageLoader("facerec.report", "")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+
+
+def as_jpeg_uri(crop: NDArray[Any]) -> str:
+    """A crop `uint8 [3, H, W]` as the address of an image in a page."""
     stream = io.BytesIO()
     Image.fromarray(np.moveaxis(crop, 0, 2)).save(stream, "jpeg", quality=90)
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()

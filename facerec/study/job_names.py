@@ -22,7 +22,8 @@ _INDECISIVE = {
 # keys that came later, and the values with which a job is what it was before
 _LATER = [
     *[("scheduler", "warmup", 0), ("learner", "half_size_epochs", 0)],
-    *[("dataset", "labels", True), ("dataset", "min_images", 1), ("trainer", "accumulate_grad_batches", 1)],
+    *[("dataset", "labels", True), ("dataset", "min_images", 1), ("dataset", "fixes", None)],
+    *[("trainer", "accumulate_grad_batches", 1)],
 ]
 _INDECISIVE_DATA = {"cache_dir", "decode_workers", "device_cache", "num_workers"}
 _INDECISIVE_CALLBACKS = {"checkpoint", "last", "learning_rate", "pairs", "progress"}
@@ -106,7 +107,7 @@ def deciding_config(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
     if plain.get("teacher") is None:
         plain.pop("teacher", None)
     for group, key, before in _LATER:
-        if plain[group].get(key) == before:
+        if plain[group].get(key, ...) == before:  # which may be None
             del plain[group][key]
     callbacks = cfg.get("callbacks") or {}
     if extra := [key for key, value in callbacks.items() if key not in _INDECISIVE_CALLBACKS and value]:

@@ -40,13 +40,23 @@ def make(folder: Path, people: int = 24, photos: int = 4) -> Path:
     """Write the model and its thresholds, measured on a quarter of the people; returns the contract."""
     files, names = _files(people, photos)
     crops = _crops(files)
+    learn = names < people // 2 + people // 4
+    contract = fit(folder, crops[learn], names[learn])
+    vectors = open_model(contract).embed(crops[~learn])
+    (folder / "statistics.json").write_text(json.dumps(_measure(vectors @ vectors.T, names[~learn])))
+    return contract
+
+
+def fit(
+    folder: Path, crops: Crops, names: NDArray[np.generic], components: int = 48, shrinkage: float = 0.3
+) -> Path:
+    """Write the model that tells these people apart, without thresholds; returns the contract."""
     side = 112 // CELL
     grey = crops.mean(axis=1).reshape(-1, side, CELL, side, CELL).mean(axis=(2, 4)).reshape(len(crops), -1) / 255
-    learn = names < people // 2 + people // 4
-    pca = PCA(48, random_state=0).fit(grey[learn])
-    lda = LinearDiscriminantAnalysis(solver="eigen", shrinkage=0.3)
-    lda.fit(pca.transform(grey[learn]), names[learn])
-    count = min(DIM, int(learn.sum()))
+    pca = PCA(components, random_state=0).fit(grey)
+    lda = LinearDiscriminantAnalysis(solver="eigen", shrinkage=shrinkage)
+    lda.fit(pca.transform(grey), names)
+    count = min(DIM, len(crops))
     matrix = np.zeros((grey.shape[1], DIM), np.float32)
     projection = pca.components_.T @ lda.scalings_[:, :count]
     matrix[:, : projection.shape[1]] = projection
@@ -54,8 +64,6 @@ def make(folder: Path, people: int = 24, photos: int = 4) -> Path:
     contract = folder / "model.yaml"
     terms = {"weights": "net.onnx", "embedding_dim": DIM, "colour": "RGB", "mean": 0.0, "std": 255.0}
     contract.write_text(yaml.safe_dump(terms))
-    vectors = open_model(contract).embed(crops[~learn])
-    (folder / "statistics.json").write_text(json.dumps(_measure(vectors @ vectors.T, names[~learn])))
     return contract
 
 
