@@ -11,7 +11,7 @@ from facerec.doctor.levels import Highest, chance_level, tail_size
 from facerec.doctor.people import People
 from facerec.metrics.similarity import similarity_blocks
 
-_FEW = 1000  # pairs: a class of sizes with fewer joins the next smaller one
+_FEW = 1000  # pairs: a class of sizes with fewer joins its neighbour
 
 
 class Link(NamedTuple):
@@ -81,13 +81,17 @@ def size_classes(counts: NDArray[np.int64], others: NDArray[np.int64] | None = N
         if pairs >= _FEW or power == 0:
             classes.append(SizeClass(least, most, pairs))
             most = least - 1
+    if len(classes) > 1 and classes[-1].pairs < _FEW:  # too few to tell alone
+        few, next_larger = classes.pop(), classes.pop()
+        classes.append(SizeClass(few.least, next_larger.most, few.pairs + next_larger.pairs))
     return classes[::-1]
 
 
 def _alike(people: People, size: SizeClass) -> float:
-    """The mean similarity that 19 of 20 identities of this size have, at least; -1 where there are too few."""
+    """The mean similarity that 19 of 20 identities of this size reach; of all sizes where there are few."""
     similar = (people.counts >= max(2, size.least)) & (people.counts <= max(2, size.most))
-    return float(np.quantile(people.within[similar], 0.05)) if similar.sum() >= 20 else -1.0
+    own = people.within[similar if similar.sum() >= 20 else people.counts >= 2]
+    return float(np.quantile(own, 0.05)) if len(own) else -1.0
 
 
 def _pairs(counts: NDArray[np.int64], others: NDArray[np.int64] | None, least: int) -> int:
