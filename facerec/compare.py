@@ -53,6 +53,7 @@ def compare(cfg: DictConfig) -> None:
     results = comparison.results
     for name, model in models.items():
         results["models"][name] |= _about(model, images, cfg.split)
+        results["models"][name]["by_face"] = _by_face(cfg, model, images, models[results["best"]])
     replace_json(out / "metrics.json", results, allow_nan=False)
     write_comparison(out / "comparison.html", comparison)
     show_comparison(results, out / "comparison.html")
@@ -81,6 +82,27 @@ def _about(model: "Model", images: "FaceImages", split: str) -> Mapping[str, Any
         "shared_identities": shared,
         "megabytes": model.size / 1e6,
     }
+
+
+def _by_face(
+    cfg: DictConfig, model: "Model", images: "FaceImages", judge: "Model"
+) -> list[Mapping[str, Any]] | None:
+    """Who of these people is among those that a model was trained on; None: it is not known, or was not asked."""
+    from facerec.data import dataset_crops
+    from facerec.study.members import trained_on
+    from facerec.study.overlap import shared_by_face
+
+    node = trained_on(model) if cfg.by_face else None
+    if node is None:
+        return None
+    cache = Path(cfg.data.cache_dir)
+    sets = [images, instantiate(node, _convert_="all", _recursive_=False)]
+    ours, theirs = (
+        (each, dataset_crops(each, cache, cfg.data.decode_workers, cache=cfg.data.cache)) for each in sets
+    )
+    settings: dict[str, Any] = {"cache": cache, "batch_size": cfg.data.batch_size}
+    shared = shared_by_face(ours, theirs, judge, split=cfg.split, expected=1, **settings)
+    return [person._asdict() for person in shared]
 
 
 if __name__ == "__main__":

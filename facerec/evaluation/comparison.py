@@ -107,6 +107,7 @@ def compare_models(
         "split": split,
         "images": len(rows),
         "identities": len(evaluated.labels.unique()),
+        "best": best,
         "far": far,
         **draws,
         "systems": systems_as_plain(measured),

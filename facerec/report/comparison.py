@@ -49,6 +49,9 @@ def show_comparison(results: Mapping[str, Any], page: Path) -> None:
     for name, about in results["models"].items():
         if about["shared_identities"]:
             lines.append(f"{name}: trained on {about['shared_identities']} of these people")
+        if about["by_face"]:
+            pairs = ", ".join(f"{person['measured']} as {person['trained']}" for person in about["by_face"][:10])
+            lines.append(f"{name}: trained on {len(about['by_face'])} of these people, by their faces: {pairs}")
     for line in [*lines, f"page: {page}"]:
         console.print(line, highlight=False, soft_wrap=True)
 

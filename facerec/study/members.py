@@ -105,6 +105,12 @@ def dataset_of(dataset: DictConfig | None, *models: Model) -> DictConfig:
     return OmegaConf.create(dict(node))
 
 
+def trained_on(model: Model) -> DictConfig | None:
+    """The node of the data set that a model was trained on, if it says one that may be made."""
+    node = _made_on(model)
+    return OmegaConf.create(dict(node)) if node and _is_dataset(str(node["_target_"])) else None
+
+
 def _is_dataset(function: str) -> bool:
     """Whether a function is one of ours or registered as `MODULE:NAME` in the group `facerec.datasets`.
 
