@@ -8,16 +8,19 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from facerec._version import __version__
 from facerec.crops.align import ALIGNER_VERSION
 from facerec.data.fingerprint import list_fingerprint
-from facerec.evaluation.ijb_files import IjbFiles, Templates, read_ijb
+from facerec.errors import ConfigError
+from facerec.evaluation.ijb_files import IjbFiles, IjbImages, Templates, read_ijb
 from facerec.evaluation.systems import make_systems
 from facerec.metrics import Probes, identification_points
 from facerec.metrics.similarity import similarity_blocks
 from facerec.models import Model, embed_rows, embeddings_key
 from facerec.models.base import CropEmbedder
+from facerec.models.embedder import Embedder
 
 log = logging.getLogger(__name__)
 
@@ -28,28 +31,35 @@ _ROWS = 2**16  # images whose vectors are held at once
 _PAIRS = 2**20  # pairs whose vectors are compared at once
 
 
-def measure_ijb(model: Model, *, root: str, score_weighted: bool, cache: Path, batch_size: int) -> dict[str, Any]:
+def measure_ijb(model: Model, *, root: str, weight_by: str | None, cache: Path, batch_size: int) -> dict[str, Any]:
     """TAR at each FAR of the pairs, and rank and detection and identification rates of the searches.
 
     Args:
         model: what embeds the crops; of an ensemble, its members and their concatenation are measured beside it.
         root: the folder IJBB or IJBC, see `read_ijb`.
-        score_weighted: whether an image counts by the detector's score in its template.
+        weight_by: what an image counts by in its template: None: all alike; "score": the detector's; "norm": the
+            length of its features, a measure of quality where the head of a training left it free.
         cache: folder of embeddings.
         batch_size: crops on the device at once.
 
     Raises:
+        ConfigError: `weight_by` is none of these, or the features of a member are not known.
         DataError: as `read_ijb`, or an image can't be read.
     """
+    if weight_by not in (None, "score", "norm"):
+        raise ConfigError(f"protocol.weight_by must be null, score or norm, not {weight_by!r}")
     folder = Path(root).expanduser()
     files = read_ijb(folder)
     log.info("%s: %d images, %d templates, %d pairs", files.name, len(files.templates), *_counts(files))
-    weights = image_weights(files.templates, files.media, files.scores if score_weighted else None)
+    weights = image_weights(files.templates, files.media, files.scores if weight_by == "score" else None)
     version = f"{list_fingerprint(next((folder / 'meta').glob('*_name_5pts_score.txt')))} {ALIGNER_VERSION}"
     sums = {}
     for name, member in model.members.items():
         about = {"key": f"{model.fingerprint}/{name}", "images": version}
-        sums[name] = template_sums(member, files, weights, **about, cache=cache, batch_size=batch_size)
+        own = weights
+        if weight_by == "norm":
+            own = weights * feature_norms(member, name, files.images, len(weights), batch_size)
+        sums[name] = template_sums(member, files, own, **about, cache=cache, batch_size=batch_size)
     numbers = np.unique(files.templates)
     systems = {}
     for name, summed in make_systems(sums, model.weights).items():
@@ -64,7 +74,7 @@ def measure_ijb(model: Model, *, root: str, score_weighted: bool, cache: Path, b
         "templates": len(numbers),
         "pairs": len(files.same),
         "impostor_pairs": int((~files.same).sum()),
-        "score_weighted": score_weighted,
+        "weight_by": weight_by,
         "systems": systems,
     }
 
@@ -82,6 +92,35 @@ def image_weights(
     _, medium, count = np.unique(np.stack([templates, media]), axis=1, return_inverse=True, return_counts=True)
     shares = 1 / count[medium.ravel()]
     return shares if scores is None else shares * scores
+
+
+def feature_norms(
+    embedder: CropEmbedder, name: str, images: IjbImages, count: int, batch_size: int
+) -> NDArray[np.float64]:
+    """Length of the features of each image before they are scaled to unit length, `float64 [N]`.
+
+    Args:
+        embedder: of the crops.
+        name: of the member, for messages.
+        images: N of them.
+        count: N.
+        batch_size: crops on the device at once.
+
+    Raises:
+        ConfigError: the embedder gives unit vectors only.
+    """
+    if not isinstance(embedder, Embedder):
+        raise ConfigError(
+            f"protocol.weight_by=norm: {name} gives unit vectors only; take score or null, or a model that was "
+            "trained here, without flip"
+        )
+    norms = np.empty(count)
+    for start in tqdm(range(0, count, batch_size), "feature norms", unit="batch"):
+        rows = np.arange(start, min(start + batch_size, count))
+        with torch.inference_mode():
+            crops = torch.from_numpy(images[rows]).to(embedder.mean.device)
+            norms[rows] = torch.linalg.vector_norm(embedder.features(crops).double(), dim=1).numpy(force=True)
+    return norms
 
 
 def template_sums(

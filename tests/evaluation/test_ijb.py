@@ -14,11 +14,11 @@ from PIL import Image
 from facerec.backbones import ResNet
 from facerec.crops.crop_file import crop_file
 from facerec.data import orl
-from facerec.errors import DataError
+from facerec.errors import ConfigError, DataError
 from facerec.evaluation import ijb
 from facerec.evaluation.ijb import measure_ijb, verification
 from facerec.evaluation.ijb_files import IjbFiles, read_ijb
-from facerec.models import Embedder, Ensemble, Model, open_model
+from facerec.models import Embedder, Ensemble, FlippedModel, Model, open_model
 from facerec.models.store import save
 
 PEOPLE, WEIGHTS = 8, [0.25, 0.75]
@@ -70,10 +70,16 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
-def _vectors(files: IjbFiles, model: Model, *, score_weighted: bool) -> dict[str, dict[int, NDArray[np.float64]]]:
+def _vectors(files: IjbFiles, model: Model, weight_by: str | None) -> dict[str, dict[int, NDArray[np.float64]]]:
     """System → template → unit vector, an image, a medium, a template after the other."""
     crops = np.stack([crop_file(file, files.images.landmarks[row]) for row, file in enumerate(files.images.files)])
-    members = {name: member.embed(crops).astype(np.float64) for name, member in model.members.items()}
+    members = {}
+    for name, member in model.members.items():
+        assert isinstance(member, Embedder)
+        with torch.no_grad():
+            features = member.features(torch.from_numpy(crops)).double().numpy()
+        units = features / np.linalg.norm(features, axis=1, keepdims=True)
+        members[name] = features if weight_by == "norm" else units
     systems = dict(members)
     for name, weights in (("concatenation", [0.5, 0.5]), ("ensemble", WEIGHTS)):
         parts = [np.sqrt(w) * vectors for w, vectors in zip(weights, members.values(), strict=True)]
@@ -84,7 +90,7 @@ def _vectors(files: IjbFiles, model: Model, *, score_weighted: bool) -> dict[str
         for template in np.unique(files.templates):
             media: dict[int, list[NDArray[np.float64]]] = {}
             for row in np.flatnonzero(files.templates == template):
-                factor = files.scores[row] if score_weighted else 1.0
+                factor = files.scores[row] if weight_by == "score" else 1.0
                 media.setdefault(int(files.media[row]), []).append(factor * vectors[row])
             total = sum(np.mean(frames, axis=0) for frames in media.values())
             made[name][int(template)] = total / np.linalg.norm(total)
@@ -124,14 +130,14 @@ def _searches(
     return float(np.mean(dirs)), float(np.mean(ranks))
 
 
-@pytest.mark.parametrize("score_weighted", [False, True])
+@pytest.mark.parametrize("weight_by", [None, "score", "norm"])
 def test_every_rate_is_that_of_a_loop(
-    root: Path, model: Model, score_weighted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    root: Path, model: Model, weight_by: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ijb, "_ROWS", 7)  # several parts of each
     monkeypatch.setattr(ijb, "_PAIRS", 9)
     settings: dict[str, Any] = {"cache": tmp_path / "cache", "batch_size": 5}
-    results = measure_ijb(model, root=str(root), score_weighted=score_weighted, **settings)
+    results = measure_ijb(model, root=str(root), weight_by=weight_by, **settings)
     assert {key: results[key] for key in ("protocol", "images", "templates", "pairs", "impostor_pairs")} == {
         "protocol": "IJBC",
         "images": 48,
@@ -140,7 +146,7 @@ def test_every_rate_is_that_of_a_loop(
         "impostor_pairs": 112,
     }
     files = read_ijb(root)
-    expected = _vectors(files, model, score_weighted=score_weighted)
+    expected = _vectors(files, model, weight_by)
     assert list(results["systems"]) == ["6", "8", "concatenation", "ensemble"]
     for name, figures in results["systems"].items():
         assert figures["TAR@FAR=0.001"] is None  # of 112 pairs
@@ -150,9 +156,7 @@ def test_every_rate_is_that_of_a_loop(
             identified, within = _searches(expected[name], files, fpir, rank)
             assert figures[f"DIR@FPIR={fpir:g}"] == pytest.approx(identified)
             assert figures[f"rank-{rank}"] == pytest.approx(within)
-    assert results == measure_ijb(
-        model, root=str(root), score_weighted=score_weighted, **settings
-    )  # from the cache
+    assert results == measure_ijb(model, root=str(root), weight_by=weight_by, **settings)  # from the cache
 
 
 def test_the_job_prints_and_keeps_the_rates(
@@ -170,7 +174,7 @@ def test_the_job_prints_and_keeps_the_rates(
 def test_without_galleries_pairs_are_measured_alone(root: Path, model: Model, tmp_path: Path) -> None:
     for file in (root / "meta").glob("*.csv"):
         file.unlink()
-    results = measure_ijb(model, root=str(root), score_weighted=False, cache=tmp_path, batch_size=64)
+    results = measure_ijb(model, root=str(root), weight_by=None, cache=tmp_path, batch_size=64)
     assert all(name.startswith("TAR@FAR") for name in results["systems"]["ensemble"])
 
 
@@ -211,7 +215,16 @@ def test_damage_is_named(root: Path, damage: Any, message: str) -> None:
         read_ijb(root)
 
 
+def test_an_unknown_weight_is_refused_and_norms_of_unit_vectors_too(
+    root: Path, model: Model, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=r"protocol\.weight_by must be null, score or norm, not 'age'"):
+        measure_ijb(model, root=str(root), weight_by="age", cache=tmp_path, batch_size=64)
+    with pytest.raises(ConfigError, match=r"protocol\.weight_by=norm: 6 gives unit vectors only"):
+        measure_ijb(FlippedModel(model), root=str(root), weight_by="norm", cache=tmp_path, batch_size=64)
+
+
 def test_a_missing_image_is_named(root: Path, model: Model, tmp_path: Path) -> None:
     (root / "loose_crop" / "5.png").unlink()
     with pytest.raises(DataError, match=r"5\.png"):
-        measure_ijb(model, root=str(root), score_weighted=False, cache=tmp_path, batch_size=64)
+        measure_ijb(model, root=str(root), weight_by=None, cache=tmp_path, batch_size=64)
