@@ -198,7 +198,7 @@ def test_compiled_members_are_saved_under_their_own_names(members: dict[str, Emb
 def test_what_could_not_be_loaded_is_not_saved(members: dict[str, Embedder], tmp_path: Path) -> None:
     strange = Ensemble(copy.deepcopy(members), WEIGHTS)
     strange.embedders[1].backbone = nn.Identity()
-    with pytest.raises(ModelError, match=r"Identity.* not listed"):
+    with pytest.raises(ModelError, match=r"Identity.* is not registered"):
         save(tmp_path / "model", strange)
     halved = Ensemble(members, WEIGHTS)
     halved.weights[0] = 0.25
