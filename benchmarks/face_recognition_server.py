@@ -15,13 +15,14 @@ known = np.load(os.environ["KNOWN"])  # float64 [persons, 128]
 
 
 @app.post("/identify")
-async def identify(photo: UploadFile) -> list[int | None]:
+async def identify(photo: UploadFile) -> list[str | None]:
     """Who is in a photo: the nearest person of each face, or null."""
     # on the event loop, one photo at a time: dlib's networks crash the process if two threads use them at once
     pixels = face_recognition.load_image_file(BytesIO(await photo.read()))
-    answers: list[int | None] = []
+    answers: list[str | None] = []
     for encoding in face_recognition.face_encodings(pixels, face_recognition.face_locations(pixels)):
         distances = face_recognition.face_distance(known, encoding)
         nearest = int(np.argmin(distances))
-        answers.append(nearest if distances[nearest] <= 0.6 else None)  # the package's own tolerance
+        name = f"other {nearest}" if nearest else "the one in the photo"
+        answers.append(name if distances[nearest] <= 0.6 else None)  # the package's own tolerance
     return answers

@@ -67,9 +67,13 @@ def _measure_protocol(cfg: DictConfig, model: "Model", out: Path) -> None:
     from facerec.report.protocol import show_protocol
     from facerec.runtime.files import replace_json
 
+    for key in ("dataset", "shard", "pairs", "attributes", "store_thresholds"):
+        if cfg.get(key):
+            raise ConfigError(f"{key}: protocol measures its own images alone; leave {key} out")
     embedding = {"cache": Path(cfg.data.cache_dir), "batch_size": cfg.data.batch_size}
-    results = instantiate(cfg.protocol)(model, **embedding)
-    file = out / results["protocol"].lower() / "metrics.json"
+    results = instantiate(cfg.protocol)(model, **embedding) | {"flip": cfg.flip}
+    options = [results["weight_by"] or "", "flip" if cfg.flip else ""]
+    file = out / "-".join(filter(None, [results["protocol"].lower(), *options])) / "metrics.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     replace_json(file, {**results, "model": str(model.path), "fingerprint": model.fingerprint}, allow_nan=False)
     show_protocol(results, file)

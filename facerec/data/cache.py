@@ -78,6 +78,8 @@ def _write(images: FaceImages, path: Path, num_workers: int) -> None:
     count = len(images.files)
     size = f"{count * _SIZE / 1e9:.2f} GB"
     start, damaged = _progress(progress, partial)
+    if not start:  # what an interrupted run left is of no use, and must not be taken for this one's
+        progress.unlink(missing_ok=True)
     _check_room(path.parent, (count - start) * _SIZE)
     log.info("decoding %d images into %s (%s, once)%s", count, path, size, f"; {start} are done" if start else "")
     try:
@@ -98,8 +100,10 @@ def _write(images: FaceImages, path: Path, num_workers: int) -> None:
             _flush(stream)
         if damaged:
             raise DataError(f"dataset {images.name}: {listed(damaged, 'files can not be decoded')}")
-        partial.replace(path)
         progress.unlink(missing_ok=True)
+        partial.replace(path)
+    except _UnreadError:  # what is written stays, for the next run to go on from
+        raise
     except (DataError, OSError) as error:
         for file in (partial, progress):
             file.unlink(missing_ok=True)
@@ -115,7 +119,7 @@ def _progress(progress: Path, partial: Path) -> tuple[int, list[str]]:
     """How many images an earlier run has written for sure, and which of them it could not decode."""
     with suppress(FileNotFoundError, ValueError):
         done = json.loads(progress.read_text())
-        if partial.exists():
+        if partial.stat().st_size >= done["images"] * _SIZE:
             return done["images"], done["damaged"]
     return 0, []
 
@@ -130,14 +134,17 @@ def _check_room(folder: Path, size: int) -> None:
     if size > free:
         raise DataError(
             f"{folder}: the crops take {size / 1e9:.2f} GB, and {free / 1e9:.2f} GB are free; free space there, "
-            "set data.cache_dir to another disk, or data.cache=false, which decodes images while it trains, some "
-            "2,700 a second and core"
+            "set data.cache_dir to another disk, or data.cache=false, which decodes images while it trains"
         )
 
 
 def _flush(stream: IO[bytes]) -> None:
     stream.flush()
     os.fsync(stream.fileno())  # a power cut could leave a file of full size without crops
+
+
+class _UnreadError(DataError):
+    """The disk with the images refuses."""
 
 
 class _Decoder(Dataset[_Batch]):
@@ -176,7 +183,7 @@ def start_method(num_workers: int) -> str | None:
 
 
 def _decoded(images: FaceImages, rows: range, num_workers: int) -> Iterator[_Batch]:
-    yield from DataLoader(
+    loader = DataLoader(
         _Decoder(images),
         _BATCH,
         sampler=rows,
@@ -184,3 +191,9 @@ def _decoded(images: FaceImages, rows: range, num_workers: int) -> Iterator[_Bat
         collate_fn=as_is,
         multiprocessing_context=start_method(num_workers),
     )
+    try:
+        yield from loader
+    except OSError as error:
+        raise _UnreadError(
+            f"dataset {images.name}: reading images failed ({error}); the same command goes on"
+        ) from error

@@ -16,7 +16,7 @@ from facerec.data.batch import Batch
 from facerec.data.cache import as_is, dataset_crops, start_method
 from facerec.data.device_cache import DeviceCrops, wants_device_cache
 from facerec.data.images import SPLITS, FaceImages
-from facerec.data.live_crops import DatasetCrops, LiveCrops
+from facerec.data.live_crops import DatasetCrops
 from facerec.data.statistics import ChannelStatistics, cached_channel_statistics
 from facerec.data.views import FixedViews
 from facerec.errors import ConfigError
@@ -102,7 +102,7 @@ class FaceData(pl.LightningDataModule):
     def statistics(self) -> ChannelStatistics:
         """Channel statistics of the training images; without a cache, of a sample of them."""
         rows = self.images.rows("train")
-        if isinstance(self.crops, LiveCrops) and len(rows) > _SAMPLE:
+        if not self.cache and len(rows) > _SAMPLE:
             log.info("channel statistics: of %d of the %d training images", _SAMPLE, len(rows))
             rows = np.sort(np.random.default_rng(0).choice(rows, _SAMPLE, replace=False))
         return cached_channel_statistics(self.crops, rows, Path(str(self.crops.filename)))

@@ -46,7 +46,7 @@ def crops_fingerprint(images: FaceImages, cache: Path) -> str:
         raise DataError(f"dataset {images.name}: {listed(missing, 'files are missing')}")
     content = files_fingerprint(files, cache)
     if images.packed:
-        content += _hash(_name(file) for file in images.files)
+        content += images.packed.key
     return _digest(images, content.encode())
 
 

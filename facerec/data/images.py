@@ -21,8 +21,17 @@ class PackedImages(Protocol):
     containers: Sequence[Path]
     """The files that they lie in."""
 
+    @property
+    def key(self) -> str:
+        """Tells which images of these files they are, in which order."""
+
     def read(self, row: int) -> bytes:
-        """What would be the content of an image's file."""
+        """What would be the content of an image's file.
+
+        Raises:
+            DataError: there is no such image.
+            OSError: the file that it lies in can't be read.
+        """
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,10 @@ class LiveCrops:
         Raises:
             DataError: an image is missing or can't be decoded.
         """
-        return np.stack([decoded(self._images, row) for row in rows.tolist()])
+        try:
+            return np.stack([decoded(self._images, row) for row in rows.tolist()])
+        except OSError as error:
+            raise DataError(f"dataset {self._images.name}: reading images failed ({error})") from error
 
 
 def decoded(images: FaceImages, row: int) -> NDArray[np.uint8]:
@@ -50,11 +53,13 @@ def decoded(images: FaceImages, row: int) -> NDArray[np.uint8]:
 
     Raises:
         DataError: the image is missing or can't be decoded.
+        OSError: the file that it lies in with others can't be read.
     """
     landmarks = None if images.landmarks is None else images.landmarks[row]
     if not images.packed:
         return crop_file(images.files[row], landmarks)
+    content = images.packed.read(row)
     try:
-        return crop_file(images.packed.read(row), landmarks)
+        return crop_file(content, landmarks)
     except DataError as error:
         raise DataError(f"{images.files[row]}: {str(error).removeprefix('photo: ')}") from error

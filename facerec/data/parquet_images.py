@@ -1,5 +1,6 @@
 """Images whose content lies in a column of Parquet files, as in the data sets of Hugging Face."""
 
+import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -39,18 +40,27 @@ class ParquetImages:
             self.names += [file / str(row) for row in range(metadata.num_rows)]
         self._places: NDArray[np.int64] = np.concatenate(places) if places else np.empty((0, 3), np.int64)
 
+    @property
+    def key(self) -> str:
+        """The column, and 16 hex digits over the places of the images, in order."""
+        places = np.ascontiguousarray(self._places, "<i8").tobytes()
+        return f"{self._column} {hashlib.sha256(places).hexdigest()[:16]}"
+
     def read(self, row: int) -> bytes:
         """The content of an image file.
 
         Raises:
             DataError: the row has no image.
+            OSError: the file can't be read.
         """
         number, group, place = self._places[row].tolist()
         content = _column(self.containers[number], group, self._column)[place].as_py()
+        held = "is empty"
         if isinstance(content, dict):
-            content = content["bytes"]
+            held = f"has a path, {content.get('path')}, but no content"
+            content = content.get("bytes")
         if content is None:
-            raise DataError(f"{self.names[row]}: column {self._column} is empty")
+            raise DataError(f"{self.names[row]}: column {self._column} {held}")
         return bytes(content)
 
     def take(self, rows: NDArray[np.int64]) -> None:

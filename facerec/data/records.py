@@ -4,6 +4,7 @@ The format is that of dmlc-core's `recordio.h` and MXNet's `recordio.py`: parts 
 kind and a length; in a record a header `flag, label, id, id2`, `flag` further labels, and the image file.
 """
 
+import hashlib
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,11 +61,17 @@ class Records(Sequence[Path]):
             return [self[each] for each in range(*row.indices(len(self)))]
         return self.containers[0] / str(self._keys[row])
 
+    @property
+    def key(self) -> str:
+        """16 hex digits over the keys of the images, in order."""
+        return hashlib.sha256(np.ascontiguousarray(self._keys, "<i8").tobytes()).hexdigest()[:16]
+
     def read(self, row: int) -> bytes:
         """The content of an image file.
 
         Raises:
             DataError: there is no whole record.
+            OSError: the file can't be read.
         """
         parts, kind, place = [], None, int(self._offsets[row])
         with self.containers[0].open("rb") as stream:
@@ -129,7 +136,9 @@ def _read_headers(
         bad = has_image[rows] & ~((label >= 0) & (label == np.floor(label)))
         if bad.any():
             first = np.flatnonzero(bad)[0]
-            raise DataError(f"{file}: the label of record {keys[rows][first]}, {label[first]}, is no class")
+            raise DataError(
+                f"{file}: the label of record {keys[rows][first]}, {label[first]}, is not a class number"
+            )
         labels[rows] = np.where(has_image[rows], label, 0)
         bar.update(len(places))
     bar.close()

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_NAMELESS = re.compile(r"(|manifest|data|train|test|val(idation)?|[a-z]*-?\d+(-of-\d+)?|.*[*?].*)", re.IGNORECASE)
+
+_COUNTING = " (counting rows that have an image)"
 _OTHER_NAMES = {"validation": "val", "valid": "val", "dev": "val", "training": "train", "testing": "test"}
 
 # where landmarks lie in a face's box, as shares of its sides: medians of RetinaFace's over 160 photos of CelebA,
@@ -72,12 +75,12 @@ def table(
     files = _files(file)
     columns = {"image": image, "identity": identity, "split": split, "landmarks": landmarks, "box": box}
     wanted = {key: name for key, name in columns.items() if name}
-    rows = _read(files, wanted)
+    parts = _read(files, wanted)
     packed = None
-    if image in rows.column_names:
-        paths, rows = _paths(files, rows, image, root)
+    if image in parts[0].column_names:
+        paths, rows = _paths(files, parts, image, root)
     else:
-        packed = ParquetImages(files, image)
+        packed, rows = ParquetImages(files, image), _joined(parts)
         paths = packed.names
     identities = _identities(rows, identity)
     if split:
@@ -94,7 +97,7 @@ def table(
     if packed:
         packed.take(chosen)
     return FaceImages(
-        files[0].stem if len(files) == 1 else files[0].parent.name,
+        table_name(files),
         [paths[row] for row in chosen],
         identities[chosen],
         splits[chosen],
@@ -103,6 +106,12 @@ def table(
         labels,
         packed=packed,
     )
+
+
+def table_name(files: Sequence[Path]) -> str:
+    """The name of a table: its file's, or that of a folder above where the file's says nothing: `train-0-of-3`."""
+    names = [files[0].stem, *(folder.name for folder in files[0].parents)]
+    return next((name for name in names if not _NAMELESS.fullmatch(name)), files[0].stem)
 
 
 def _files(given: str | Sequence[str]) -> list[Path]:
@@ -121,7 +130,7 @@ def _files(given: str | Sequence[str]) -> list[Path]:
     return files
 
 
-def _read(files: Sequence[Path], wanted: dict[str, str]) -> "pa.Table":
+def _read(files: Sequence[Path], wanted: dict[str, str]) -> "list[pa.Table]":
     """The wanted columns of all files, but not that of the images if it holds their content."""
     import pyarrow as pa
     from pyarrow import csv, parquet
@@ -147,33 +156,48 @@ def _read(files: Sequence[Path], wanted: dict[str, str]) -> "pa.Table":
             raise DataError(f"dataset.image: column {wanted['image']} of {file} holds {kind}, not paths or images")
         chosen = sorted({name for key, name in wanted.items() if key != "image" or plain})
         parts.append(part.select(chosen) if part is not None else parquet.read_table(file, columns=chosen))
+    if any(part.column_names != parts[0].column_names for part in parts):
+        raise DataError("dataset.image: some files have paths, others images; give them apart")
+    return parts
+
+
+def _joined(parts: "Sequence[pa.Table]") -> "pa.Table":
+    import pyarrow as pa
+
     try:
         return pa.concat_tables(parts)
     except pa.ArrowException as error:
         raise DataError(f"dataset.file: the files do not go together ({error})") from error
 
 
-def _paths(files: Sequence[Path], rows: "pa.Table", image: str, root: str | None) -> "tuple[list[Path], pa.Table]":
+def _paths(
+    files: Sequence[Path], parts: "Sequence[pa.Table]", image: str, root: str | None
+) -> "tuple[list[Path], pa.Table]":
     """The files of the images, and the rows that have one."""
     import pyarrow.compute as pc
 
-    base = Path(root).expanduser().resolve() if root else files[0].parent
-    kept = rows.filter(pc.and_(pc.is_valid(rows[image]), pc.not_equal(rows[image], "")))
-    if len(kept) < len(rows):
-        log.info("dataset.file: %d rows have no image and are left out", len(rows) - len(kept))
-    if not len(kept):
+    paths, kept = [], []
+    for file, part in zip(files, parts, strict=True):
+        base = Path(root).expanduser().resolve() if root else file.parent
+        kept.append(part.filter(pc.and_(pc.is_valid(part[image]), pc.not_equal(part[image], ""))))
+        paths += [base / name for name in kept[-1][image].to_pylist()]
+    if left_out := sum(map(len, parts)) - len(paths):
+        log.info("dataset.file: %d rows have no image and are left out", left_out)
+    if not paths:
         raise DataError(f"dataset.image: column {image} of {files[0]} is empty")
-    return [base / name for name in kept[image].to_pylist()], kept
+    return paths, _joined(kept)
 
 
 def _identities(rows: "pa.Table", column: str) -> NDArray[np.str_]:
     values = rows[column].to_pylist()
-    if None in values:
-        raise DataError(f"dataset.identity: row {values.index(None)} of column {column} is empty")
+    if empty := [row for row, value in enumerate(values) if value in (None, "")]:
+        raise DataError(f"dataset.identity: column {column} is empty in row {empty[0]}{_COUNTING}")
     features = (
         json.loads((rows.schema.metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features", {})
     )
     names = features.get(column, {}).get("names")
+    if names and (unnamed := [value for value in values if not 0 <= value < len(names)]):
+        raise DataError(f"dataset.identity: column {column} has {unnamed[0]}, and {len(names)} names")
     return np.array([str(names[value]) if names else str(value) for value in values])
 
 
@@ -207,9 +231,9 @@ def _numbers(rows: "pa.Table", column: str, count: int, key: str) -> NDArray[np.
             numbers[row] = np.array(given, np.float32).reshape(count)
         except (TypeError, ValueError) as error:
             raise DataError(
-                f"dataset.{key}: row {row} of column {column} does not have {count} numbers: {value!r}"
+                f"dataset.{key}: column {column} does not have {count} numbers in row {row}{_COUNTING}: {value!r}"
             ) from error
     if not np.isfinite(numbers).all():
         row = int(np.flatnonzero(~np.isfinite(numbers).all(axis=1))[0])
-        raise DataError(f"dataset.{key}: row {row} of column {column} is not finite")
+        raise DataError(f"dataset.{key}: column {column} is not finite in row {row}{_COUNTING}")
     return numbers

@@ -36,7 +36,7 @@ class FixedViews:
         self._draws = [augment.draw(images, Generator().manual_seed(view)) for view in range(2, count)]
 
     def __call__(self, crops: Tensor, rows: Tensor, views: Tensor) -> Tensor:
-        """Show crops in these views.
+        """Show crops in these views. On a GPU this waits for it, to know which crops to augment.
 
         Args:
             crops: `uint8 [N, 3, 112, 112]`.

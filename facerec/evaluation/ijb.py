@@ -12,8 +12,8 @@ from tqdm import tqdm
 
 from facerec._version import __version__
 from facerec.crops.align import ALIGNER_VERSION
-from facerec.data.fingerprint import list_fingerprint
-from facerec.errors import ConfigError
+from facerec.data.fingerprint import files_fingerprint, list_fingerprint
+from facerec.errors import ConfigError, DataError, ModelError
 from facerec.evaluation.ijb_files import IjbFiles, IjbImages, Templates, read_ijb
 from facerec.evaluation.systems import make_systems
 from facerec.metrics import Probes, identification_points
@@ -52,7 +52,8 @@ def measure_ijb(model: Model, *, root: str, weight_by: str | None, cache: Path, 
     files = read_ijb(folder)
     log.info("%s: %d images, %d templates, %d pairs", files.name, len(files.templates), *_counts(files))
     weights = image_weights(files.templates, files.media, files.scores if weight_by == "score" else None)
-    version = f"{list_fingerprint(next((folder / 'meta').glob('*_name_5pts_score.txt')))} {ALIGNER_VERSION}"
+    points = list_fingerprint(next((folder / "meta").glob("*_name_5pts_score.txt")))
+    version = f"{points} {files_fingerprint(files.images.files, cache)} {ALIGNER_VERSION}"
     sums = {}
     for name, member in model.members.items():
         about = {"key": f"{model.fingerprint}/{name}", "images": version}
@@ -150,14 +151,18 @@ def template_sums(
         rows = np.arange(start, min(start + _ROWS, len(weights)))
         name = embeddings_key(key, f"{files.name} {images}", rows)
         vectors = embed_rows(embedder, files.images, rows, cache=cache, key=name, batch_size=batch_size)
+        if not np.isfinite(vectors).all():
+            raise ModelError(f"{key}: embeddings are not finite; train it again or check its contract")
         np.add.at(sums, template[rows], vectors * weights[rows, None])
+    if len(empty := np.flatnonzero(np.linalg.norm(sums, axis=1) == 0)):
+        raise DataError(f"{files.name}: template {numbers[empty[0]]} has no direction: its images weigh nothing")
     return sums.astype(np.float32)
 
 
 def verification(
     vectors: NDArray[np.float32], pairs: NDArray[np.int64], same: NDArray[np.bool_], fars: Sequence[float] = FARS
 ) -> dict[str, float | None]:
-    """TAR at each FAR: the share of genuine pairs above the lowest threshold that no more impostors reach.
+    """TAR at each FAR, at the lowest threshold that at most this share of the impostor pairs reaches.
 
     Args:
         vectors: unit `float32 [T, d]`.

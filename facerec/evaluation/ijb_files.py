@@ -97,7 +97,9 @@ def read_ijb(root: Path) -> IjbFiles:
     located = {"name": str, **dict.fromkeys([*_POINTS, "score"], float)}
     points = _columns(meta / f"{prefix}_name_5pts_score.txt", located)
     if not np.array_equal(faces["name"], points["name"]):
-        raise DataError(f"{meta}: the lists {prefix}_face_tid_mid.txt and …_name_5pts_score.txt name other images")
+        raise DataError(
+            f"{meta}: {prefix}_face_tid_mid.txt and …_name_5pts_score.txt do not list the same images in one order"
+        )
     pairs = _columns(meta / f"{prefix}_template_pair_label.txt", {"left": int, "right": int, "same": int})
     galleries = [_templates(file) for file in sorted(meta.glob(f"{prefix}_1N_gallery_*.csv"))]
     probes = meta / f"{prefix}_1N_probe_mixed.csv"

@@ -24,7 +24,7 @@ def show_protocol(results: Mapping[str, Any], file: Path) -> None:
         table.add_row(name, *("-" if value is None else f"{value:.4f}" for value in values))
     console = Console(width=120, markup=False, emoji=False)
     size = f"{results['images']} images in {results['templates']} templates, {results['pairs']} pairs"
-    about = f"{results['protocol']}: {size}, {results['impostor_pairs']} of them of impostors"
+    about = f"{results['protocol']}: {size}, {results['impostor_pairs']} of them impostor pairs"
     console.print(about, highlight=False, soft_wrap=True)
     console.print(table)
     console.print(f"metrics: {file}", highlight=False, soft_wrap=True)

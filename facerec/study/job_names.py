@@ -23,7 +23,7 @@ _INDECISIVE = {
 _LATER = [
     *[("scheduler", "warmup", 0), ("learner", "half_size_epochs", 0)],
     *[("dataset", "labels", True), ("dataset", "min_images", 1), ("dataset", "fixes", None)],
-    *[("trainer", "accumulate_grad_batches", 1)],
+    *[("trainer", "accumulate_grad_batches", 1), ("data", "cache", True)],
 ]
 _INDECISIVE_DATA = {"cache_dir", "decode_workers", "device_cache", "num_workers"}
 _INDECISIVE_CALLBACKS = {"checkpoint", "last", "learning_rate", "pairs", "progress"}
@@ -88,6 +88,8 @@ def on_same_data(job: Mapping[str, Any], inputs: Mapping[str, Any], images: "Fac
 
     if job["data"] == inputs["data"]:
         return True
+    if images.packed:  # which came later
+        return False
     same_folder = own_names(job["config"]["dataset"]) == own_names(inputs["config"]["dataset"])
     return same_folder and bool(job["data"] == dated_fingerprint(images))
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from facerec.data.table import table_name
+
 ENSEMBLE, EVALUATION = "ensemble", "evaluation"
 
 
@@ -58,8 +60,12 @@ def _dataset_name(cfg: DictConfig) -> str:
     if cfg.get("dataset") is None:
         return ""
     name = _choice(cfg, "dataset")
-    root = OmegaConf.select(cfg, "dataset.root", throw_on_missing=False)
-    return Path(str(root)).expanduser().resolve().name if name == "folder" and root else name
+    key = {"folder": "root", "recordio": "root", "table": "file"}.get(name)
+    given = OmegaConf.select(cfg, f"dataset.{key}", throw_on_missing=False) if key else None
+    if not given:
+        return name
+    first = Path(str(given if isinstance(given, str) else given[0])).expanduser().resolve()
+    return table_name([first]) if name == "table" else first.name
 
 
 def _choice(cfg: DictConfig, group: str) -> str:

@@ -44,8 +44,8 @@ def shared_by_face(
         batch_size: crops on the device at once.
     """
 
-    def people(of: tuple[FaceImages, DatasetCrops], name: str) -> People:
-        images, crops = of
+    def people(dataset: tuple[FaceImages, DatasetCrops], name: str) -> People:
+        images, crops = dataset
         embedded = embed_splits(model, images, crops, split=name, cache=cache, batch_size=batch_size)[name]
         vectors: NDArray[np.float32] = list(make_systems(embedded, model.weights).values())[-1]
         rows = images.rows(name)

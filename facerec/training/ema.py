@@ -1,12 +1,13 @@
 """An average of the weights over the steps of a training, which is validated, kept and used in their place."""
 
 import warnings
-from collections.abc import Sequence
+from itertools import chain
+from typing import Any
 
+import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import WeightAveraging
 from torch import Tensor
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from facerec.errors import ConfigError
 from facerec.training.learner import Learner
@@ -28,7 +29,7 @@ class EMA(WeightAveraging):
     def __init__(self, decay: float = 0.999) -> None:
         if not 0 <= decay < 1:
             raise ConfigError(f"callbacks.ema.decay must be at least 0 and less than 1, not {decay}")
-        super().__init__(multi_avg_fn=self._average)
+        super().__init__()
         self.decay = decay
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -42,7 +43,30 @@ class EMA(WeightAveraging):
         if self._average_model is not None:  # its count is read at each step, which must not wait for a GPU
             self._average_model.n_averaged = self._average_model.n_averaged.cpu()
 
-    def _average(self, averaged: Sequence[Tensor], current: Sequence[Tensor], count: Tensor) -> None:
-        assert self._average_model is not None
-        steps = int(self._average_model.n_averaged)
-        get_ema_multi_avg_fn(min(self.decay, (1 + steps) / (10 + steps)))(averaged, current, count)
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+        """Average, if the batch ended a step; Lightning's own way copies the count to the device each time."""
+        if trainer.global_step > self._latest_update_step:
+            self._average(pl_module)
+            self._latest_update_step = trainer.global_step
+
+    @torch.no_grad()
+    def _average(self, current: LightningModule) -> None:
+        average = self._average_model
+        assert average is not None
+        steps = int(average.n_averaged)
+        share = 1 - min(self.decay, (1 + steps) / (10 + steps)) if steps else 1.0
+        pairs = zip(
+            chain(average.module.parameters(), average.module.buffers()),
+            chain(current.parameters(), current.buffers()),
+            strict=True,
+        )
+        floating, towards = list[Tensor](), list[Tensor]()
+        for averaged, now in pairs:
+            if averaged.is_floating_point() and steps:
+                floating.append(averaged)
+                towards.append(now)
+            else:  # counters, and the first weights
+                averaged.copy_(now)
+        if floating:
+            torch._foreach_lerp_(floating, towards, share)
+        average.n_averaged += 1

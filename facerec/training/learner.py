@@ -100,7 +100,7 @@ class Learner(pl.LightningModule):
             SeenAccuracy(),
             RetrievalMetrics(),
         )
-        self.loss = math.nan  # the last that is known
+        self.loss, self._logged = math.nan, -1  # the last that is known, and its step
         self._losses = FiniteLosses(images, self._log_loss)
         self._epoch_start, self._prototypes = 0.0, Tensor()
         self._schedule: dict[str, Any] = {}  # of the checkpoint that the training goes on from
@@ -204,7 +204,6 @@ class Learner(pl.LightningModule):
         """
         if self.trainer.is_last_batch:
             self._losses.check()
-            self.log("train/loss", self.loss, logger=False, batch_size=len(batch.crops))  # for callbacks
             seconds = time.perf_counter() - self._epoch_start
             images = (batch_idx + 1) * len(batch.crops) * self.trainer.world_size
             measured: dict[str, Any] = {"images_per_s": images / seconds}
@@ -221,6 +220,10 @@ class Learner(pl.LightningModule):
     def _log_loss(self, step: int, epoch: int, loss: float) -> None:
         # not with self.log, which waits for the device to read the loss of the step itself
         self.loss = loss
+        self.trainer.callback_metrics["train/loss"] = torch.tensor(loss)
+        if step == self._logged:  # batches of one accumulated step
+            return
+        self._logged = step
         if (step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             for logger in self.loggers:
                 logger.log_metrics({"train/loss": loss, "epoch": epoch}, step)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from facerec.crops.contract import IndexedCrops
 from facerec.data import Batch, FaceData, ViewedCrops
+from facerec.data.device_cache import SHARE
 from facerec.data.fingerprint import listed
 from facerec.errors import ConfigError, ModelError
 from facerec.models import CropEmbedder, Model, embed_rows, embeddings_key
@@ -91,10 +92,12 @@ class Teacher:
         return self
 
     def to(self, device: torch.device) -> None:
-        """Move network and vectors to where batches are."""
+        """Move the network to where batches are, and the vectors if a quarter of the free memory is enough."""
         if isinstance(self.embedder, nn.Module):
             self.embedder.to(device)
-        self._vectors, self._places = self._vectors.to(device), self._places.to(device)
+        size = self._vectors.nbytes + self._places.nbytes
+        if device.type != "cuda" or size <= SHARE * torch.cuda.mem_get_info(device)[0]:
+            self._vectors, self._places = self._vectors.to(device), self._places.to(device)
 
     def loss(self, features: Tensor, batch: Batch) -> Tensor:
         """1 - cosine between the student's features `[N, d]` of a batch and its targets, on average."""
@@ -106,7 +109,8 @@ class Teacher:
         """What the student should say of a batch of training or validation crops: unit `float32 [N, d]`."""
         if self._data.views:
             views = torch.zeros_like(batch.indices) if batch.views is None else batch.views
-            return self._vectors[views, self._places[batch.indices]]
+            near = self._vectors.device  # which the host's memory is only for very many images
+            return self._vectors[views.to(near), self._places[batch.indices.to(near)]].to(batch.crops.device)
         assert isinstance(self.embedder, nn.Module)
         with torch.no_grad():
             return self._project(self.embedder(batch.crops).float())

@@ -227,3 +227,18 @@ def test_decoding_that_was_stopped_goes_on(tmp_path: Path, damaged: bool, monkey
 def test_a_disk_without_room_is_told_before_anything_is_decoded(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"the crops take .* GB, and .* GB are free; .* data\.cache=false"):
         cache_module._check_room(tmp_path, 2**60)
+
+
+def test_the_progress_of_another_run_is_not_believed(tmp_path: Path) -> None:
+    for number in range(256):
+        file = tmp_path / "people" / str(number // 8) / f"{number:03}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(file)
+    images, cache = folder(str(tmp_path / "people")), tmp_path / "cache"
+    _stop_in_the_middle(images, cache)
+    [progress] = cache.glob("*.json")
+    [part] = cache.glob("*.part")
+    part.write_bytes(part.read_bytes()[:5000])  # a run of an older version began anew, and was stopped
+    crops = open_crops(images, cache, 0)
+    np.testing.assert_array_equal(crops[:, 0, 50, 50], [int(file.stem) for file in images.files])
+    assert not progress.exists()

@@ -182,7 +182,7 @@ def test_damage_is_named(faces: Path, damage: Callable[[Path], None], message: s
 
 def test_a_label_that_is_no_class_is_named(tmp_path: Path) -> None:
     folder = _write(tmp_path / "odd", [(k, _record(label, _jpeg(k))) for k, label in enumerate([0.0, 1.5, 2.0])])
-    with pytest.raises(DataError, match=r"the label of record 1, 1\.5, is no class"):
+    with pytest.raises(DataError, match=r"the label of record 1, 1\.5, is not a class number"):
         recordio(str(folder))
 
 

@@ -14,6 +14,7 @@ from pyarrow import parquet
 from facerec.crops.crop_file import crop_file
 from facerec.data import FaceImages, folder, open_crops, orl, table
 from facerec.data.fingerprint import data_fingerprint
+from facerec.data.table import table_name
 from facerec.errors import DataError
 
 Rows = list[dict[str, Any]]
@@ -161,12 +162,20 @@ def _changed(key: str, value: Any, row: int = 5) -> Callable[[Rows], Rows]:
 @pytest.mark.parametrize(
     ("change", "given", "message"),
     [
-        (_changed("identity", None), {}, r"dataset\.identity: row 5 of column identity is empty"),
+        (_changed("identity", None), {}, r"dataset\.identity: column identity is empty in row 5 \(count"),
         (_changed("split", "holdout"), {"split": "split"}, r"dataset\.split: column split has 'holdout'; expected"),
-        (_changed("landmarks", [1.0] * 9), {"landmarks": "landmarks"}, r"row 5 of column landmarks does not have"),
-        (_changed("landmarks", None), {"landmarks": "landmarks"}, r"row 5 of column landmarks does not have 10"),
-        (_changed("landmarks", [np.nan] * 10), {"landmarks": "landmarks"}, r"row 5 of column landmarks is not fin"),
-        (_changed("landmarks", [1.0]), {"box": "landmarks"}, r"dataset\.box: row 0 of column landmarks does not"),
+        (
+            _changed("landmarks", [1.0] * 9),
+            {"landmarks": "landmarks"},
+            r"does not have 10 numbers in row 5",
+        ),
+        (_changed("landmarks", None), {"landmarks": "landmarks"}, r"does not have 10 numbers in row 5"),
+        (
+            _changed("landmarks", [np.nan] * 10),
+            {"landmarks": "landmarks"},
+            r"column landmarks is not finite",
+        ),
+        (_changed("landmarks", [1.0]), {"box": "landmarks"}, r"dataset\.box: column landmarks does not have 4"),
         (lambda rows: rows, {"box": "corners"}, r"dataset\.box: .* has no column corners; it has path, identity"),
         (lambda rows: [{**row, "path": None} for row in rows], {}, r"dataset\.image: column path of .* is empty"),
         (lambda rows: [{**row, "path": 3} for row in rows], {}, r"column path of .* holds int64, not paths or im"),
@@ -207,3 +216,48 @@ def test_a_box_without_area_is_named(rows: Rows, tmp_path: Path) -> None:
         DataError, match=r"dataset\.box: row 5 of column box is no box x0, y0, x1, y1: \[9\.0, 5\.0"
     ):
         table(str(file), box="box")
+
+
+@pytest.mark.parametrize("write", [_csv, _parquet])
+def test_an_empty_identity_is_refused_in_any_file(
+    write: Callable[[Path, Rows], Path], rows: Rows, tmp_path: Path
+) -> None:
+    file = write(tmp_path / f"empty.{'csv' if write is _csv else 'parquet'}", _changed("identity", "")(rows))
+    with pytest.raises(DataError, match=r"column identity is empty in row 5"):
+        table(str(file))
+
+
+def test_a_class_without_a_name_is_refused(rows: Rows, tmp_path: Path) -> None:
+    names = sorted({row["identity"] for row in rows})
+    numbered = [{**row, "identity": names.index(row["identity"])} for row in rows]
+    assert set(table(str(_parquet(tmp_path / "x.parquet", numbered, names))).identities) == set(names)
+    file = _parquet(tmp_path / "x.parquet", _changed("identity", -1)(numbered), names)
+    with pytest.raises(DataError, match=r"column identity has -1, and 12 names"):
+        table(str(file))
+
+
+def test_each_column_of_images_is_another_data_set(rows: Rows, tmp_path: Path) -> None:
+    packed = [{**row, "path": b"one", "other": b"two"} for row in rows]
+    file = str(_parquet(tmp_path / "both.parquet", packed))
+    one, two = (data_fingerprint(table(file, image=column), tmp_path) for column in ("path", "other"))
+    assert one != two
+
+
+def test_paths_of_each_table_are_relative_to_it(rows: Rows, tmp_path: Path) -> None:
+    for name, part in (("a", rows[:24]), ("b", rows[24:])):
+        (tmp_path / name).mkdir()
+        _csv(tmp_path / name / "list.csv", [{**row, "path": f"{row['identity']}/1.png"} for row in part])
+    images = table([str(tmp_path / name / "list.csv") for name in ("a", "b")])
+    assert {file.parent.parent.name for file in images.files} == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("faces.csv", "faces"),
+        ("asian/data/train-00000-of-00002.parquet", "asian"),
+        ("mine/manifest/0-of-1.parquet", "mine"),
+    ],
+)
+def test_a_table_has_a_name_that_says_something(file: str, name: str) -> None:
+    assert table_name([Path("/sets") / file]) == name

@@ -20,7 +20,7 @@ def test_people_with_two_names_are_found_and_nobody_else(tmp_path: Path, shared:
     person = np.array([int(name[1:]) for name in whole.identities])  # 1 to 40
     photo = np.tile(np.arange(10), 40)
 
-    def of(rows: np.ndarray, names: np.ndarray, split: str) -> FaceImages:
+    def made(rows: np.ndarray, names: np.ndarray, split: str) -> FaceImages:
         """A data set of these rows in one split, and of four more people in the others."""
         more = np.flatnonzero(person > 36)
         others = np.where(person[more] > 38, "train" if split == "test" else "test", "val")
@@ -35,8 +35,8 @@ def test_people_with_two_names_are_found_and_nobody_else(tmp_path: Path, shared:
 
     measured = np.flatnonzero((person <= 12) & (photo < 5))
     trained = np.flatnonzero((person > 12 - shared) & (person <= 36) & (photo >= 5))
-    ours = of(measured, np.char.add("ours ", person[measured].astype(str)), "test")
-    theirs = of(trained, np.char.add("theirs ", person[trained].astype(str)), "train")
+    ours = made(measured, np.char.add("ours ", person[measured].astype(str)), "test")
+    theirs = made(trained, np.char.add("theirs ", person[trained].astype(str)), "train")
     first, second = ((images, open_crops(images, tmp_path, 0)) for images in (ours, theirs))
     judge = open_model("sface", offline=True)
     settings = {"cache": tmp_path, "batch_size": 64}

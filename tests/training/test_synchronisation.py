@@ -29,8 +29,7 @@ READING = {
 }
 ON_THE_HOST = {
     "finite.py",  # a copy on the host, steps later
-    "swa_utils.py",  # AveragedModel counts its steps, in a tensor that EMA keeps on the host
-    "ema.py",
+    "ema.py",  # AveragedModel counts its steps, in a tensor that EMA keeps on the host
 }
 STEPS = 12
 
