@@ -217,7 +217,8 @@ def _landmarks(rows: "pa.Table", landmarks: str | None, box: str | None) -> NDAr
     side = corners[:, 2:] - corners[:, :2]
     if not (side > 0).all():
         row = int(np.flatnonzero((side <= 0).any(axis=1))[0])
-        raise DataError(f"dataset.box: row {row} of column {box} is no box x0, y0, x1, y1: {corners[row].tolist()}")
+        given = corners[row].tolist()
+        raise DataError(f"dataset.box: column {box} has no box x0, y0, x1, y1 in row {row}{_COUNTING}: {given}")
     points: NDArray[np.float32] = (corners[:, None, :2] + side[:, None] * _IN_BOX).astype(np.float32)
     return points
 

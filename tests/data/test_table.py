@@ -213,7 +213,7 @@ def test_missing_files_are_named_before_anything_is_decoded(rows: Rows, tmp_path
 def test_a_box_without_area_is_named(rows: Rows, tmp_path: Path) -> None:
     file = _csv(tmp_path / "box.csv", _changed("box", "9 5 9 8")([{**row, "box": "(1, 2, 3, 4)"} for row in rows]))
     with pytest.raises(
-        DataError, match=r"dataset\.box: row 5 of column box is no box x0, y0, x1, y1: \[9\.0, 5\.0"
+        DataError, match=r"dataset\.box: column box has no box x0, y0, x1, y1 in row 5 .*: \[9\.0, 5\.0"
     ):
         table(str(file), box="box")
 
