@@ -77,16 +77,16 @@ class AdaBelief(adabelief_pytorch.AdaBelief):  # type: ignore[misc]  # the packa
             torch._foreach_mul_(parameters, 1 - (decay if self.fixed_decay else lr * decay))
         elif decay:
             torch._foreach_add_(gradients, parameters, alpha=decay)
-        torch._foreach_lerp_(means, gradients, 1 - beta1)
+        torch._foreach_mul_(means, beta1)
+        torch._foreach_add_(means, gradients, alpha=1 - beta1)
         surprise = torch._foreach_sub(gradients, means)
         torch._foreach_mul_(variances, beta2)
         torch._foreach_addcmul_(variances, surprise, surprise, 1 - beta2)
         torch._foreach_add_(variances, eps)
-        # numerator and denominator times the root of the second correction: one pass less over the denominators
-        root = math.sqrt(1 - beta2**step)
         denominators = torch._foreach_sqrt(variances)
-        torch._foreach_add_(denominators, eps * root)
-        torch._foreach_addcdiv_(parameters, means, denominators, -lr * root / (1 - beta1**step))
+        torch._foreach_div_(denominators, math.sqrt(1 - beta2**step))
+        torch._foreach_add_(denominators, eps)
+        torch._foreach_addcdiv_(parameters, means, denominators, -lr / (1 - beta1**step))
 
 
 def _is_special(group: dict[str, Any]) -> bool:
