@@ -1,6 +1,5 @@
 """Compare models on the same people: `python -m facerec.compare models=[sface,RUN]`."""
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +14,6 @@ from facerec.job import loggers_of, run_job, wandb_finished
 if TYPE_CHECKING:
     from facerec.data import FaceImages
     from facerec.models import Model
-
-log = logging.getLogger(__name__)
 
 
 def compare(cfg: DictConfig) -> None:
