@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from facerec.crops.photo import read_photo
 from facerec.data.fixes import fix_table
 from facerec.data.images import FaceImages
-from facerec.data.splits import choose_identities, has_images, hold_out
+from facerec.data.splits import choose_identities, hold_out
 from facerec.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -86,8 +86,7 @@ def celeba(
     if unknown := sorted(set(left_out.tolist()) - set(identities.tolist())):
         raise DataError(f"dataset.exclude: no image is of identity {', '.join(unknown)}")
     excluded = np.isin(identities, left_out)
-    identities, splits, kept = fix_table(fixes, files, identities, splits, ~excluded)
-    kept[kept] = has_images(identities[kept], splits[kept], min_images)
+    identities, splits, kept = fix_table(fixes, files, identities, splits, ~excluded, min_images)
     return FaceImages(
         "celeba",
         [file for file, keep in zip(files, kept, strict=True) if keep],

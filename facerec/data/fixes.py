@@ -10,6 +10,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from facerec.data.splits import has_images
 from facerec.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ def fix_table(
     identities: NDArray[np.str_],
     splits: NDArray[np.str_],
     kept: NDArray[np.bool_] | None = None,
+    min_images: int = 1,
 ) -> Table:
     """Apply a file of corrections to a table that has its splits, so that all others stay in theirs.
 
@@ -84,21 +86,22 @@ def fix_table(
         identities: `str [N]`.
         splits: `str [N]`, see `FaceImages`.
         kept: `bool [N]`, False for images that are left out anyway; their names stay known.
+        min_images: corrected training identities with fewer images are left out, too, see `has_images`.
 
     Raises:
-        DataError: as `read_fixes`; or a name in the file is unknown, or an image has two corrections.
+        DataError: as `read_fixes` and `has_images`; or a name is unknown, or an image has two corrections.
     """
     kept = np.ones(len(files), dtype=bool) if kept is None else kept.copy()
-    if fixes is None:
-        return identities, splits, kept
-    path = Path(fixes).expanduser()
-    listed = read_fixes(path)
-    try:
-        table = _fixed(listed, files, identities, splits, kept)
-    except DataError as error:
-        raise DataError(f"dataset.fixes: {path}: {error}") from None
-    log.info("%s: %s; %d images are left out", path, _counts(listed), (kept & ~table[2]).sum())
-    return table
+    if fixes is not None:
+        path, before = Path(fixes).expanduser(), kept
+        listed = read_fixes(path)
+        try:
+            identities, splits, kept = _fixed(listed, files, identities, splits, before)
+        except DataError as error:
+            raise DataError(f"dataset.fixes: {path}: {error}") from None
+        log.info("%s: %s; %d images are left out", path, _counts(listed), (before & ~kept).sum())
+    kept[kept] = has_images(identities[kept], splits[kept], min_images)
+    return identities, splits, kept
 
 
 def _fixed(

@@ -8,7 +8,7 @@ from facerec.crops.listing import pick_photos
 from facerec.crops.photo import FORMATS
 from facerec.data.fixes import fix_table
 from facerec.data.images import FaceImages
-from facerec.data.splits import assign_splits, has_images
+from facerec.data.splits import assign_shares
 from facerec.errors import DataError
 
 
@@ -47,11 +47,8 @@ def folder(
         raise DataError(f"dataset.root: no images in {base}/PERSON/ ({FORMATS})")
     identities = np.array([file.parent.name for file in files])
     names = np.array([f"{file.parent.name}/{file.name}" for file in files])
-    people = len(np.unique(identities))
-    val, test = max(2, round(val_share * people)), round(test_share * people)
-    splits = assign_splits(identities, names, val, test, seen_share)
-    identities, splits, kept = fix_table(fixes, files, identities, splits)
-    kept[kept] = has_images(identities[kept], splits[kept], min_images)
+    splits = assign_shares(identities, names, val_share, test_share, seen_share)
+    identities, splits, kept = fix_table(fixes, files, identities, splits, min_images=min_images)
     files = [file for file, keep in zip(files, kept, strict=True) if keep]
     split_by = "dataset.val_share, dataset.test_share"
     return FaceImages(base.name, files, identities[kept], splits[kept], split_by=split_by)
@@ -62,7 +59,7 @@ def _unlabelled(base: Path, val_share: float, fixes: str | None) -> FaceImages:
     if not files:
         raise DataError(f"dataset.root: no images in {base} ({FORMATS})")
     names = np.array([file.relative_to(base).as_posix() for file in files])
-    splits = assign_splits(names, names, max(2, round(val_share * len(names))), 0, 0.0)
+    splits = assign_shares(names, names, val_share, 0, 0)
     names, splits, kept = fix_table(fixes, files, names, splits)
     files = [file for file, keep in zip(files, kept, strict=True) if keep]
     split_by = "dataset.val_share"

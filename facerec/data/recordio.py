@@ -8,7 +8,7 @@ from facerec.crops.contract import CROP_SIZE
 from facerec.data.fixes import fix_table
 from facerec.data.images import FaceImages
 from facerec.data.records import Records
-from facerec.data.splits import assign_splits, has_images
+from facerec.data.splits import assign_shares
 from facerec.errors import DataError
 
 
@@ -47,12 +47,9 @@ def recordio(
     if not len(records):
         raise DataError(f"{file}: holds no images")
     identities = records.labels.astype(str)
-    people = len(np.unique(records.labels))
     names = np.array([record.name for record in records]) if labels and seen_share else identities  # for seen_share
-    val, test = max(2, round(val_share * people)), round(test_share * people)
-    splits = assign_splits(identities, names, val, test, seen_share if labels else 0.0)
-    identities, splits, kept = fix_table(fixes, records, identities, splits)
-    kept[kept] = has_images(identities[kept], splits[kept], min_images)
+    splits = assign_shares(identities, names, val_share, test_share, seen_share if labels else 0.0)
+    identities, splits, kept = fix_table(fixes, records, identities, splits, min_images=min_images)
     records.keep(kept)
     split_by = "dataset.val_share, dataset.test_share"
     name = file.parent.name if file.stem == "train" else file.stem

@@ -68,6 +68,19 @@ def has_images(identities: NDArray[np.str_], splits: NDArray[np.str_], min_image
     return ~(training & np.isin(identities, few))
 
 
+def assign_shares(
+    identities: NDArray[np.str_],
+    files: NDArray[np.str_],
+    val_share: float,
+    test_share: float,
+    seen_share: float,
+) -> NDArray[np.str_]:
+    """As `assign_splits`, by shares of the identities: two at least for validation."""
+    people = len(np.unique(identities))
+    val, test = max(2, round(val_share * people)), round(test_share * people)
+    return assign_splits(identities, files, val, test, seen_share)
+
+
 def assign_splits(
     identities: NDArray[np.str_], files: NDArray[np.str_], val: int, test: int, seen_share: float
 ) -> NDArray[np.str_]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from facerec.data.fixes import fix_table
 from facerec.data.images import SPLITS, FaceImages
 from facerec.data.parquet_images import ParquetImages
-from facerec.data.splits import assign_splits, has_images
+from facerec.data.splits import assign_shares
 from facerec.errors import DataError
 
 if TYPE_CHECKING:
@@ -86,13 +86,11 @@ def table(
     if split:
         splits, split_by = _splits(rows, split), f"column {split}"
     else:
-        people, split_by = len(np.unique(identities)), "dataset.val_share, dataset.test_share"
-        counts = max(2, round(val_share * people)), round(test_share * people)
+        split_by = "dataset.val_share, dataset.test_share"
         names = np.array([f"{path.parent.name}/{path.name}" for path in paths])
-        splits = assign_splits(identities, names, *counts, seen_share if labels else 0.0)
+        splits = assign_shares(identities, names, val_share, test_share, seen_share if labels else 0.0)
     points = _landmarks(rows, landmarks, box)
-    identities, splits, kept = fix_table(fixes, paths, identities, splits)
-    kept[kept] = has_images(identities[kept], splits[kept], min_images)
+    identities, splits, kept = fix_table(fixes, paths, identities, splits, min_images=min_images)
     chosen = np.flatnonzero(kept)
     if packed:
         packed.take(chosen)
