@@ -1,9 +1,10 @@
 """Measure a model, its members and their combination on identities that none of them has seen."""
 
 from facerec.evaluation.comparison import Comparison, compare_models
+from facerec.evaluation.embedding import embed_all, embed_split, embed_splits
 from facerec.evaluation.hardest import HardPair, hardest_pairs
 from facerec.evaluation.ijb import measure_ijb
-from facerec.evaluation.model_evaluation import Evaluated, embed_all, embed_splits, evaluate_model
+from facerec.evaluation.model_evaluation import Evaluated, evaluate_model
 from facerec.evaluation.pair_file import read_pair_file, write_pair_file
 from facerec.evaluation.pair_lists import crop_pairs, find_images, pair_columns, read_pairs
 from facerec.evaluation.pair_set import PairSet, embed_pair_set
@@ -28,6 +29,7 @@ __all__ = [
     "describe_thresholds",
     "embed_all",
     "embed_pair_set",
+    "embed_split",
     "embed_splits",
     "evaluate_model",
     "find_images",

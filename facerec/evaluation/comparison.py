@@ -15,13 +15,13 @@ from torch import Tensor
 from facerec._version import __version__
 from facerec.data import FaceImages
 from facerec.data.live_crops import DatasetCrops
+from facerec.evaluation.embedding import embed_splits
 from facerec.evaluation.measure import EvaluationSet, Measured, compare, measure
-from facerec.evaluation.model_evaluation import embed_splits, enrolled_half
 from facerec.evaluation.pair_set import PairSet
 from facerec.evaluation.pair_sets import measure_pair_sets
 from facerec.evaluation.results import figures_as_plain, systems_as_plain
-from facerec.evaluation.slices import by_attribute, by_images_per_identity
-from facerec.evaluation.systems import make_systems
+from facerec.evaluation.slices import make_slices
+from facerec.evaluation.systems import model_embeddings
 from facerec.metrics import GRID, pair_histograms
 from facerec.models import Model
 
@@ -65,7 +65,7 @@ def compare_models(
         images: the data set.
         crops: of its images.
         split: "test" or "train".
-        attributes: file for slices, see `by_attribute`.
+        attributes: file for slices, see `make_slices`.
         pair_sets: to measure accuracy on, too; one at a time is in memory.
         far: false accept rate over all pairs, at whose threshold slices are measured.
         fars: false accept rates of pairs that are shown.
@@ -79,16 +79,14 @@ def compare_models(
         DataError: too few identities or images, or a file that can't be read.
     """
     rows, labels = images.rows(split), torch.from_numpy(images.labels())
-    evaluated = EvaluationSet(labels[rows], torch.from_numpy(enrolled_half(images.identities[rows])))
-    slices = by_images_per_identity(evaluated.labels.numpy())
-    if attributes:
-        slices |= by_attribute(attributes, [images.files[row].name for row in rows])
+    evaluated = EvaluationSet.of(images, split, labels)
+    slices = make_slices(images, split, evaluated.labels.numpy(), attributes)
     draws = {"resamples": resamples, "seed": seed}
     shown = sorted({far, *fars}, reverse=True)
     measured, by_slice, about = {}, {}, {}
     for name, model in models.items():
         embedded = embed_splits(model, images, crops, split=split, cache=cache, batch_size=batch_size)
-        val, chosen = (list(make_systems(embedded[part], model.weights).values())[-1] for part in ("val", split))
+        val, chosen = (model_embeddings(embedded[part], model.weights) for part in ("val", split))
         pairs = pair_histograms(torch.from_numpy(val), labels[images.rows("val")])
         vectors = torch.from_numpy(chosen)
         measured[name] = measure(vectors, evaluated, pairs, fars=shown, fpirs=fpirs, **draws)

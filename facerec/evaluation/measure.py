@@ -4,9 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from facerec.data import FaceImages
+from facerec.data.splits import choose_identities
 from facerec.metrics import (
     Calibration,
     Interval,
@@ -38,6 +41,14 @@ class EvaluationSet(NamedTuple):
 
     labels: Tensor
     known: Tensor
+
+    @classmethod
+    def of(cls, images: FaceImages, split: str, labels: Tensor) -> "EvaluationSet":
+        """The images of a split, with half of its identities enrolled; `labels` are those of all images."""
+        rows = images.rows(split)
+        identities = images.identities[rows]
+        half = choose_identities(identities, len(np.unique(identities)) // 2)
+        return cls(labels[rows], torch.from_numpy(np.isin(identities, half)))
 
 
 class Measured(NamedTuple):

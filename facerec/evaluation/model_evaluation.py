@@ -12,20 +12,17 @@ from torch import Tensor
 
 from facerec._version import __version__
 from facerec.data import FaceImages
-from facerec.data.images import SPLITS
 from facerec.data.live_crops import DatasetCrops
-from facerec.data.splits import choose_identities
-from facerec.errors import ModelError
+from facerec.evaluation.embedding import embed_splits
 from facerec.evaluation.hardest import HardPair, hardest_pairs
 from facerec.evaluation.measure import EvaluationSet, Measured, compare, measure, slice_figures
 from facerec.evaluation.pair_set import PairSet
 from facerec.evaluation.pair_sets import measure_pair_sets
 from facerec.evaluation.results import decisions_as_plain, figures_as_plain, systems_as_plain
-from facerec.evaluation.slices import by_attribute, by_images_per_identity
+from facerec.evaluation.slices import make_slices
 from facerec.evaluation.systems import make_systems
 from facerec.metrics import pair_histograms
-from facerec.models import Model, embed_members
-from facerec.runtime.work_shard import WHOLE, Shard
+from facerec.models import Model
 from facerec.weighting import MemberPairs
 
 
@@ -72,7 +69,7 @@ def evaluate_model(
         images: the data set.
         crops: of its images.
         split: "test" or "train".
-        attributes: file for slices, see `by_attribute`.
+        attributes: file for slices, see `make_slices`.
         pair_sets: to measure on, too.
         fars: false accept rates of pairs to find thresholds for.
         fpirs: false positive identification rates of searches to measure at.
@@ -92,22 +89,16 @@ def evaluate_model(
     rows, labels = images.rows(split), torch.from_numpy(images.labels())
 
     embedded = embed_splits(model, images, crops, split=split, cache=cache, batch_size=batch_size)
-    for members in embedded.values():
-        for name, embeddings in members.items():
-            if not np.isfinite(embeddings).all():
-                raise ModelError(f"member {name}: embeddings are not finite; train it again or check its contract")
     calibration = make_systems(embedded["val"], weights)
     by_member = embedded[split]
     systems = make_systems(by_member, weights)
-    evaluated = EvaluationSet(labels[rows], torch.from_numpy(enrolled_half(images.identities[rows])))
+    evaluated = EvaluationSet.of(images, split, labels)
     measured = {}
     for name, embeddings in systems.items():
         pairs = pair_histograms(torch.from_numpy(calibration[name]), labels[images.rows("val")])
         measured[name] = measure(torch.from_numpy(embeddings), evaluated, pairs, fars=fars, fpirs=fpirs, **draws)
     last = next(reversed(systems))
-    slices = by_images_per_identity(evaluated.labels.numpy())
-    if attributes:
-        slices |= by_attribute(attributes, [images.files[row].name for row in rows])
+    slices = make_slices(images, split, evaluated.labels.numpy(), attributes)
     by_slice = slice_figures(measured[last], evaluated.labels, slices, **draws)
     results = {
         "version": __version__,
@@ -132,66 +123,6 @@ def evaluate_model(
         for pairs in hardest_pairs(torch.from_numpy(systems[last]), evaluated.labels)
     )
     return Evaluated(results, measured, similarities, (genuine, impostor), images, crops)
-
-
-def embed_splits(
-    model: Model,
-    images: FaceImages,
-    crops: DatasetCrops,
-    *,
-    split: str,
-    cache: Path,
-    batch_size: int,
-    shard: Shard = WHOLE,
-) -> dict[str, dict[str, NDArray[np.float32]]]:
-    """Embed the images of "val" and of `split` with each member; see `evaluate_model` for the other arguments.
-
-    Args:
-        shard: which of the blocks of 4096 images to embed, see `embed_rows`.
-    """
-    keys = {name: f"{model.fingerprint}/{name}" for name in model.members}
-    settings: dict[str, Any] = {"cache": cache, "batch_size": batch_size, "shard": shard}
-    return {
-        name: embed_members(model.members, keys, crops, images.rows(name), **settings)
-        for name in dict.fromkeys(("val", split))
-    }
-
-
-def embed_all(
-    model: Model,
-    images: FaceImages,
-    crops: DatasetCrops,
-    *,
-    cache: Path,
-    batch_size: int,
-    shard: Shard = WHOLE,
-) -> NDArray[np.float32]:
-    """Embed all images with the model itself; each split is cached as `embed_splits` has it.
-
-    Args:
-        shard: which of the blocks of 4096 images of a split to embed; rows of all others are NaN.
-
-    Returns:
-        `float32 [N, d]`, of unit length.
-
-    Raises:
-        ModelError: embeddings are not finite.
-    """
-    settings: dict[str, Any] = {"cache": cache, "batch_size": batch_size, "shard": shard}
-    embeddings = np.full((len(images.files), model.dim), np.nan, np.float32)
-    for split in (split for split in SPLITS if len(images.rows(split))):
-        members = embed_splits(model, images, crops, split=split, **settings)[split]
-        embeddings[images.rows(split)] = list(make_systems(members, model.weights).values())[-1]
-    if shard == WHOLE and not np.isfinite(embeddings).all():
-        raise ModelError(f"{model.path}: embeddings are not finite; train it again or check its contract")
-    return embeddings
-
-
-def enrolled_half(identities: NDArray[np.str_]) -> NDArray[np.bool_]:
-    """`bool [N]`: images of the enrolled half of the identities; all others are non-mated probes."""
-    half = choose_identities(identities, len(np.unique(identities)) // 2)
-    enrolled: NDArray[np.bool_] = np.isin(identities, half)
-    return enrolled
 
 
 def _differences(

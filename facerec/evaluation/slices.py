@@ -5,9 +5,27 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facerec.data import FaceImages
 from facerec.errors import DataError
 
 _SIZES = ((2, 4), (5, 9), (10, 19), (20, 10**9))
+
+
+def make_slices(
+    images: FaceImages, split: str, labels: NDArray[np.int64], attributes: Path | None
+) -> dict[str, NDArray[np.bool_]]:
+    """Name → `bool [N]`: all slices of the N images of a split.
+
+    Args:
+        images: the data set.
+        split: of it.
+        labels: `int64 [N]`, of these images.
+        attributes: file for slices, see `by_attribute`; None: there is none.
+    """
+    slices = by_images_per_identity(labels)
+    if attributes:
+        slices |= by_attribute(attributes, [images.files[row].name for row in images.rows(split)])
+    return slices
 
 
 def by_images_per_identity(labels: NDArray[np.int64]) -> dict[str, NDArray[np.bool_]]:

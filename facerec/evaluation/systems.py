@@ -8,6 +8,14 @@ from numpy.typing import NDArray
 Embeddings = NDArray[np.float32]
 
 
+def model_embeddings(members: Mapping[str, Embeddings], weights: NDArray[np.float32] | None) -> Embeddings:
+    """Embeddings of the model itself, see `make_systems`."""
+    if weights is None:
+        [embeddings] = members.values()
+        return embeddings
+    return _product(members, weights)
+
+
 def make_systems(members: Mapping[str, Embeddings], weights: NDArray[np.float32] | None) -> dict[str, Embeddings]:
     """Embeddings of every system, made of those of the members.
 
@@ -24,7 +32,7 @@ def make_systems(members: Mapping[str, Embeddings], weights: NDArray[np.float32]
     return {
         **members,
         "concatenation": _product(members, equal),
-        "ensemble": _product(members, weights),
+        "ensemble": model_embeddings(members, weights),
     }
 
 

@@ -3,14 +3,11 @@
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from facerec.data import FaceImages
 from facerec.data.live_crops import DatasetCrops
 from facerec.doctor import People, find_links
-from facerec.evaluation import embed_splits
-from facerec.evaluation.systems import make_systems
+from facerec.evaluation import embed_split
+from facerec.evaluation.systems import model_embeddings
 from facerec.models import Model
 
 
@@ -46,10 +43,9 @@ def shared_by_face(
 
     def people(dataset: tuple[FaceImages, DatasetCrops], name: str) -> People:
         images, crops = dataset
-        embedded = embed_splits(model, images, crops, split=name, cache=cache, batch_size=batch_size)[name]
-        vectors: NDArray[np.float32] = list(make_systems(embedded, model.weights).values())[-1]
+        members = embed_split(model, images, crops, name, cache=cache, batch_size=batch_size)
         rows = images.rows(name)
-        return People(vectors, images.identities[rows], images.splits[rows])
+        return People(model_embeddings(members, model.weights), images.identities[rows], images.splits[rows])
 
     ours, theirs = people(measured, split), people(trained, "train")
     return [
