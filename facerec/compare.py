@@ -13,6 +13,7 @@ from facerec.job import loggers_of, run_job, wandb_finished
 
 if TYPE_CHECKING:
     from facerec.data import FaceImages
+    from facerec.data.live_crops import DatasetCrops
     from facerec.models import Model
 
 
@@ -34,11 +35,12 @@ def compare(cfg: DictConfig) -> None:
     node = dataset_of(cfg.get("dataset"), *models.values())
     images = instantiate(node, _convert_="all", _recursive_=False)
     check_named(images)
+    crops = dataset_crops(images, cache, cfg.data.decode_workers, cache=cfg.data.cache)
     rates: dict[str, Any] = {key: list(cfg[key]) for key in ("fars", "fpirs")}
     comparison = compare_models(
         models,
         images,
-        dataset_crops(images, cache, cfg.data.decode_workers, cache=cfg.data.cache),
+        crops,
         split=cfg.split,
         attributes=Path(cfg.attributes) if cfg.attributes else None,
         pair_sets=open_pair_sets(*pair_files(cfg.pairs, cfg.pairs_root), lambda: instantiate(cfg.detector)),
@@ -50,7 +52,7 @@ def compare(cfg: DictConfig) -> None:
     results = comparison.results
     for name, model in models.items():
         results["models"][name] |= _about(model, images, cfg.split)
-        results["models"][name]["by_face"] = _by_face(cfg, model, images, models[results["best"]])
+        results["models"][name]["by_face"] = _by_face(cfg, model, (images, crops), models[results["best"]])
     replace_json(out / "metrics.json", results, allow_nan=False)
     write_comparison(out / "comparison.html", comparison)
     show_comparison(results, out / "comparison.html")
@@ -66,23 +68,19 @@ def _about(model: "Model", images: "FaceImages", split: str) -> Mapping[str, Any
     from facerec.models.training_people import training_people
 
     source = describe_source(model)
-    people = training_people(model.statistics)
-    shared = None
-    if images.name in people.known:
-        shared = len(people.known[images.name].intersection(images.identity_digests("val", split)))
     return {
         "model": str(model.path),
         "fingerprint": model.fingerprint,
         "licence": source["licence"],
         "trained_on": source["trained_on"],
         "teachers": sorted({teacher["name"] for teacher in model.teachers.values()}),
-        "shared_identities": shared,
+        "shared_identities": training_people(model.statistics).shared_with(images, "val", split),
         "megabytes": model.size / 1e6,
     }
 
 
 def _by_face(
-    cfg: DictConfig, model: "Model", images: "FaceImages", judge: "Model"
+    cfg: DictConfig, model: "Model", measured: "tuple[FaceImages, DatasetCrops]", judge: "Model"
 ) -> list[Mapping[str, Any]] | None:
     """Who of these people is among those that a model was trained on; None: it is not known, or was not asked."""
     from facerec.data import dataset_crops
@@ -93,12 +91,10 @@ def _by_face(
     if node is None:
         return None
     cache = Path(cfg.data.cache_dir)
-    sets = [images, instantiate(node, _convert_="all", _recursive_=False)]
-    ours, theirs = (
-        (each, dataset_crops(each, cache, cfg.data.decode_workers, cache=cfg.data.cache)) for each in sets
-    )
+    images = instantiate(node, _convert_="all", _recursive_=False)
+    trained = images, dataset_crops(images, cache, cfg.data.decode_workers, cache=cfg.data.cache)
     settings: dict[str, Any] = {"cache": cache, "batch_size": cfg.data.batch_size}
-    shared = shared_by_face(ours, theirs, judge, split=cfg.split, expected=1, **settings)
+    shared = shared_by_face(measured, trained, judge, split=cfg.split, expected=1, **settings)
     return [person._asdict() for person in shared]
 
 

@@ -137,11 +137,9 @@ def _check_unseen(cfg: DictConfig, model: "Model", images: "FaceImages") -> dict
     if people.unknown:
         log.warning("%s: training people of its %s are unknown", model.path, ", ".join(people.unknown))
     trained_on = ", ".join(people.known)
-    if images.name not in people.known:  # the same person may have another name there
-        return {"trained_on": trained_on, "shared_identities": None, **unknown}
-    asked = images.identity_digests("val", cfg.split)
-    shared = len(people.known[images.name].intersection(asked))
+    shared = people.shared_with(images, "val", cfg.split)
     if shared and not cfg.allow_seen:
+        asked = images.identity_digests("val", cfg.split)
         raise DataError(
             f"dataset {images.name}: the model was trained on {shared} of the {len(asked)} identities it would be "
             "measured on; choose others, or allow_seen=true, and the report will say so"

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 CROP_SIZE = 112
+CROP_BYTES = 3 * CROP_SIZE * CROP_SIZE
 
 Photo = NDArray[np.uint8]
 """`uint8 [H, W, 3]`, RGB, 0..255."""

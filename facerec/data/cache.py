@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from facerec.crops.align import ALIGNER_VERSION
-from facerec.crops.contract import CROP_SIZE
+from facerec.crops.contract import CROP_BYTES, CROP_SIZE
 from facerec.data.fingerprint import crops_fingerprint, listed
 from facerec.data.images import FaceImages
 from facerec.data.live_crops import DatasetCrops, LiveCrops, decoded
@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 
 MappedCrops = np.memmap[tuple[int, ...], np.dtype[np.uint8]]
 _SHAPE = (3, CROP_SIZE, CROP_SIZE)
-_SIZE = 3 * CROP_SIZE * CROP_SIZE  # bytes
 _BATCH = 64
 _FLUSHED = 256  # batches between two moments that a stopped run can go on from
 
@@ -76,17 +75,17 @@ def _path(images: FaceImages, folder: Path) -> Path:
 def _write(images: FaceImages, path: Path, num_workers: int) -> None:
     partial, progress = path.with_suffix(".part"), path.with_suffix(".json")
     count = len(images.files)
-    size = f"{count * _SIZE / 1e9:.2f} GB"
+    size = f"{count * CROP_BYTES / 1e9:.2f} GB"
     start, damaged = _progress(progress, partial)
     if not start:  # what an interrupted run left is of no use, and must not be taken for this one's
         progress.unlink(missing_ok=True)
-    _check_room(path.parent, (count - start) * _SIZE)
+    _check_room(path.parent, (count - start) * CROP_BYTES)
     log.info("decoding %d images into %s (%s, once)%s", count, path, size, f"; {start} are done" if start else "")
     try:
         with partial.open("r+b" if start else "wb") as stream:
             header = {"descr": "|u1", "fortran_order": False, "shape": (count, *_SHAPE)}
             np.lib.format.write_array_header_1_0(stream, header)
-            stream.truncate(stream.tell() + start * _SIZE)
+            stream.truncate(stream.tell() + start * CROP_BYTES)
             stream.seek(0, os.SEEK_END)
             batches = _decoded(images, range(start, count), num_workers)
             bar = tqdm(batches, "decode", -(-count // _BATCH), initial=start // _BATCH, unit="batch")
@@ -119,7 +118,7 @@ def _progress(progress: Path, partial: Path) -> tuple[int, list[str]]:
     """How many images an earlier run has written for sure, and which of them it could not decode."""
     with suppress(FileNotFoundError, ValueError):
         done = json.loads(progress.read_text())
-        if partial.stat().st_size >= done["images"] * _SIZE:
+        if partial.stat().st_size >= done["images"] * CROP_BYTES:
             return done["images"], done["damaged"]
     return 0, []
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler, Subset
 
-from facerec.crops.contract import CROP_SIZE, IndexedCrops
+from facerec.crops.contract import CROP_BYTES, IndexedCrops
 from facerec.data.augment import Augment
 from facerec.data.batch import Batch
 from facerec.data.cache import as_is, dataset_crops, start_method
@@ -152,7 +152,7 @@ class FaceData(pl.LightningDataModule):
         """
         dataset: CropDataset | DeviceCrops = self.split("train")
         device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
-        if wants_device_cache(self.device_cache, len(dataset), 3 * CROP_SIZE**2, device):
+        if wants_device_cache(self.device_cache, len(dataset), CROP_BYTES, device):
             dataset = DeviceCrops(self.crops, self._labels, self.images.rows("train"), device)
         # with one process, too: Lightning tells this sampler the epoch
         sampler: Sampler[int] = DistributedSampler(

@@ -50,7 +50,9 @@ def measure_ijb(model: Model, *, root: str, weight_by: str | None, cache: Path, 
         raise ConfigError(f"protocol.weight_by must be null, score or norm, not {weight_by!r}")
     folder = Path(root).expanduser()
     files = read_ijb(folder)
-    log.info("%s: %d images, %d templates, %d pairs", files.name, len(files.templates), *_counts(files))
+    numbers = np.unique(files.templates)
+    sizes = len(files.templates), len(numbers), len(files.same)
+    log.info("%s: %d images, %d templates, %d pairs", files.name, *sizes)
     weights = image_weights(files.templates, files.media, files.scores if weight_by == "score" else None)
     points = list_fingerprint(next((folder / "meta").glob("*_name_5pts_score.txt")))
     version = f"{points} {files_fingerprint(files.images.files, cache)} {ALIGNER_VERSION}"
@@ -61,7 +63,6 @@ def measure_ijb(model: Model, *, root: str, weight_by: str | None, cache: Path, 
         if weight_by == "norm":
             own = weights * feature_norms(member, name, files.images, len(weights), batch_size)
         sums[name] = template_sums(member, files, own, **about, cache=cache, batch_size=batch_size)
-    numbers = np.unique(files.templates)
     systems = {}
     for name, summed in make_systems(sums, model.weights).items():
         vectors = summed / np.linalg.norm(summed, axis=1, keepdims=True)
@@ -216,7 +217,3 @@ def identification(
             | {f"DIR@FPIR={point.target_fpir:g}": point.dir for point in points}
         )
     return {name: float(np.mean([each[name] for each in figures])) for name in figures[0]}
-
-
-def _counts(files: IjbFiles) -> tuple[int, int]:
-    return len(np.unique(files.templates)), len(files.same)

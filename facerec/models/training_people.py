@@ -23,6 +23,15 @@ class TrainingPeople(NamedTuple):
     known: Mapping[str, frozenset[str]]
     unknown: tuple[str, ...] = ()
 
+    def shared_with(self, images: FaceImages, *splits: str) -> int | None:
+        """How many identities of these splits are among them; None: nobody of this data set is known to be.
+
+        In another data set the same person may have another name.
+        """
+        if images.name not in self.known:
+            return None
+        return len(self.known[images.name].intersection(images.identity_digests(*splits)))
+
     def to_json(self) -> dict[str, Any] | None:
         """As `statistics.json` has it, see `training_people`; None: nothing is known."""
         if not self.known:
