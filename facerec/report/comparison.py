@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from facerec.evaluation import Comparison
 from facerec.report.page import Chart, render
 from facerec.report.pair_sets import pair_sets_table
 from facerec.report.plots import draw_histograms, draw_roc
+from facerec.report.table import figures_table
 
 _COLUMNS = ("MAP@R", "P@1", "A@1/unseen", "EER")
 
@@ -23,9 +23,8 @@ def show_comparison(results: Mapping[str, Any], page: Path) -> None:
         page: the page.
     """
     tar = f"TAR@FAR={results['far']:g}"
-    table = Table("", *_COLUMNS, tar, "ms a crop", "licence")
-    for column in table.columns[1:-1]:
-        column.justify = "right"
+    table = figures_table("", *_COLUMNS, tar, "ms a crop")
+    table.add_column("licence")
     for name, figures in results["systems"].items():
         about = results["models"][name]
         values = [f"{figures[column]['value']:.4f}" for column in (*_COLUMNS, tar)]

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.console import Console
-from rich.table import Table
 
 from facerec.crops.contract import IndexedCrops
 from facerec.data import FaceImages
 from facerec.data.fixes import image_names
 from facerec.doctor import KINDS, Examination, Finding, Group
 from facerec.report.page import as_jpeg_uri, templates
+from facerec.report.table import figures_table
 from facerec.runtime.files import replace_file
 
 _SHOWN = 100  # findings of a kind, for the page's size
@@ -34,9 +34,7 @@ def show_examination(examination: Examination, name: str, folder: Path) -> None:
     """
     figures = examination.figures
     title = f"{name}: {figures['images']} images of {figures['identities']} identities"
-    table = Table("", "found", "by chance", title=title, title_justify="left")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = figures_table("", "found", "by chance", title=title)
     for kind, heading in KINDS.items():
         if kind != "shared" or figures["against"] is not None:
             table.add_row(heading, str(len(examination.of(kind))), by_chance(kind, figures["expected"]))

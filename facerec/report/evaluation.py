@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from pytorch_lightning.loggers import Logger, WandbLogger
 from rich.console import Console
-from rich.table import Table
 
 from facerec.data import FaceImages
 from facerec.evaluation import Evaluated, HardPair
 from facerec.report.page import Chart, PairImages, write_report
 from facerec.report.pair_sets import pair_sets_table
 from facerec.report.plots import draw_histograms, draw_reliability, draw_roc, draw_scatter, draw_training
+from facerec.report.table import figures_table
 
 _COLUMNS = ("MAP@R", "P@1", "R-precision", "A@1/unseen")
 
@@ -32,9 +32,7 @@ def show_evaluation(results: Mapping[str, Any], folder: Path, thresholds: str) -
     title = f"{people}, {_training_overlap(results)}"
     if results["flip"]:
         title += ", with mirror images"
-    table = Table("", *columns, title=title, title_justify="left")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = figures_table("", *columns, title=title)
     for name, figures in results["systems"].items():
         values = [figures[column]["value"] for column in columns]
         style = "bold" if name == "ensemble" else None

@@ -5,15 +5,15 @@ from typing import Any
 
 from rich.table import Table
 
+from facerec.report.table import figures_table
+
 
 def pair_sets_table(pair_sets: Mapping[str, Any]) -> Table:
     """A row for each system on each pair set; a rate that too few impostor pairs can tell is left out."""
     figures = [next(iter(measured["systems"].values()))["figures"] for measured in pair_sets.values()]
     rates = list(dict.fromkeys(name for names in figures for name in names if name.startswith("TAR@")))
     columns = ("pairs", "", "accuracy", "± std", "95 % interval", *rates, "EER")
-    table = Table(*columns, title="Pair sets", title_justify="left")
-    for column in table.columns[2:]:
-        column.justify = "right"
+    table = figures_table(*columns, texts=2, title="Pair sets")
     for title, measured in pair_sets.items():
         heading = f"{title}: {measured['pairs']:,}"
         for name, system in measured["systems"].items():

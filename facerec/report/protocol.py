@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+
+from facerec.report.table import figures_table
 
 
 def show_protocol(results: Mapping[str, Any], file: Path) -> None:
@@ -16,9 +17,7 @@ def show_protocol(results: Mapping[str, Any], file: Path) -> None:
         file: that holds them.
     """
     systems = results["systems"]
-    table = Table("", *systems)
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = figures_table("", *systems)
     for name in next(iter(systems.values())):
         values = [figures[name] for figures in systems.values()]
         table.add_row(name, *("-" if value is None else f"{value:.4f}" for value in values))

@@ -12,6 +12,14 @@ _COLUMNS = ("MAP@R", "P@1", "R-precision", "A@1/unseen", "A@1/seen")
 _ROWS = {"val": "validation identities", "test": "test identities"}
 
 
+def figures_table(*columns: str, texts: int = 1, title: str | None = None) -> Table:
+    """A table whose first columns are texts, and all others figures, which stand at the right."""
+    table = Table(title=title, title_justify="left")
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="left" if place < texts else "right")
+    return table
+
+
 def show_table(values: Mapping[str, float], loggers: Iterable[Logger], run: Path, title: str) -> None:
     """Print a run's metrics and the paths of its model and curves; log the same table to W&B.
 
@@ -26,9 +34,7 @@ def show_table(values: Mapping[str, float], loggers: Iterable[Logger], run: Path
         cells = [values.get(f"{split}/{column}") for column in _COLUMNS]
         if any(cell is not None for cell in cells):
             rows.append([label, *("-" if cell is None else f"{cell:.4f}" for cell in cells)])
-    table = Table("", *_COLUMNS, title=title, title_justify="left")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = figures_table("", *_COLUMNS, title=title)
     for row in rows:
         table.add_row(*row)
     console = Console(width=110, markup=False, emoji=False)
@@ -48,11 +54,8 @@ def show_weights(ensemble: Mapping[str, Any], folder: Path) -> None:
     """
     pairs = ensemble["pairs"][ensemble["split"]]
     people = {"train": "training identities", "val": "validation identities"}[ensemble["split"]]
-    table = Table("", "weight", *(f"{kind} pairs" for kind in pairs))
-    table.title = f"Weights ({ensemble['weighting']}, on {people})"
-    table.title_justify = "left"
-    for column in table.columns[1:]:
-        column.justify = "right"
+    title = f"Weights ({ensemble['weighting']}, on {people})"
+    table = figures_table("", "weight", *(f"{kind} pairs" for kind in pairs), title=title)
     for k, (name, weight) in enumerate(zip(ensemble["members"], ensemble["weights"], strict=True)):
         cells = [f"{kind['mean'][k]:.3f} ± {kind['covariance'][k][k] ** 0.5:.3f}" for kind in pairs.values()]
         table.add_row(name, f"{weight:.4f}" if weight else "0, left out", *cells)

@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 from pytorch_lightning.loggers import Logger, WandbLogger
 from rich.console import Console
-from rich.table import Table
 from torch import nn
 
 from facerec.data import FaceData
 from facerec.metrics import retrieval_metrics
 from facerec.models import CropEmbedder
 from facerec.models.embedder import Embedder
+from facerec.report.table import figures_table
 from facerec.training.teacher import Teacher
 
 _TIMED = 64  # crops at once
@@ -106,9 +106,7 @@ def show_student(student: Quality, teacher: Quality, name: str, loggers: Iterabl
     for label, quality in (("student", student), (f"teacher {name}", teacher)):
         cells = ["-" if math.isnan(value) else f"{value:.4f}" for value in quality[:3]]
         rows.append([label, *cells, f"{quality.milliseconds:.1f}"])
-    table = Table(*columns, title=title, title_justify="left")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = figures_table(*columns, title=title)
     for row in rows:
         table.add_row(*row)
     for logger in loggers:
