@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from facerec.errors import ConfigError, GalleryError, RefusedError, TakenError
+from facerec.errors import AmbiguousNameError, ConfigError, GalleryError, RefusedError, TakenError
 from facerec.job import going_on, run_job
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ def enroll(cfg: DictConfig) -> None:
 
     if cfg.review not in ("largest", "strict"):
         raise ConfigError(f"review: must be largest or strict, not {cfg.review}")
+    if cfg.new and cfg.person is None:
+        raise ConfigError("new: makes the person of person=NAME; give that too")
     root = Path(cfg.photos).expanduser()
     model = open_model(cfg.model, cfg.device, cfg.cache_dir, offline=cfg.offline, accept_licence=cfg.accept_licence)
     ledger = Ledger(root, list_photos(root), cfg.person)
@@ -68,18 +70,27 @@ def enroll(cfg: DictConfig) -> None:
 
 def _enroll(gallery: "Gallery", ledger: "Ledger", file: Path, sample: "Sample", cfg: DictConfig) -> None:
     name, doubt = ledger.names[file], None
-    if cfg.threshold is not None or gallery.has_thresholds:
+    who = ledger.ids.get(name, name)
+    new = cfg.new and name not in ledger.ids
+    if not new and (cfg.threshold is not None or gallery.has_thresholds):
         rule = {"far": cfg.far, "per": cfg.per, "threshold": cfg.threshold}
-        [doubt] = gallery.check_enrolment(name, sample.vector[None], **rule)
+        try:
+            [doubt] = gallery.check_enrolment(who, sample.vector[None], **rule)
+        except AmbiguousNameError as error:
+            ledger.refuse(file, f"{error}; person=ID adds to one of them, person={name!r} new=true makes another")
+            return
     unlike = doubt and doubt.unlike is not None and f"does not look like the {name} you have ({doubt.unlike:.2f})"
     if unlike and cfg.review == "strict":
         ledger.refuse(file, unlike)
         return
     try:
-        ledger.enroll(file, gallery.enroll(name, [sample]))
-    except TakenError as error:
+        enrolled = gallery.enroll(who, [sample], new=new)
+    except (TakenError, AmbiguousNameError) as error:
         ledger.refuse(file, str(error))
         return
+    ledger.enroll(file, enrolled)
+    for similar in enrolled.similar_names:
+        ledger.warn(file, f"is of a new person, though there is {similar}; `facerec gallery merge` makes them one")
     if unlike:
         ledger.warn(file, unlike)
     if doubt and doubt.looks_like:

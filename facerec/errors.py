@@ -32,7 +32,7 @@ class GalleryError(FacerecError):
 
 
 class TakenError(GalleryError):
-    """A crop that is enrolled as somebody else, or a name that somebody has."""
+    """A crop that is enrolled as somebody else."""
 
 
 class RefusedError(GalleryError):
@@ -42,7 +42,19 @@ class RefusedError(GalleryError):
 
 
 class UnknownPersonError(GalleryError):
-    """Nobody of that name or number is enrolled."""
+    """Nobody of that name or id is enrolled."""
+
+
+class AmbiguousNameError(GalleryError):
+    """Several persons have that name."""
+
+
+class UnknownSampleError(GalleryError):
+    """There is no such sample."""
+
+
+class UndoError(GalleryError):
+    """A change that can't be undone."""
 
 
 class MachineError(FacerecError):

@@ -49,11 +49,12 @@ def identify(cfg: DictConfig) -> None:
             answers = gallery.identify(photo.vectors, top=cfg.top, **rule) if photo.faces else []
             _report(photo, answers, table)
             if cfg.draw and photo.faces:
-                names = [answer.person.name if answer.person else None for answer in answers]
+                seen = [pair for pair in zip(photo.faces, answers, strict=True) if not pair[1].ignored]
+                names = [answer.person.name if answer.person else None for _, answer in seen]
                 name = photo.file.relative_to(root) if root.is_dir() else photo.file.name
                 file = Path(cfg.out) / f"{name}.png"
                 file.parent.mkdir(parents=True, exist_ok=True)
-                replace_file(file, encode_png(draw(photo.photo, photo.faces, names)))
+                replace_file(file, encode_png(draw(photo.photo, [face for face, _ in seen], names)))
     console = Console(stderr=True, width=110)
     console.print(table)
     if cfg.draw:
@@ -76,6 +77,8 @@ def _report(photo: "PhotoFaces", answers: list["Answer"], table: "Table") -> Non
         nearest = answer.matches[0] if answer.matches else None
         _print_json({**path, "face": number, **_line(face.box.tolist(), face.score, answer)})
         who = answer.person.name if answer.person else f"unknown (nearest {nearest.name})" if nearest else "unknown"
+        if answer.ignored:
+            who = "ignored"
         probability = "" if nearest is None or nearest.probability is None else f"{nearest.probability:.3f}"
         row(str(number), who, f"{nearest.similarity:.3f}" if nearest else "", probability)
 
@@ -97,6 +100,7 @@ def _line(box: list[float], score: float, answer: "Answer") -> dict[str, Any]:
         "box": [round(edge, 1) for edge in box],
         "score": round(score, 4),
         "person": answer.person.name if answer.person else None,
+        "ignored": answer.ignored,
         "threshold": round(answer.rule.threshold, 4),
         "search_far": answer.rule.search_far,
         "matches": [

@@ -28,6 +28,7 @@ def serve(cfg: DictConfig) -> None:
     from facerec.models import open_model
     from facerec.web.app import LOOPBACK, build
     from facerec.web.authentication import Authenticator
+    from facerec.web.housekeeping import Housekeeping
     from facerec.web.keys import read_keys
     from facerec.web.service import Service
 
@@ -45,7 +46,9 @@ def serve(cfg: DictConfig) -> None:
         raise ConfigError(f"model: {model.path} has no thresholds; run `facerec evaluate` on it")
     # every answer carries its rule, so it need not be logged each time
     logging.getLogger("facerec.gallery.decision").setLevel(logging.ERROR)
-    with Gallery.open(cfg.gallery.url, model, read_url=cfg.gallery.read_url) as gallery:
+    with Gallery.open(
+        cfg.gallery.url, model, read_url=cfg.gallery.read_url, undo_days=cfg.gallery.undo_days
+    ) as gallery:
         service = Service(
             gallery,
             instantiate(cfg.detector),
@@ -76,7 +79,9 @@ def serve(cfg: DictConfig) -> None:
         stopped: list[int] = []
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda sent, _: stopped.append(sent))
+        housekeeping = Housekeeping(gallery)
         server.run()
+        housekeeping.close()
         if not server.force_exit:
             service.close()
     end = "stopped at once, with requests unanswered" if server.force_exit else "stopped"

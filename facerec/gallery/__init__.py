@@ -1,9 +1,11 @@
 """The gallery: a database of persons, searched by embedding."""
 
 from facerec.gallery.audit import acting_as
+from facerec.gallery.corrections import Corrections
 from facerec.gallery.gallery import Gallery
 from facerec.gallery.records import (
     Answer,
+    Change,
     DecisionRule,
     Enrolled,
     EnrolmentCheck,
@@ -18,6 +20,8 @@ from facerec.gallery.records import (
 
 __all__ = [
     "Answer",
+    "Change",
+    "Corrections",
     "DecisionRule",
     "Enrolled",
     "EnrolmentCheck",

@@ -1,79 +1,69 @@
-"""Manage a gallery: `python -m facerec.gallery list|show|rename|merge|erase|export|import|rebuild|stats`."""
+"""Manage a gallery: `python -m facerec.gallery list|show|rename|merge|…`; `--help` lists the actions."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from facerec.errors import ConfigError
+from facerec.errors import ConfigError, DataError
 from facerec.job import run_job
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from facerec.gallery.gallery import Gallery
+    from facerec.gallery.records import Sample
 
 
 def administrate(cfg: DictConfig) -> None:
     """Run one action, and print its result."""
+    from facerec.gallery.actions import ACTIONS
     from facerec.gallery.gallery import Gallery
 
-    if cfg.action not in _ACTIONS:
-        raise ConfigError(f"action: must be one of {', '.join(_ACTIONS)}, not {cfg.action}")
-    needs, act = _ACTIONS[cfg.action]
+    actions = {**ACTIONS, "deny": (["name"], _deny), "rebuild": (["model"], _rebuild)}
+    if cfg.action not in actions:
+        raise ConfigError(f"action: must be one of {', '.join(actions)}, not {cfg.action}")
+    needs, act = actions[cfg.action]
     if missing := [key for key in needs if not cfg[key]]:
         raise ConfigError(f"{', '.join(missing)}: must be given, as in `{cfg.action} {missing[0]}=…`")
     if cfg.action == "import" and not Path(cfg.file).is_file():  # before a new gallery is made
         raise ConfigError(f"file: there is no file {cfg.file}")
-    # the model of a rebuild is the new one, which the gallery is not of yet
-    model = None if cfg.action == "rebuild" else cfg.model
-    with Gallery.open(cfg.gallery.url, model, make=cfg.action == "import") as gallery:
+    # the model of a rebuild is the new one, which the gallery is not of yet; deny opens it only for a photo
+    model = None if cfg.action in ("rebuild", "deny") else cfg.model
+    make = cfg.action == "import"
+    with Gallery.open(cfg.gallery.url, model, make=make, undo_days=cfg.gallery.undo_days) as gallery:
         act(gallery, cfg)
 
 
-def _list(gallery: "Gallery", cfg: DictConfig) -> None:
-    from facerec.gallery.tables import show_persons
+def _deny(gallery: "Gallery", cfg: DictConfig) -> None:
+    from facerec.gallery.actions import UNDO, called
 
-    show_persons(gallery)
-
-
-def _show(gallery: "Gallery", cfg: DictConfig) -> None:
-    from facerec.gallery.tables import show_person
-
-    show_person(gallery, cfg.name)
+    if bool(cfg.sample) == bool(cfg.photo):
+        raise ConfigError("sample, photo: give one of the two, as in `deny name=Ann photo=party.jpg face=2`")
+    person = gallery.corrections.deny(cfg.name, cfg.sample or _face(gallery, cfg))
+    print(f"remembered that this face is not {called(person)}; {UNDO}")
 
 
-def _stats(gallery: "Gallery", cfg: DictConfig) -> None:
-    from facerec.gallery.tables import show_stats
+def _face(gallery: "Gallery", cfg: DictConfig) -> "Sample":
+    """Face number `face` of the photo."""
+    from facerec.models import open_model
+    from facerec.models.catalogue import name_of
+    from facerec.recognition import embed_files, sample_of
 
-    show_stats(gallery, cfg.last)
-
-
-def _rename(gallery: "Gallery", cfg: DictConfig) -> None:
-    gallery.rename(cfg.name, cfg.to or cfg.name, note=cfg.note)
-    _show(gallery, DictConfig({"name": cfg.to or cfg.name}))
-
-
-def _merge(gallery: "Gallery", cfg: DictConfig) -> None:
-    person = gallery.merge(cfg.name, cfg.to)
-    print(f"{cfg.name} was merged into {person.name}, who now has {person.samples} samples")
-
-
-def _erase(gallery: "Gallery", cfg: DictConfig) -> None:
-    erasure = gallery.erase(cfg.name)
-    print(f"{cfg.name} was erased, with {erasure.samples} samples; tables and indexes were rewritten")
-    print("the old write-ahead log was deleted" if erasure.log_deleted else _LOG_KEPT)
-
-
-def _export(gallery: "Gallery", cfg: DictConfig) -> None:
-    count = gallery.export(cfg.file)
-    print(f"{count} samples were exported to {cfg.file}; whoever has the file can recognise these persons")
-
-
-def _import(gallery: "Gallery", cfg: DictConfig) -> None:
-    print(f"{gallery.load(Path(cfg.file))} new samples were imported")
+    name = cfg.model or name_of(gallery.model.fingerprint)
+    if name is None:
+        raise ConfigError("model: give the gallery's, which embeds the face of the photo")
+    model = open_model(name, "auto", cfg.cache_dir, offline=cfg.offline, accept_licence=cfg.accept_licence)
+    if model.record.fingerprint != gallery.model.fingerprint:
+        raise ConfigError(f"model: {name} is not the gallery's, whose fingerprint is {gallery.model.fingerprint}")
+    [photo] = embed_files([Path(cfg.photo)], instantiate(cfg.detector), model.embed, **cfg.faces, batch_size=1)
+    if photo.problem:
+        raise DataError(f"photo: {cfg.photo}: {photo.problem}")
+    if not 1 <= cfg.face <= len(photo.faces):
+        raise ConfigError(f"face: {cfg.photo} has {len(photo.faces)} faces, so there is no face {cfg.face}")
+    return sample_of(photo, cfg.face - 1, photo.file.name, keep=False)
 
 
 def _rebuild(gallery: "Gallery", cfg: DictConfig) -> None:
@@ -95,20 +85,10 @@ def _rebuild(gallery: "Gallery", cfg: DictConfig) -> None:
     print(f"{count} samples were embedded again; the gallery is now of model {gallery.model.fingerprint}")
 
 
-_LOG_KEPT = "the server keeps old write-ahead logs until it overwrites them, unless it has wal_recycle = off"
-_ACTIONS: dict[str, tuple[list[str], Callable[["Gallery", DictConfig], None]]] = {
-    "list": ([], _list),
-    "show": (["name"], _show),
-    "rename": (["name"], _rename),
-    "merge": (["name", "to"], _merge),
-    "erase": (["name"], _erase),
-    "export": (["file"], _export),
-    "import": (["file"], _import),
-    "rebuild": (["model"], _rebuild),
-    "stats": ([], _stats),
-}
-
 if __name__ == "__main__":
+    from facerec.gallery.actions import ACTIONS
+
     # `list` is short for `action=list`
-    sys.argv[1:] = [f"action={word}" if word in _ACTIONS else word for word in sys.argv[1:]]
+    words = {*ACTIONS, "deny", "rebuild"}
+    sys.argv[1:] = [f"action={word}" if word in words else word for word in sys.argv[1:]]
     run_job("gallery", administrate)

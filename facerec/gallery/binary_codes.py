@@ -29,10 +29,12 @@ def binary_code(vector: NDArray[np.float32]) -> Bit:
 
 
 def store_code(connection: Connection[Any], person: UUID) -> None:
-    """Compute the code of the mean of a person's samples, and store it."""
+    """Compute the code of the mean of a person's samples, and store it; a person without samples has none."""
     row = connection.execute("SELECT avg(vector) FROM sample WHERE person_id = %s", [person]).fetchone()
-    assert row is not None
-    connection.execute(_STORE, [person, binary_code(row[0].to_numpy())])
+    if row is None or row[0] is None:
+        connection.execute("DELETE FROM centroid WHERE person_id = %s", [person])
+    else:
+        connection.execute(_STORE, [person, binary_code(row[0].to_numpy())])
 
 
 @lru_cache(maxsize=1)

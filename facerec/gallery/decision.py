@@ -4,11 +4,11 @@ import logging
 import math
 from collections.abc import Sequence
 from typing import Literal
-from uuid import UUID
 
 import numpy as np
 
 from facerec.errors import GalleryError
+from facerec.gallery.nearest import Nearest
 from facerec.gallery.records import Answer, DecisionRule, Match
 from facerec.models.statistics import Statistics
 
@@ -60,12 +60,14 @@ def decide(
     return rule
 
 
-def answer(nearest: Sequence[tuple[UUID, str, float]], rule: DecisionRule, statistics: Statistics) -> Answer:
-    """Apply a rule to the persons nearest to a vector: (id, name, similarity), nearest first."""
+def answer(nearest: Sequence[Nearest], rule: DecisionRule, statistics: Statistics) -> Answer:
+    """Apply a rule to the persons nearest to a vector, nearest first."""
     return Answer(
         tuple(
-            Match(person, name, similarity, statistics.probability(similarity), similarity >= rule.threshold)
-            for person, name, similarity in nearest
+            Match(
+                person, name, similarity, statistics.probability(similarity), similarity >= rule.threshold, ignored
+            )
+            for person, name, similarity, ignored in nearest
         ),
         rule,
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from psycopg import Connection
 from facerec.errors import TakenError
 from facerec.gallery.audit import record_event
 from facerec.gallery.binary_codes import store_code
-from facerec.gallery.people import lock_person
+from facerec.gallery.people import person_to_enroll
 from facerec.gallery.records import Sample
 from facerec.gallery.vectors import check_model
 
@@ -27,42 +27,51 @@ _SIMILARITIES = """
 
 
 def add_samples(
-    connection: Connection[Any], model: str, name: str, note: str | None, samples: Sequence[Sample]
-) -> tuple[int, list[float]]:
+    connection: Connection[Any],
+    model: str,
+    who: str | UUID,
+    note: str | None,
+    samples: Sequence[Sample],
+    new_id: UUID,
+    *,
+    new: bool,
+) -> tuple[UUID, int, list[float]]:
     """Add samples to a person, who is created if nobody has that name.
 
     Args:
         connection: in a transaction.
         model: fingerprint of the samples' model.
-        name: of the person.
+        who: a clean name, or the person's id.
         note: replaces the person's, unless None.
         samples: one at least.
+        new_id: of a person who is created.
+        new: create a person even if somebody has that name.
 
     Returns:
-        How many were new, and the similarity of each to the person's earlier samples: see `similarities`.
+        The person, how many samples were new, and the similarity of each to the person's earlier samples: see
+        `similarities`.
 
     Raises:
-        GalleryError: the gallery was rebuilt with another model.
+        GalleryError: the gallery was rebuilt with another model, or several persons have that name.
         TakenError: a crop is enrolled as somebody else.
     """
     check_model(connection, model, lock=True)
     crops = [sample.digest() for sample in samples]
     _lock_crops(connection, crops)
-    connection.execute(
-        "INSERT INTO person (id, name) VALUES (%s, %s) ON CONFLICT (name) DO NOTHING", [uuid4(), name]
-    )
-    person = lock_person(connection, name)
+    person = person_to_enroll(connection, who, new_id, new=new)
     if note is not None:
         connection.execute("UPDATE person SET note = %s WHERE id = %s", [note, person])
-    _refuse_crops_of_others(connection, name, person, crops)
+    _refuse_crops_of_others(connection, who, person, crops)
     earlier = similarities(connection, person, [sample.vector for sample in samples])
     with connection.cursor() as cursor:
-        cursor.executemany(_INSERT, [_row(person, sample) for sample in samples])
-        new = cursor.rowcount
-    if new:
+        cursor.executemany(_INSERT, [sample.row(person) for sample in samples])
+        added = cursor.rowcount
+    if added:
         store_code(connection, person)
-        record_event(connection, "enroll", person, new)
-    return new, earlier
+        record_event(connection, "enroll", person, added)
+    # who enrols a face as somebody takes back that it is not them
+    connection.execute("DELETE FROM denial WHERE person_id = %s AND crop = ANY(%s)", [person, crops])
+    return person, added, earlier
 
 
 def similarities(connection: Connection[Any], person: UUID, vectors: Sequence[NDArray[np.floating]]) -> list[float]:
@@ -70,19 +79,18 @@ def similarities(connection: Connection[Any], person: UUID, vectors: Sequence[ND
     return [row[0] for row in connection.execute(_SIMILARITIES, [list(vectors), person])]
 
 
-def _refuse_crops_of_others(connection: Connection[Any], name: str, person: UUID, crops: Sequence[bytes]) -> None:
+def _refuse_crops_of_others(
+    connection: Connection[Any], who: str | UUID, person: UUID, crops: Sequence[bytes]
+) -> None:
     statement = "SELECT person_id, source FROM sample WHERE crop = ANY(%s) AND person_id <> %s LIMIT 1"
     row = connection.execute(statement, [crops, person]).fetchone()
     if row is None:
         return
     other = connection.execute("SELECT name FROM person WHERE id = %s", [row[0]]).fetchone()
     owner = f"{other[0] if other else row[0]} (from {row[1] or 'no photo'})"
-    raise TakenError(f"{name}: the same crop is enrolled as {owner}; enrol it as one of the two, or merge them")
-
-
-def _row(person: UUID, sample: Sample) -> list[Any]:
-    box = sample.box and [float(edge) for edge in sample.box]
-    return [person, sample.digest(), sample.vector, sample.source, box, sample.score, sample.kept]
+    raise TakenError(
+        f"{who}: the same crop is enrolled as {owner}; move it (facerec gallery move), or merge the two"
+    )
 
 
 def _lock_crops(connection: Connection[Any], crops: Sequence[bytes]) -> None:

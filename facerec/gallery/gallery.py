@@ -1,11 +1,11 @@
-"""The gallery: enrol persons, search for them, and manage them."""
+"""The gallery: enrol persons, search for them, erase them; its `corrections` put mistakes right."""
 
 import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from uuid import UUID, uuid4
 from weakref import finalize
 
 import numpy as np
@@ -14,6 +14,7 @@ from psycopg import Connection
 
 from facerec.errors import GalleryError, UnknownPersonError
 from facerec.gallery import audit, enrolment, erasure, people, transfer
+from facerec.gallery.corrections import Corrections
 from facerec.gallery.database import Database, without_password
 from facerec.gallery.decision import Per, answer, decide
 from facerec.gallery.migrations import migrate
@@ -32,6 +33,7 @@ from facerec.gallery.records import (
     Sample,
     StoredSample,
 )
+from facerec.gallery.samples import read_crop
 from facerec.gallery.vectors import check_vectors
 from facerec.models.record import ModelRecord
 from facerec.models.statistics import Statistics
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from facerec.gallery.server import Server
     from facerec.models import Model
 
+UNDO_DAYS = 7.0  # for which a correction can be undone
 _SIZE_AGE = 1.0  # seconds for which the number of persons is cached: counting takes as long as a search
 
 
@@ -47,10 +50,26 @@ class Gallery:
     """The persons enrolled with one model. Safe for any number of threads.
 
     Open one with `Gallery.open`, and close it, or use it in a `with` statement.
+
+    A person is given by name, by id, or by the first 8 characters of the id or more. Two persons may have one name;
+    where that leaves open who is meant, `AmbiguousNameError` lists their ids.
+
+    Attributes:
+        place: the folder or URL.
+        model: whose vectors it holds.
+        corrections: rename, merge, move, delete, deny, ignore and undo.
     """
 
-    def __init__(self, database: Database, reader: Database, model: ModelRecord, server: "Server | None") -> None:
+    def __init__(
+        self,
+        database: Database,
+        reader: Database,
+        model: ModelRecord,
+        server: "Server | None" = None,
+        undo_days: float = UNDO_DAYS,
+    ) -> None:
         self.place, self.model = database.name, model
+        self.corrections = Corrections(database, undo_days, self._forget_size)
         self._database, self._reader = database, reader
         self._size: tuple[float, GallerySize] | None = None
         # also at the end of the process, and when the gallery is garbage
@@ -64,8 +83,9 @@ class Gallery:
         *,
         make: bool = True,
         read_url: str | None = None,
+        undo_days: float = UNDO_DAYS,
     ) -> "Gallery":
-        """Open the gallery at `place`.
+        """Open the gallery at `place`, and wipe what can't be undone any more.
 
         Args:
             place: a folder, which this process then serves with a PostgreSQL of its own; or the URL of a
@@ -74,6 +94,7 @@ class Gallery:
                 is enough to manage an existing gallery.
             make: a new gallery if there is none, which needs `model` and is logged.
             read_url: a replica of the server for searches; it may lag behind.
+            undo_days: for which a correction can be undone; 0: not at all.
 
         Raises:
             GalleryError: there is no gallery, it is of another model, or it can't be reached or written. If no
@@ -85,55 +106,62 @@ class Gallery:
         database, server = open_database(place, make=make)
         try:
             fingerprint, dim = migrate(database, record, make=make)
+            erasure.wipe_expired(database)
             reader = Database(read_url, without_password(read_url)) if read_url else database
+            statistics = record.statistics if record else Statistics()
+            return cls(database, reader, ModelRecord(fingerprint, dim, statistics), server, undo_days)
         except BaseException:
             close_databases(server, database)
             raise
-        statistics = record.statistics if record else Statistics()
-        return cls(database, reader, ModelRecord(fingerprint, dim, statistics), server)
 
     @property
     def has_thresholds(self) -> bool:
         """Whether the model was evaluated, so that searches need no `threshold`."""
         return bool(self.model.statistics.thresholds)
 
-    def enroll(self, name: str, samples: Sequence[Sample], *, note: str | None = None) -> Enrolled:
+    def enroll(
+        self, who: str | UUID, samples: Sequence[Sample], *, note: str | None = None, new: bool = False
+    ) -> Enrolled:
         """Add samples to a person, who is created if nobody has that name.
 
         All in one transaction: when it returns, the samples are on disk. A sample that the person already has, by
         the SHA-256 of its crop, is not added again.
 
         Args:
-            name: of the person.
+            who: name or id of the person.
             samples: of the gallery's model, one at least.
             note: replaces the person's; None leaves it.
+            new: create a person even if somebody has that name.
 
         Raises:
             GalleryError: a vector is not of this model or not of unit length, a crop is enrolled as somebody
-                else, the name is not valid, or the server refuses; nothing is changed then.
+                else, the name is not valid or that of several persons, or the server refuses; nothing is changed
+                then.
         """
-        name = clean_name(name)
+        who = who if isinstance(who, UUID) else clean_name(who)
         if not samples:
-            raise GalleryError(f"{name}: there is no sample to enrol")
+            raise GalleryError(f"{who}: there is no sample to enrol")
         vectors = check_vectors(np.stack([sample.vector for sample in samples]), self.model)
         samples = [
             sample._replace(vector=vector, source=printable(sample.source))
             for sample, vector in zip(samples, vectors, strict=True)
         ]
-        model = self.model.fingerprint
-        new, earlier = self._database.run(
-            lambda connection: enrolment.add_samples(connection, model, name, note, samples)
-        )
-        self._size = None
-        unlike = 0
-        if earlier and self.has_thresholds:
-            threshold = decide(self.model.statistics, 1, per="pair").threshold
-            unlike = sum(similarity < threshold for similarity in earlier)
-        return Enrolled(self.show(name)[0], new, len(samples) - new, unlike)
+        model, new_id = self.model.fingerprint, uuid4()
+
+        def add(connection: Connection[Any]) -> tuple[UUID, int, list[float], list[str]]:
+            person, added, earlier = enrolment.add_samples(connection, model, who, note, samples, new_id, new=new)
+            similar = people.similar_names(connection, str(who)) if person == new_id else []
+            return person, added, earlier, similar
+
+        person, added, earlier, similar = self._database.run(add)
+        self._forget_size()
+        limit = self._pair_threshold()
+        unlike = 0 if limit is None else sum(similarity < limit for similarity in earlier)
+        return Enrolled(self.show(person)[0], added, len(samples) - added, unlike, tuple(similar))
 
     def check_enrolment(
         self,
-        name: str,
+        who: str | UUID,
         vectors: NDArray[np.floating],
         *,
         far: float = 0.01,
@@ -146,18 +174,19 @@ class Gallery:
         person is one comparison, whose threshold holds `far` by itself.
 
         Args:
-            name: of the person, enrolled or not.
+            who: name or id of the person, enrolled or not.
             vectors: `float [N, d]` of unit length, of the gallery's model.
             far, per, threshold: as in `identify`.
 
         Raises:
-            GalleryError: as in `identify`, or the name is not valid.
+            GalleryError: as in `identify`, or the name is not valid or that of several persons.
         """
-        name, vectors = clean_name(name), check_vectors(vectors, self.model)
+        who = who if isinstance(who, UUID) else clean_name(who)
+        vectors = check_vectors(vectors, self.model)
 
         def compare(connection: Connection[Any]) -> tuple[UUID | None, list[float]]:
             try:
-                person = people.find_person(connection, name)
+                person = people.find_person(connection, who)
             except UnknownPersonError:
                 return None, []
             return person, enrolment.similarities(connection, person, list(vectors))
@@ -211,47 +240,35 @@ class Gallery:
     def erase(self, *names: str | UUID) -> Erasure:
         """Erase persons, by name or id, with their samples and everything else the server's files hold of them.
 
-        Searches wait meanwhile. Without names it only cleans the files, in case an earlier call could not.
+        That includes what undo holds of them, and faces like theirs that are denied of others. Searches wait
+        meanwhile. Without names it only cleans the files, in case an earlier call could not.
 
         Raises:
             GalleryError: nobody has one of the names, and then nobody is erased; or the files could not be cleaned.
         """
-        result = erasure.erase(self._database, names)
-        self._size = None
+        result = erasure.erase(self._database, names, self._pair_threshold())
+        self._forget_size()
         return result
 
     def persons(self) -> list[Person]:
         """Everybody enrolled, by name."""
         return self._database.run(people.list_persons)
 
-    def show(self, name: str | UUID) -> tuple[Person, list[StoredSample]]:
+    def show(self, who: str | UUID) -> tuple[Person, list[StoredSample]]:
         """A person, by name or id, and their samples, oldest first.
 
         Raises:
-            GalleryError: nobody has that name or id.
+            GalleryError: nobody has that name or id, or several persons have it.
         """
-        return self._database.run(lambda connection: people.read_person(connection, name))
+        return self._database.run(lambda connection: people.read_person(connection, who))
 
-    def rename(self, name: str | UUID, to: str, *, note: str | None = None) -> None:
-        """Rename a person; `note` replaces theirs unless it is None.
+    def kept_crop(self, sample: str) -> bytes | None:
+        """The crop of a sample as PNG; None: it was enrolled without keeping its crop.
 
         Raises:
-            GalleryError: nobody has that name or id, or somebody else has the new name.
+            GalleryError: there is no sample whose crop's SHA-256 begins so, in hex.
         """
-        to = clean_name(to)
-        self._database.run(lambda connection: people.rename_person(connection, name, to, note))
-
-    def merge(self, name: str | UUID, into: str | UUID) -> Person:
-        """Move all samples of `name` to `into`, and delete `name`.
-
-        Raises:
-            GalleryError: one of them is not enrolled, or both are the same person.
-        """
-        if name == into:
-            raise GalleryError(f"{name}: can't be merged with themselves")
-        self._database.run(lambda connection: people.merge_persons(connection, name, into))
-        self._size = None
-        return self.show(into)[0]
+        return self._database.run(lambda connection: read_crop(connection, sample))
 
     def export(self, file: str | Path) -> int:
         """Write everything to one file of JSON lines; returns the number of samples.
@@ -270,16 +287,17 @@ class Gallery:
 
         Raises:
             GalleryError: the file is missing, damaged or of another model, a crop is enrolled as somebody else, or
-                a name is not valid.
+                a name is not valid or that of several persons here.
         """
         new = 0
-        for name, note, samples in transfer.read(Path(file), self.model.fingerprint):
+        for entry in transfer.read(Path(file), self.model.fingerprint):
             try:
-                new += self.enroll(name, samples, note=note or None).new
+                new += self._database.run(partial(transfer.load_person, model=self.model, entry=entry))
             except GalleryError as error:
                 raise type(error)(
-                    f"{file}: {printable(name)}: {error}; {new} samples of the persons before are enrolled"
+                    f"{file}: {printable(entry.name)}: {error}; {new} samples of the persons before are enrolled"
                 ) from error
+            self._forget_size()
         return new
 
     def rebuild(self, model: ModelRecord, embed: EmbedPngs) -> int:
@@ -315,6 +333,21 @@ class Gallery:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def wipe_expired(self) -> bool:
+        """Wipe what can't be undone any more, as `erase` does; returns whether there was any.
+
+        Raises:
+            GalleryError: the files could not be cleaned.
+        """
+        return erasure.wipe_expired(self._database)
+
+    def _pair_threshold(self) -> float | None:
+        """The similarity from which two faces count as one person's; None if the model was not evaluated."""
+        return decide(self.model.statistics, 1, per="pair").threshold if self.has_thresholds else None
+
+    def _forget_size(self) -> None:
+        self._size = None
 
     def _cached_size(self) -> GallerySize:
         if self._size is None or time.monotonic() - self._size[0] > _SIZE_AGE:

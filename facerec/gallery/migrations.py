@@ -9,10 +9,13 @@ from psycopg import Connection, sql
 from facerec.errors import GalleryError
 from facerec.gallery.binary_codes import BITS
 from facerec.gallery.database import MAKING_LOCK, Database, no_gallery
+from facerec.gallery.people import clean_names
 from facerec.models.catalogue import name_of
 from facerec.models.record import ModelRecord
 
 log = logging.getLogger(__name__)
+
+_CLEAN_NAMES = 3  # the migration that ends the time when names were stored as they were typed
 
 
 def migrate(database: Database, record: ModelRecord | None, *, make: bool) -> tuple[str, int]:
@@ -51,6 +54,8 @@ def migrate(database: Database, record: ModelRecord | None, *, make: bool) -> tu
             name, text = migrations[number]
             connection.execute(sql.SQL(text).format(dim=sql.Literal(dim), bits=sql.Literal(BITS)))
             connection.execute("INSERT INTO migration VALUES (%s, %s)", [number, name])
+        if _CLEAN_NAMES not in applied:
+            clean_names(connection)
         if not row:
             connection.execute("INSERT INTO gallery (model, dim) VALUES (%s, %s)", [model, dim])
         return model, dim, not row

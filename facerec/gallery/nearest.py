@@ -15,14 +15,20 @@ CANDIDATES = 200  # persons with the nearest codes, whose samples are compared
 
 # <#> is minus the inner product, which is minus the cosine of unit vectors; <~> counts the bits that differ
 _NEAREST = """
-    SELECT person.id, person.name, nearest.similarity
+    SELECT person.id, person.name, nearest.similarity, person.ignored
     FROM (
-        SELECT person_id, max(-(vector <#> %(vector)s)) AS similarity
-        FROM sample {where}
-        GROUP BY person_id ORDER BY similarity DESC LIMIT %(top)s
+        SELECT person_id, similarity
+        FROM (
+            SELECT person_id, max(-(vector <#> %(vector)s)) AS similarity FROM sample {where} GROUP BY person_id
+        ) AS own LEFT JOIN (
+            SELECT person_id, max(-(vector <#> %(vector)s)) AS denied FROM denial GROUP BY person_id
+        ) AS other USING (person_id)
+        WHERE denied IS NULL OR denied < similarity
+        ORDER BY similarity DESC LIMIT %(top)s
     ) AS nearest JOIN person ON person.id = nearest.person_id
     ORDER BY nearest.similarity DESC, person.name
 """
+Nearest = tuple[UUID, str, float, bool]  # person, name, similarity, whether the person is ignored
 _EXACT = _NEAREST.format(where="")
 _CODED = _NEAREST.format(
     where="""WHERE person_id IN (
@@ -33,7 +39,7 @@ _CODED = _NEAREST.format(
 
 def search_persons(
     connection: Connection[Any], model: str, vectors: NDArray[np.float32], top: int, exact: bool
-) -> list[list[tuple[UUID, str, float]]]:
+) -> list[list[Nearest]]:
     """`nearest_persons` for each vector `float32 [N, d]` of a model.
 
     Raises:
@@ -45,10 +51,11 @@ def search_persons(
 
 def nearest_persons(
     connection: Connection[Any], vector: NDArray[np.float32], top: int, *, exact: bool
-) -> list[tuple[UUID, str, float]]:
-    """Id, name and similarity of the persons nearest to a vector, nearest first.
+) -> list[Nearest]:
+    """The persons nearest to a vector, nearest first.
 
-    The similarity of a person is that of their nearest sample. The exact search compares every sample. The coded
+    The similarity of a person is that of their nearest sample. Who is denied of a face at least as near is left out
+    (see `denials`). The exact search compares every sample. The coded
     search compares every person's binary code, takes the `CANDIDATES` nearest, and compares all their samples. So
     its similarities are exact too, and it can only miss a person whose mean is far from the vector while one of
     their samples is near. HNSW was tried: as fast with a hundred thousand persons, but it missed a third of
@@ -65,4 +72,4 @@ def nearest_persons(
         parameters |= {"code": binary_code(vector), "candidates": max(CANDIDATES, top)}
     rows = connection.execute(_EXACT if exact else _CODED, parameters).fetchall()
     # rounding may take a float32 sum past 1
-    return [(person, name, max(-1.0, min(1.0, similarity))) for person, name, similarity in rows]
+    return [(person, name, max(-1.0, min(1.0, similarity)), ignored) for person, name, similarity, ignored in rows]

@@ -2,11 +2,13 @@
 
 import hashlib
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
+
+SHORT_ID = 8  # characters of an id that tables show, and that stand for it
 
 
 class Sample(NamedTuple):
@@ -32,19 +34,41 @@ class Sample(NamedTuple):
         """32 bytes that are equal for two copies of one sample."""
         return self.crop or hashlib.sha256(np.asarray(self.vector, np.float32).tobytes()).digest()
 
+    def row(self, person: UUID) -> list[Any]:
+        """The values of its row: person, crop, vector, source, box, score, kept."""
+        box = self.box and [float(edge) for edge in self.box]
+        return [person, self.digest(), self.vector, self.source, box, self.score, self.kept]
+
 
 class Person(NamedTuple):
-    """Somebody enrolled."""
+    """Somebody enrolled.
+
+    Attributes:
+        id: of the person.
+        name: which two persons may share.
+        note: any text.
+        samples: how many there are.
+        created: when.
+        ignored: whether searches recognise the person without giving the name.
+        picture: SHA-256 of the oldest crop that was kept, in hex; see `Gallery.kept_crop`.
+    """
 
     id: UUID
     name: str
     note: str
     samples: int
     created: datetime
+    ignored: bool = False
+    picture: str | None = None
+
+    @property
+    def short_id(self) -> str:
+        """The first characters of the id, which stand for it."""
+        return str(self.id)[:SHORT_ID]
 
 
 class StoredSample(NamedTuple):
-    """A sample as the gallery shows it: without its vector."""
+    """A sample as the gallery shows it: without its vector. `crop` is the SHA-256 of the crop, in hex."""
 
     crop: str
     source: str
@@ -61,12 +85,14 @@ class Enrolled(NamedTuple):
         new: samples that were added.
         known: samples that the person already had.
         unlike: samples that don't look like the person's earlier ones; see `EnrolmentCheck`.
+        similar_names: of other persons, which differ from this name in upper and lower case only.
     """
 
     person: Person
     new: int
     known: int
     unlike: int
+    similar_names: tuple[str, ...] = ()
 
 
 class EnrolmentCheck(NamedTuple):
@@ -91,6 +117,7 @@ class Match(NamedTuple):
         similarity: cosine to the person's nearest sample, -1..1.
         probability: that both are of one person, 0..1, given even prior odds; None if the model was not evaluated.
         accepted: whether the similarity reaches the threshold.
+        ignored: whether the person is recognised without giving the name.
     """
 
     person: UUID
@@ -98,6 +125,7 @@ class Match(NamedTuple):
     similarity: float
     probability: float | None
     accepted: bool
+    ignored: bool = False
 
 
 class DecisionRule(NamedTuple):
@@ -124,8 +152,13 @@ class Answer(NamedTuple):
 
     @property
     def person(self) -> Match | None:
-        """The nearest person if accepted, or None: a stranger."""
-        return self.matches[0] if self.matches and self.matches[0].accepted else None
+        """The nearest person if accepted, or None: a stranger, or somebody who is ignored."""
+        return self.matches[0] if self.matches and self.matches[0].accepted and not self.ignored else None
+
+    @property
+    def ignored(self) -> bool:
+        """Whether the nearest person is accepted, and is one to be ignored."""
+        return bool(self.matches) and self.matches[0].accepted and self.matches[0].ignored
 
 
 class Erasure(NamedTuple):
@@ -143,6 +176,31 @@ class Event(NamedTuple):
     action: str
     person: UUID | None
     samples: int
+
+
+class Change(NamedTuple):
+    """A correction that can be undone.
+
+    Attributes:
+        id: of the change.
+        at: when it was made.
+        expires: until when it can be undone.
+        action: rename, merge, move, delete, deny, allow, ignore or unignore.
+        samples: how many samples and denied faces it touched.
+        names: of its persons, as they were before it.
+    """
+
+    id: UUID
+    at: datetime
+    expires: datetime
+    action: str
+    samples: int
+    names: tuple[str, ...]
+
+    @property
+    def short_id(self) -> str:
+        """The first characters of the id, which stand for it."""
+        return str(self.id)[:SHORT_ID]
 
 
 class GallerySize(NamedTuple):

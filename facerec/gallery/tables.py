@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from facerec.gallery.gallery import Gallery
 from facerec.gallery.names import printable
+from facerec.gallery.records import StoredSample
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -12,27 +13,43 @@ if TYPE_CHECKING:
 def show_persons(gallery: Gallery) -> None:
     """Everybody enrolled."""
     rows = [
-        [person.name, str(person.samples), f"{person.created:%Y-%m-%d %H:%M}", person.note]
+        [
+            person.name,
+            person.short_id,
+            str(person.samples),
+            f"{person.created:%Y-%m-%d %H:%M}",
+            "ignored" if person.ignored else "",
+            person.note,
+        ]
         for person in gallery.persons()
     ]
-    _table(f"Persons in {gallery.place}", ["name", "samples", "since", "note"], rows)
+    _table(f"Persons in {gallery.place}", ["name", "id", "samples", "since", "", "note"], rows)
 
 
-def show_person(gallery: Gallery, name: str) -> None:
-    """A person's samples."""
-    person, samples = gallery.show(name)
+def show_person(gallery: Gallery, who: str) -> None:
+    """A person's samples, and the faces that are said not to be this person."""
+    person, samples = gallery.show(who)
+    about = [person.short_id, *(["ignored"] if person.ignored else []), *([person.note] if person.note else [])]
+    columns = ["photo", "crop", "box", "score"]
+    _table(f"{person.name} ({', '.join(about)})", [*columns, "enrolled"], list(map(_sample, samples)))
+    if denied := gallery.corrections.denied(person.id):
+        _table(f"Not {person.name}", [*columns, "denied"], list(map(_sample, denied)))
+
+
+def show_changes(gallery: Gallery) -> None:
+    """What can be undone."""
     rows = [
         [
-            sample.source,
-            sample.crop[:12],
-            _box(sample.box),
-            "" if sample.score is None else f"{sample.score:.2f}",
-            f"{sample.created:%Y-%m-%d %H:%M}",
+            change.short_id,
+            f"{change.at:%Y-%m-%d %H:%M}",
+            change.action,
+            ", ".join(change.names),
+            str(change.samples or ""),
+            f"{change.expires:%Y-%m-%d %H:%M}",
         ]
-        for sample in samples
+        for change in gallery.corrections.changes()
     ]
-    title = f"{person.name}{': ' + person.note if person.note else ''}"
-    _table(title, ["photo", "crop", "box", "score", "enrolled"], rows)
+    _table("What can be undone", ["change", "when", "what", "persons before", "samples", "until"], rows)
 
 
 def show_stats(gallery: Gallery, last: int) -> None:
@@ -45,6 +62,11 @@ def show_stats(gallery: Gallery, last: int) -> None:
         for event in gallery.events(last)
     ]
     _table("Last events", ["when", "who", "what", "person", "samples"], rows)
+
+
+def _sample(sample: StoredSample) -> list[str]:
+    score = "" if sample.score is None else f"{sample.score:.2f}"
+    return [sample.source, sample.crop[:12], _box(sample.box), score, f"{sample.created:%Y-%m-%d %H:%M}"]
 
 
 def _box(box: tuple[float, float, float, float] | None) -> str:

@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from uuid import UUID
 
 from rich.console import Console
 from rich.table import Table
@@ -27,6 +28,7 @@ class Ledger:
 
     Attributes:
         names: the person to enrol from each photo.
+        ids: of the persons of whom a photo is enrolled.
         photos: how many there are, including those that were refused at once.
         refused: how many were refused.
         enrolled: how many are enrolled, including those enrolled before.
@@ -37,6 +39,7 @@ class Ledger:
 
     def __init__(self, root: Path, files: Sequence[Path], person: str | None) -> None:
         self.names: dict[Path, str] = {}
+        self.ids: dict[str, UUID] = {}
         self.photos, self.refused, self.enrolled = len(files), 0, 0
         self._counts = {kind: Counter[str]() for kind in ("new", "known", "refused")}
         self._lines: list[str] = []
@@ -61,6 +64,7 @@ class Ledger:
     def enroll(self, file: Path, enrolled: Enrolled) -> None:
         """Count a photo whose sample is stored."""
         self.enrolled += 1
+        self.ids[self.names[file]] = enrolled.person.id
         self._counts["new"][self.names[file]] += enrolled.new
         self._counts["known"][self.names[file]] += enrolled.known
 

@@ -39,6 +39,19 @@ def review(
             return f"face of {face.size:.0f} pixels is smaller than {min_size:g}"
         if sharp < min_sharpness:
             return f"blurred (sharpness {sharp:.0f} is below {min_sharpness:g})"
+    return sample_of(photo, row, source, keep=keep)
+
+
+def sample_of(photo: PhotoFaces, row: int, source: str, *, keep: bool) -> Sample:
+    """The sample of a face of a photo.
+
+    Args:
+        photo: with its faces.
+        row: of the face.
+        source: name of the photo in the gallery.
+        keep: store the crop with the sample.
+    """
+    face, crop = photo.faces[row], photo.crops[row]
     x0, y0, x1, y1 = face.box.tolist()
     digest = hashlib.sha256(crop.tobytes()).digest()
     kept = encode_png(crop.transpose(1, 2, 0)) if keep else None

@@ -11,10 +11,18 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from facerec.errors import GalleryError, TakenError, UnknownPersonError
+from facerec.errors import (
+    AmbiguousNameError,
+    GalleryError,
+    TakenError,
+    UndoError,
+    UnknownPersonError,
+    UnknownSampleError,
+)
 
 log = logging.getLogger(__name__)
 
+AMBIGUOUS = "urn:facerec:ambiguous"  # the type of the problem that several persons have a name
 
 EXAMPLE = "as in `curl -F photo=@party.jpg`"
 # what to send in each field, by the names in api.py
@@ -28,8 +36,34 @@ WANTED = {
     "far": "send a number above 0 and below 1, such as 0.01, or leave it out",
     "top": "send a whole number from 1 to 20, or leave it out",
     "person": "put a person's id into the address, as listed by /api/v1/persons",
+    "to": "send the id of a person, as listed by /api/v1/persons, or leave it out",
+    "new": "send true or false, or leave it out",
+    "ignored": "send true or false, or leave it out",
+    "sample": "send the SHA-256 of a sample's crop, or leave it out",
+    "samples": "send a list of the SHA-256 of samples' crops",
+    "crop": "put the SHA-256 of a sample's crop into the address",
+    "change_id": "put a change's id into the address, as listed by /api/v1/changes",
     "into": "send the id of the other person, as listed by /api/v1/persons",
     "key": "send the key as text",
+}
+_DESCRIPTIONS = {
+    400: "The request is malformed.",
+    401: "The key is missing or wrong.",
+    403: "The key does not permit this, or the request comes from another site.",
+    404: "No person with this id is enrolled.",
+    408: "The request took too long to arrive.",
+    409: "The name or photo belongs to another person; or, with `ask`, a face does not look like the person of "
+    "that name (`type` is urn:facerec:unlike).",
+    413: "The request or a photo is too large.",
+    415: "This is not a photo in a supported format.",
+    421: "The Host header is not a name of this service.",
+    422: "A field or photo is invalid.",
+    429: "The rate limit is exceeded; Retry-After says how long to wait.",
+    503: "The service is busy or the gallery unavailable; Retry-After says how long to wait.",
+}
+_CONTENT = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDetail"}}}
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"description": description, "content": _CONTENT} for status, description in _DESCRIPTIONS.items()
 }
 _JSON = "send a JSON object in UTF-8, with `Content-Type: application/json`"
 
@@ -94,7 +128,11 @@ def install(app: FastAPI) -> None:
     async def _gallery(request: Request, error: GalleryError) -> JSONResponse:
         if isinstance(error, UnknownPersonError):
             return Problem(404, "no person with this id is enrolled").response()
-        if isinstance(error, TakenError):
+        if isinstance(error, UnknownSampleError):
+            return Problem(404, str(error)).response()
+        if isinstance(error, AmbiguousNameError):
+            return Problem(409, str(error), kind=AMBIGUOUS).response()
+        if isinstance(error, TakenError | UndoError):
             return Problem(409, str(error)).response()
         # the reason may name a folder or a server: log only; PostgreSQL's second line may hold a row: drop it
         log.error("gallery error: %s", str(error).partition("\n")[0])

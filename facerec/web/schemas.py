@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, Field
 
 from facerec.errors import GalleryError
+from facerec.gallery import Person
 from facerec.gallery.names import LONGEST_NAME, clean_name
 
 
@@ -29,6 +30,13 @@ class PersonOut(BaseModel):
     note: str
     samples: int
     created: datetime
+    ignored: bool = Field(description="recognised without giving the name")
+    picture: str | None = Field(description="SHA-256 of a kept crop, for /api/v1/samples/{crop}/image, or null")
+
+    @classmethod
+    def of(cls, person: Person) -> "PersonOut":
+        """The person as the API shows them."""
+        return cls(**person._asdict())
 
 
 class SampleOut(BaseModel):
@@ -45,6 +53,7 @@ class PersonWithSamples(PersonOut):
     """A person and their samples."""
 
     faces: list[SampleOut]
+    denied: list[SampleOut] = Field(description="faces that are said not to be this person")
 
 
 class MatchOut(BaseModel):
@@ -57,6 +66,7 @@ class MatchOut(BaseModel):
         description="probability that both are the same person, 0..1; null if the model is not calibrated"
     )
     accepted: bool
+    ignored: bool = Field(description="recognised without giving the name")
 
 
 class RuleOut(BaseModel):
@@ -78,6 +88,7 @@ class FaceOut(BaseModel):
     )
     score: float
     person: str | None = Field(description="name of the recognised person, or null")
+    ignored: bool = Field(description="whether it is a person to be ignored; `person` is null then")
     matches: list[MatchOut] = Field(description="most similar first")
     rule: RuleOut
 
@@ -107,21 +118,57 @@ class EnrolledOut(BaseModel):
     person: PersonOut
     new: int = Field(description="samples that were added")
     known: int = Field(description="samples that were enrolled before")
+    similar_names: list[str] = Field(description="other persons' names that differ in upper and lower case only")
     photos: list[PhotoOutcomeOut]
 
 
-class Rename(BaseModel):
-    """A new name, and a new note where one is given."""
+class PersonChange(BaseModel):
+    """What is to change of a person; what is left out stays."""
 
-    name: PersonName
+    name: PersonName | None = None
     # PostgreSQL can't store NUL
     note: Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")] | None = None
+    ignored: bool | None = None
 
 
 class Merge(BaseModel):
     """The person who receives the samples."""
 
     into: UUID
+
+
+Crop = Annotated[str, Field(pattern=r"^[0-9a-f]{4,64}$", description="first characters of a crop's SHA-256")]
+
+
+class Samples(BaseModel):
+    """Some samples."""
+
+    samples: Annotated[list[Crop], Field(min_length=1, max_length=1000)]
+
+
+class Move(Samples):
+    """Samples, and the person who gets them: an id, or a name."""
+
+    to: UUID | None = None
+    name: PersonName | None = None
+    new: bool = Field(False, description="create a person even if somebody has that name")
+
+
+class DeletedOut(BaseModel):
+    """How many samples were deleted."""
+
+    samples: int
+
+
+class ChangeOut(BaseModel):
+    """A correction that can be undone."""
+
+    id: UUID
+    at: datetime
+    expires: datetime = Field(description="until when it can be undone")
+    action: str
+    samples: int
+    names: list[str] = Field(description="of its persons, as they were before it")
 
 
 class ErasedOut(BaseModel):

@@ -8,6 +8,7 @@ from contextvars import copy_context
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple, ParamSpec, TypeVar
+from uuid import UUID
 
 from PIL import Image
 
@@ -15,7 +16,7 @@ from facerec.crops.contract import Photo
 from facerec.faces import Detector
 from facerec.gallery import Answer, Enrolled, EnrolmentCheck, Gallery, Sample, acting_as
 from facerec.gallery.names import printable
-from facerec.recognition import EmbedCrops, PhotoFaces, embed_photos, review
+from facerec.recognition import EmbedCrops, PhotoFaces, embed_photos, review, sample_of
 from facerec.web.decode_pool import DecodePool
 from facerec.web.inference_queue import InferenceQueue
 from facerec.web.limits import Limits
@@ -113,15 +114,23 @@ class Service:
         return photo, await self.run_in_thread(self.gallery.identify, photo.vectors, top=top, far=far, per=per)
 
     async def enroll(
-        self, name: str, photos: Sequence[tuple[str, bytes]], face: int | None, actor: str, *, ask: bool = False
+        self,
+        who: str | UUID,
+        photos: Sequence[tuple[str, bytes]],
+        face: int | None,
+        actor: str,
+        *,
+        new: bool = False,
+        ask: bool = False,
     ) -> tuple[Enrolled, list[PhotoOutcome]]:
         """Enrol a person from photos, all in one transaction.
 
         Args:
-            name: of the person.
+            who: name or id of the person.
             photos: file names and contents.
             face: number of the face, from 1; None: the largest of each photo.
             actor: for the audit.
+            new: create a person even if somebody has that name.
             ask: enrol nothing if a face does not look like the person of that name.
 
         Raises:
@@ -136,9 +145,11 @@ class Service:
                 if len(photos) == 1 or problem.status == 503:
                     raise
                 sample = problem.detail
-            check = EnrolmentCheck(None, None) if isinstance(sample, str) else await self._check(sample, name)
+            check = EnrolmentCheck(None, None)
+            if not isinstance(sample, str) and not new:
+                check = await self._check(sample, who)
             if check.unlike is not None:
-                reason = f"does not look like the photos enrolled as {name}"
+                reason = f"does not look like the photos enrolled as {who}"
                 if self.settings.review == "strict":
                     sample = reason
                 elif ask:
@@ -149,7 +160,18 @@ class Service:
             reasons = "; ".join(f"{outcome.source}: {outcome.sample}" for outcome in outcomes)
             raise Problem(422, f"nobody was enrolled: {reasons}")
         with acting_as(actor):
-            return await self.run_in_thread(self.gallery.enroll, name, samples), outcomes
+            return await self.run_in_thread(self.gallery.enroll, who, samples, new=new), outcomes
+
+    async def sample(self, data: bytes, file: str, face: int) -> Sample:
+        """Face number `face` of a photo, from 1.
+
+        Raises:
+            Problem: see `embed_photo`; 422, the photo has no such face.
+        """
+        photo = await self.embed_photo(data)
+        if face > len(photo.faces):
+            raise Problem(422, f"face: {face} does not exist; the photo has {len(photo.faces)} faces")
+        return sample_of(photo, face - 1, base_name(file), keep=self.settings.keep_crops)
 
     def close(self) -> None:
         """Finish the requests that were accepted."""
@@ -164,9 +186,9 @@ class Service:
             )
         return await self._decode_pool.decode(data)
 
-    async def _check(self, sample: Sample, name: str) -> EnrolmentCheck:
+    async def _check(self, sample: Sample, who: str | UUID) -> EnrolmentCheck:
         far, per, vectors = self.settings.far, self.settings.per, sample.vector[None]
-        [check] = await self.run_in_thread(self.gallery.check_enrolment, name, vectors, far=far, per=per)
+        [check] = await self.run_in_thread(self.gallery.check_enrolment, who, vectors, far=far, per=per)
         return check
 
     def _review(self, photo: PhotoFaces, source: str, face: int | None) -> Sample | str:

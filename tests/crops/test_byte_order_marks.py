@@ -24,7 +24,7 @@ READERS: list[tuple[str, str, Callable[[Path], Any]]] = [
     (
         "export.jsonl",
         f"{json.dumps(EXPORT)}\n{json.dumps(PERSON | {'vector': 'AAAAAA=='})}\n",
-        lambda file: [name for name, _, _ in transfer.read(file, "m")],
+        lambda file: [entry.name for entry in transfer.read(file, "m")],
     ),
     (
         "external.yaml",

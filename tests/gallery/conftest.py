@@ -58,7 +58,7 @@ def shared_gallery() -> Iterator[Gallery]:
 @pytest.fixture
 def gallery(shared_gallery: Gallery) -> Gallery:
     """An empty one; its folder is not `folder`."""
-    shared_gallery.erase(*(person.name for person in shared_gallery.persons()))
+    shared_gallery.erase(*(person.id for person in shared_gallery.persons()))
     return shared_gallery
 
 

@@ -37,7 +37,7 @@ def fill(gallery: Gallery, faces: Faces) -> NDArray[np.float32]:
     vectors = faces(1000, 40)
     gallery.enroll(OLD_NAME, [Sample(vector, PHOTO) for vector in vectors], note=NOTE)
     gallery.enroll(OLD_NAME, [Sample(faces(1000, 41)[40], PHOTO, b"\xc7" * 32)])
-    gallery.rename(OLD_NAME, NAME)
+    gallery.corrections.rename(OLD_NAME, NAME)
     gallery.identify(vectors[:3])
     gallery._database.run_outside_transaction("ANALYZE")
     return vectors

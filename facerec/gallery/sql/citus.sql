@@ -3,16 +3,17 @@
 
 CREATE EXTENSION IF NOT EXISTS citus;
 
--- names stay unique, and every shard can join them
+-- every shard can join the names
 SELECT create_reference_table('person');
 
 -- all of a person's rows lie on one node, so an enrolment writes to one shard; a search is one top-k of each shard
 SELECT create_distributed_table('sample', 'person_id', shard_count => 32);
 SELECT create_distributed_table('centroid', 'person_id', colocate_with => 'sample');
+SELECT create_distributed_table('denial', 'person_id', colocate_with => 'sample');
 
 -- an enrolment writes to the reference table first, and then reads all shards
 DO $$ BEGIN
     EXECUTE format('ALTER DATABASE %I SET citus.multi_shard_modify_mode = %L', current_database(), 'sequential');
 END $$;
 
--- gallery, event and migration stay on the coordinator: they are small, and only it writes them
+-- gallery, event, migration and the tables of undo stay on the coordinator: they are small, and only it writes them
