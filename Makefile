@@ -15,6 +15,8 @@ GALLERY := gallery$(addprefix -,$(subst /,-,$(MODEL)))
 # folders with enroll/PERSON/*.jpg and photos/*.jpg; where none are at hand, one is made of the ORL faces
 ALBUMS ?= $(or $(patsubst %/enroll,%,$(wildcard $(or $(FACEREC_DATA),../shared/data)/albums/*/enroll)),outputs/album/orl)
 
+# or the oldest versions: make test PINS=constraints/oldest.txt
+PINS ?= requirements.txt
 # test processes; each wants a core and 3 GB
 WORKERS ?= 2
 
@@ -23,10 +25,10 @@ WORKERS ?= 2
 setup: .venv/installed
 
 # uv from the PATH, or else a private one; byte-code is compiled once here instead of at every start
-.venv/installed: requirements.txt pyproject.toml
+.venv/installed: $(PINS) pyproject.toml
 	$(PYTHON) -m venv .venv
 	command -v uv >/dev/null || $(BIN)/python -m pip install --quiet uv
-	PATH="$$PATH:$(CURDIR)/$(BIN)" uv pip install --python $(BIN)/python --quiet --compile-bytecode -r requirements.txt
+	PATH="$$PATH:$(CURDIR)/$(BIN)" uv pip install --python $(BIN)/python --quiet --compile-bytecode -r $(PINS)
 	PATH="$$PATH:$(CURDIR)/$(BIN)" uv pip install --python $(BIN)/python --quiet --no-deps --editable .
 	touch $@
 

@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.network,
     pytest.mark.server,
     pytest.mark.skipif("FACEREC_SLOW" not in os.environ, reason="takes minutes: make test-slow"),
-    pytest.mark.skipif(not shutil.which("mmdebstrap"), reason="mmdebstrap is not on the PATH"),
+    pytest.mark.skipif(not shutil.which("mmdebstrap"), reason="no mmdebstrap: apt-get install mmdebstrap"),
     pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="wants root, for chroot"),
 ]
 
