@@ -2,7 +2,22 @@
 
 from facerec.recognition.draw import draw
 from facerec.recognition.ledger import Ledger
+from facerec.recognition.naming import names_in_photos
 from facerec.recognition.pipeline import NO_VECTOR, EmbedCrops, PhotoFaces, embed_files, embed_photos
-from facerec.recognition.review import review
+from facerec.recognition.review import review, review_people
+from facerec.recognition.xmp import area_of, write_people
 
-__all__ = ["NO_VECTOR", "EmbedCrops", "Ledger", "PhotoFaces", "draw", "embed_files", "embed_photos", "review"]
+__all__ = [
+    "NO_VECTOR",
+    "EmbedCrops",
+    "Ledger",
+    "PhotoFaces",
+    "area_of",
+    "draw",
+    "embed_files",
+    "embed_photos",
+    "names_in_photos",
+    "review",
+    "review_people",
+    "write_people",
+]
