@@ -36,12 +36,13 @@ class Ledger:
         self._counts["new"][name] += enrolled.new
         self._counts["known"][name] += enrolled.known
 
-    def refuse(self, file: Path, reason: str, name: str | None = None, *, count: int = 1) -> None:
-        """Count what is not enrolled of a photo or a folder, and of whom, with the reason."""
-        self.refused += count
+    def refuse(self, file: Path, reason: str, name: str | None = None, *, photos: int | None = None) -> None:
+        """Count what is not enrolled, with the reason: a photo, a region of it, or all `photos` in a folder."""
+        self.refused += photos or 1
         if name is not None:
-            self._counts["refused"][name] += count
-        self.note(f"refused {file}{f' of {name}' if name and self.unit != 'photos' else ''}: {reason}")
+            self._counts["refused"][name] += 1
+        whose = f" of {name}" if name and self.unit != "photos" else "" if photos is None else f", {photos} photos"
+        self.note(f"refused {file}{whose}: {reason}")
 
     def warn(self, file: Path, name: str, doubt: str) -> None:
         """Note a doubt about a photo that is enrolled: it may show somebody else."""

@@ -56,7 +56,7 @@ def _names_of_folders(root: Path, files: Sequence[Path], person: str | None, led
         try:
             name = clean_name(folder.name)
         except GalleryError as error:
-            ledger.refuse(folder, f"{len(photos)} photos: {error}; rename the folder", count=len(photos))
+            ledger.refuse(folder, f"{error}; rename the folder", photos=len(photos))
         else:
             wanted |= {file: [(name, None)] for file in photos}
     for folder in sorted(root.iterdir() if root.is_dir() else []):
