@@ -46,7 +46,8 @@ def read_header(path: Path) -> PhotoHeader:
     except Exception as error:  # as `read_photo`
         reason = str(error).strip().splitlines()
         raise DataError(f"{path}: {reason[0] if reason else type(error).__name__}") from error
-    return PhotoHeader((width, height), orientation, xmp.encode() if isinstance(xmp, str) else xmp)
+    packet = xmp.encode() if isinstance(xmp, str) else xmp
+    return PhotoHeader((width, height), orientation, packet.strip(b"\0"))  # some programs pad it
 
 
 def _orientation(value: object) -> int:

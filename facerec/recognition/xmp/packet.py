@@ -33,7 +33,6 @@ class Packet:
     """
 
     def __init__(self, data: bytes, name: str) -> None:
-        data = data.strip(b"\0")
         self._new = not data
         data = data or _EMPTY.encode()
         if len(data) > MAX_BYTES:
