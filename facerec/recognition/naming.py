@@ -66,7 +66,7 @@ def _names_of_folders(root: Path, files: Sequence[Path], person: str | None, led
 
 
 def _names_in_xmp(files: Sequence[Path], ledger: Ledger) -> Wanted:
-    """Names that are no valid ones, or have no region, are refused."""
+    """Names that are no valid ones are refused; those without a region are passed over."""
     ledger.unit = "regions"
     wanted: Wanted = {}
     nobody = 0
@@ -77,7 +77,9 @@ def _names_in_xmp(files: Sequence[Path], ledger: Ledger) -> Wanted:
             ledger.total += 1
             ledger.refuse(file, str(error).removeprefix(f"{file}: "))
             continue
-        refused = [*people.problems, *(f"{name}: the photo has no region of that name" for name in people.unplaced)]
+        if people.unplaced:
+            ledger.note(f"passed over in {file}: {', '.join(people.unplaced)}; named without a region")
+        refused = list(people.problems)
         regions: list[tuple[str, Area | None]] = []
         for name, area in people.regions:
             try:
@@ -87,7 +89,7 @@ def _names_in_xmp(files: Sequence[Path], ledger: Ledger) -> Wanted:
         for reason in refused:
             ledger.refuse(file, reason)
         ledger.total += len(refused) + len(regions)
-        nobody += not refused and not regions
+        nobody += not any(people)
         if regions:
             wanted[file] = regions
     if nobody:

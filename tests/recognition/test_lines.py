@@ -10,29 +10,12 @@ import pytest
 from facerec.errors import ConfigError
 from facerec.recognition.lines import COLUMNS, line_writer
 
-NAMES = [
-    "Ann, Jr.",
-    'Bea "the <best>"',
-    "Cleo\nMallory",
-    "=1+1",
-    "+1",
-    "-1",
-    "@SUM(1)",
-    "\tx",
-    "李",
-    "Zoë",
-]
+NAMES = ["Ann, Jr.", 'Bea "the <best>"', "Cleo\nMallory", "=1+1", "+1", "-1", "@SUM(1)", "\tx", "李", "Zoë"]
 
 
 def answer(person: str | None, nearest: str, similarity: float) -> dict[str, Any]:
     matches = [{"person": name, "similarity": similarity, "probability": 0.5} for name in (nearest, "x")]
     return {"photo": "a.jpg", "face": 1, "box": [-1.5, 2.0, 3.0, 4.0], "person": person, "matches": matches}
-        "photo": f"{nearest}.jpg",
-        "face": 1,
-        "box": [-1.5, 2.0, 3.0, 4.0],
-        "person": person,
-        "matches": matches,
-    }
 
 
 @pytest.mark.parametrize("name", NAMES)
