@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 import os
 import sys
 from pathlib import Path
@@ -11,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from facerec.errors import RefusedError
 from facerec.job import run_job
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from rich.table import Table
 
     from facerec.gallery import Answer
@@ -21,9 +23,12 @@ if TYPE_CHECKING:
 
 
 def identify(cfg: DictConfig) -> None:
-    """Print a JSON line for each face on standard output and a table on standard error; draw photos if asked to.
+    """Print a line for each face on standard output, a table on standard error; draw and write XMP if asked to.
 
     The lines are always UTF-8; where a path is not, `photo_bytes` holds its exact bytes as base64.
+
+    Raises:
+        RefusedError: the XMP of some photos could not be written.
     """
     from rich.console import Console
     from rich.table import Table
@@ -31,12 +36,15 @@ def identify(cfg: DictConfig) -> None:
 
     from facerec.crops import encode_png, list_photos
     from facerec.gallery import Gallery
+    from facerec.gallery.names import printable
     from facerec.models import open_model
-    from facerec.recognition import draw, embed_files
+    from facerec.recognition import XmpWriter, draw, embed_files, line_writer
     from facerec.runtime.files import replace_file
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
+    write = line_writer(cfg.format, sys.stdout)
+    xmp = XmpWriter(cfg.xmp)
     root = Path(cfg.photos).expanduser()
     files = list_photos(root)
     table = Table("photo", "face", "who", "similarity", "probability", title="Who is who", title_justify="left")
@@ -47,7 +55,9 @@ def identify(cfg: DictConfig) -> None:
         lines_show = sys.stdout.isatty()  # where the lines can be seen, no bar is needed
         for photo in tqdm(photos, "identifying", len(files), unit="photo", disable=lines_show or len(files) == 1):
             answers = gallery.identify(photo.vectors, top=cfg.top, **rule) if photo.faces else []
-            _report(photo, answers, table)
+            _report(photo, answers, table, write)
+            names = [answer.person.name if answer.person else None for answer in answers]
+            xmp.write(photo, names)
             if cfg.draw and photo.faces:
                 seen = [pair for pair in zip(photo.faces, answers, strict=True) if not pair[1].ignored]
                 names = [answer.person.name if answer.person else None for _, answer in seen]
@@ -59,9 +69,16 @@ def identify(cfg: DictConfig) -> None:
     console.print(table)
     if cfg.draw:
         console.print(f"photos with names: {cfg.out}", highlight=False, markup=False, soft_wrap=True)
+    if cfg.xmp:
+        for line in (f"XMP files written: {xmp.written}", *map(printable, xmp.problems)):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+    if xmp.problems:
+        raise RefusedError(f"the XMP of {len(xmp.problems)} photos could not be written; the reasons are above")
 
 
-def _report(photo: "PhotoFaces", answers: list["Answer"], table: "Table") -> None:
+def _report(
+    photo: "PhotoFaces", answers: list["Answer"], table: "Table", write: "Callable[[Mapping[str, Any]], None]"
+) -> None:
     from rich.text import Text
 
     from facerec.gallery.names import printable
@@ -71,20 +88,16 @@ def _report(photo: "PhotoFaces", answers: list["Answer"], table: "Table") -> Non
 
     path = _path(photo.file)
     if not photo.faces:
-        _print_json({**path, "faces": 0, "problem": printable(photo.problem) or None})
+        write({**path, "faces": 0, "problem": printable(photo.problem) or None})
         row("", photo.problem or "no face found", "", "")
     for number, (face, answer) in enumerate(zip(photo.faces, answers, strict=True), 1):
         nearest = answer.matches[0] if answer.matches else None
-        _print_json({**path, "face": number, **_line(face.box.tolist(), face.score, answer)})
+        write({**path, "face": number, **_line(face.box.tolist(), face.score, answer)})
         who = answer.person.name if answer.person else f"unknown (nearest {nearest.name})" if nearest else "unknown"
         if answer.ignored:
             who = "ignored"
         probability = "" if nearest is None or nearest.probability is None else f"{nearest.probability:.3f}"
         row(str(number), who, f"{nearest.similarity:.3f}" if nearest else "", probability)
-
-
-def _print_json(line: dict[str, Any]) -> None:
-    print(json.dumps(line, ensure_ascii=False), flush=True)
 
 
 def _path(file: Path) -> dict[str, str]:

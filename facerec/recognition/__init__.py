@@ -2,17 +2,24 @@
 
 from facerec.recognition.draw import draw
 from facerec.recognition.ledger import Ledger
+from facerec.recognition.lines import line_writer
+from facerec.recognition.naming import names_in_photos
 from facerec.recognition.pipeline import NO_VECTOR, EmbedCrops, PhotoFaces, embed_files, embed_photos
-from facerec.recognition.review import review, sample_of
+from facerec.recognition.review import review, review_people, sample_of
+from facerec.recognition.xmp_writer import XmpWriter
 
 __all__ = [
     "NO_VECTOR",
     "EmbedCrops",
     "Ledger",
     "PhotoFaces",
+    "XmpWriter",
     "draw",
     "embed_files",
     "embed_photos",
+    "line_writer",
+    "names_in_photos",
     "review",
+    "review_people",
     "sample_of",
 ]

@@ -1,11 +1,13 @@
 """Decide whether a photo is good enough to enrol from."""
 
 import hashlib
+from collections.abc import Sequence
 
 from facerec.crops import encode_png, sharpness
 from facerec.faces import refusal_reasons
 from facerec.gallery.records import Sample
 from facerec.recognition.pipeline import NO_VECTOR, PhotoFaces
+from facerec.recognition.xmp import Area, area_of, pair_up
 
 
 def review(
@@ -56,3 +58,42 @@ def sample_of(photo: PhotoFaces, row: int, source: str, *, keep: bool) -> Sample
     digest = hashlib.sha256(crop.tobytes()).digest()
     kept = encode_png(crop.transpose(1, 2, 0)) if keep else None
     return Sample(photo.vectors[row], source, digest, (x0, y0, x1, y1), face.score, kept)
+
+
+def review_people(
+    photo: PhotoFaces,
+    people: Sequence[tuple[str, Area | None]],
+    *,
+    strict: bool,
+    min_size: float,
+    min_sharpness: float,
+    keep: bool,
+) -> list[tuple[str, Sample | str]]:
+    """For each person in a photo, the sample of their face, or why it is refused; the file's name is the source.
+
+    Args:
+        photo: with its faces.
+        people: names, and the areas that mean a face each (see `pair_up`); no area: the largest face.
+        strict: as for `review`; where an area means a face, other faces of the photo don't count.
+        min_size: as for `review`.
+        min_sharpness: as for `review`.
+        keep: as for `review`.
+    """
+    bounds = {"min_size": min_size, "min_sharpness": min_sharpness}
+    faces, size = [*photo.without_vector, *photo.faces], photo.photo.shape[:2]
+    numbers = iter(pair_up([area for _, area in people if area], [area_of(face, size) for face in faces]))
+    reviewed: list[tuple[str, Sample | str]] = []
+    for name, area in people:
+        sample: Sample | str
+        number = next(numbers) if area else None
+        if photo.problem or area is None:
+            sample = review(photo, photo.file.name, strict=strict, keep=keep, **bounds)
+        elif number is None:
+            sample = "no face found in the region"
+        elif number < len(photo.without_vector):
+            sample = f"{NO_VECTOR} for the face in the region"
+        else:
+            only = photo.only(number - len(photo.without_vector))
+            sample = review(only, photo.file.name, strict=strict, keep=keep, **bounds)
+        reviewed.append((name, sample))
+    return reviewed

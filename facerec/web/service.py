@@ -195,9 +195,7 @@ class Service:
         if face is not None:
             if not 1 <= face <= len(photo.faces):
                 return f"face {face} does not exist; the photo has {len(photo.faces)} faces"
-            row = slice(face - 1, face)
-            photo = photo._replace(faces=photo.faces[row], crops=photo.crops[row], vectors=photo.vectors[row])
-            photo = photo._replace(without_vector=())
+            photo = photo.only(face - 1)
         return review(
             photo,
             source,
