@@ -16,8 +16,7 @@ from facerec.job import run_job
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from facerec.gallery import Answer
-    from facerec.recognition import PhotoFaces
+    from facerec.recognition import Named, PhotoFaces
 
 
 def identify(cfg: DictConfig) -> None:
@@ -32,7 +31,7 @@ def identify(cfg: DictConfig) -> None:
     from facerec.crops import encode_png, list_photos
     from facerec.gallery import Gallery
     from facerec.models import open_model
-    from facerec.recognition import draw, embed_files
+    from facerec.recognition import draw, embed_files, identify_photo
     from facerec.runtime.files import replace_file
 
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -46,21 +45,20 @@ def identify(cfg: DictConfig) -> None:
         photos = embed_files(files, instantiate(cfg.detector), model.embed, **cfg.faces)
         lines_show = sys.stdout.isatty()  # where the lines can be seen, no bar is needed
         for photo in tqdm(photos, "identifying", len(files), unit="photo", disable=lines_show or len(files) == 1):
-            answers = gallery.identify(photo.vectors, top=cfg.top, **rule) if photo.faces else []
-            _report(photo, answers, table)
+            people = identify_photo(gallery, photo.vectors, top=cfg.top, **rule)
+            _report(photo, people, table)
             if cfg.draw and photo.faces:
-                names = [answer.person.name if answer.person else None for answer in answers]
                 name = photo.file.relative_to(root) if root.is_dir() else photo.file.name
                 file = Path(cfg.out) / f"{name}.png"
                 file.parent.mkdir(parents=True, exist_ok=True)
-                replace_file(file, encode_png(draw(photo.photo, photo.faces, names)))
+                replace_file(file, encode_png(draw(photo.photo, photo.faces, people)))
     console = Console(stderr=True, width=110)
     console.print(table)
     if cfg.draw:
         console.print(f"photos with names: {cfg.out}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _report(photo: "PhotoFaces", answers: list["Answer"], table: "Table") -> None:
+def _report(photo: "PhotoFaces", people: list["Named"], table: "Table") -> None:
     from rich.text import Text
 
     from facerec.gallery.names import printable
@@ -72,12 +70,16 @@ def _report(photo: "PhotoFaces", answers: list["Answer"], table: "Table") -> Non
     if not photo.faces:
         _print_json({**path, "faces": 0, "problem": printable(photo.problem) or None})
         row("", photo.problem or "no face found", "", "")
-    for number, (face, answer) in enumerate(zip(photo.faces, answers, strict=True), 1):
-        nearest = answer.matches[0] if answer.matches else None
-        _print_json({**path, "face": number, **_line(face.box.tolist(), face.score, answer)})
-        who = answer.person.name if answer.person else f"unknown (nearest {nearest.name})" if nearest else "unknown"
-        probability = "" if nearest is None or nearest.probability is None else f"{nearest.probability:.3f}"
-        row(str(number), who, f"{nearest.similarity:.3f}" if nearest else "", probability)
+    for number, (face, named) in enumerate(zip(photo.faces, people, strict=True), 1):
+        _print_json({**path, "face": number, **_line(face.box.tolist(), face.score, named)})
+        shown = named.person or next(iter(named.answer.matches), None)
+        who = named.label
+        if named.reason:
+            who += f" ({named.reason})"
+        elif shown and not named.person:
+            who += f" (nearest {shown.name})"
+        probability = "" if shown is None or shown.probability is None else f"{shown.probability:.3f}"
+        row(str(number), who, f"{shown.similarity:.3f}" if shown else "", probability)
 
 
 def _print_json(line: dict[str, Any]) -> None:
@@ -92,16 +94,18 @@ def _path(file: Path) -> dict[str, str]:
         return {"photo": path.decode(errors="replace"), "photo_bytes": base64.b64encode(path).decode()}
 
 
-def _line(box: list[float], score: float, answer: "Answer") -> dict[str, Any]:
+def _line(box: list[float], score: float, named: "Named") -> dict[str, Any]:
     return {
         "box": [round(edge, 1) for edge in box],
         "score": round(score, 4),
-        "person": answer.person.name if answer.person else None,
-        "threshold": round(answer.rule.threshold, 4),
-        "search_far": answer.rule.search_far,
+        "person": named.person and named.person.name,
+        "perhaps": named.perhaps and named.perhaps.name,
+        "reason": named.reason,
+        "threshold": round(named.answer.rule.threshold, 4),
+        "search_far": named.answer.rule.search_far,
         "matches": [
             {"person": match.name, "similarity": round(match.similarity, 4), "probability": match.probability}
-            for match in answer.matches
+            for match in named.answer.matches
         ],
     }
 

@@ -25,6 +25,10 @@ _MOVE = """
     SELECT %s, crop, vector, source, box, score, kept, created FROM sample WHERE person_id = %s
     ON CONFLICT (person_id, crop) DO NOTHING
 """
+_SAMPLES_OF_PERSONS = """
+    SELECT samples, count(*) FROM (SELECT count(*) AS samples FROM sample GROUP BY person_id) AS person
+    GROUP BY samples
+"""
 _SIZE = "SELECT (SELECT count(*) FROM person), (SELECT count(*) FROM sample)"
 
 
@@ -128,6 +132,11 @@ def count(connection: Connection[Any]) -> GallerySize:
     row = connection.execute(_SIZE).fetchone()
     assert row is not None
     return GallerySize(*row)
+
+
+def count_samples(connection: Connection[Any]) -> dict[int, int]:
+    """Number of samples → how many persons have so many."""
+    return dict(connection.execute(_SAMPLES_OF_PERSONS).fetchall())
 
 
 def _erased_meanwhile(name: str | UUID) -> UnknownPersonError:

@@ -7,8 +7,8 @@ from uuid import UUID
 from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 from pydantic import WithJsonSchema
 
-from facerec.gallery import Answer, Match, Person, acting_as
-from facerec.recognition import PhotoFaces
+from facerec.gallery import Match, Person, acting_as
+from facerec.recognition import Named, PhotoFaces
 from facerec.web.problems import Problem
 from facerec.web.schemas import (
     EnrolledOut,
@@ -198,7 +198,7 @@ def _outcome(outcome: PhotoOutcome) -> PhotoOutcomeOut:
     )
 
 
-def _photo(photo: PhotoFaces, answers: list[Answer]) -> PhotoOut:
+def _photo(photo: PhotoFaces, people: list[Named]) -> PhotoOut:
     height, width = photo.photo.shape[:2]
     faces = [
         FaceOut(
@@ -206,11 +206,13 @@ def _photo(photo: PhotoFaces, answers: list[Answer]) -> PhotoOut:
             box=face.box.tolist(),
             landmarks=face.landmarks.tolist(),
             score=face.score,
-            person=answer.person.name if answer.person else None,
-            matches=[_match(match) for match in answer.matches],
-            rule=RuleOut(**answer.rule._asdict()),
+            person=named.person and named.person.name,
+            perhaps=named.perhaps and named.perhaps.name,
+            rival=named.rival,
+            matches=[_match(match) for match in named.answer.matches],
+            rule=RuleOut(**named.answer.rule._asdict()),
         )
-        for number, (face, answer) in enumerate(zip(photo.faces, answers, strict=True), 1)
+        for number, (face, named) in enumerate(zip(photo.faces, people, strict=True), 1)
     ]
     return PhotoOut(width=width, height=height, faces=faces)
 

@@ -66,6 +66,11 @@ class RuleOut(BaseModel):
     far: float | None
     search_far: float | None
     persons: int
+    comparisons: float = Field(description="independent ones that a search is worth; a person with k samples is more than one")
+    certain: float | None = Field(
+        description="if several faces of a photo reach this for one person, all of them are named; null: unknown"
+    )
+    extrapolated: bool = Field(description="whether `far` is lower than any rate that was measured")
 
 
 class FaceOut(BaseModel):
@@ -78,7 +83,11 @@ class FaceOut(BaseModel):
     )
     score: float
     person: str | None = Field(description="name of the recognised person, or null")
-    matches: list[MatchOut] = Field(description="most similar first")
+    perhaps: str | None = Field(
+        description="name of the most similar person, if similar enough but another face is that person; or null"
+    )
+    rival: int | None = Field(description="number of that face, or null")
+    matches: list[MatchOut] = Field(description="most similar first; `person` is among them")
     rule: RuleOut
 
 
