@@ -192,4 +192,4 @@ def test_torch_is_not_in_it(container: Container) -> None:
     listed = subprocess.run(container.command("pip", "list"), capture_output=True, text=True, check=True)
     packages = {line.split()[0] for line in listed.stdout.splitlines()[2:]}
     assert {"facerec", "onnxruntime", "uvicorn"} <= packages
-    assert not {"torch", "scipy", "matplotlib"} & packages
+    assert not {"torch", "scikit-learn", "matplotlib"} & packages

@@ -16,7 +16,7 @@ from facerec.errors import GalleryError, UnknownPersonError
 from facerec.gallery import audit, enrolment, erasure, people, transfer
 from facerec.gallery.corrections import Corrections
 from facerec.gallery.database import Database, without_password
-from facerec.gallery.decision import Per, answer, decide
+from facerec.gallery.decision import Per, answer, comparisons, decide
 from facerec.gallery.migrations import migrate
 from facerec.gallery.names import clean_name, printable
 from facerec.gallery.nearest import EXACT_UP_TO, search_persons
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from facerec.models import Model
 
 UNDO_DAYS = 7.0  # for which a correction can be undone
-_SIZE_AGE = 1.0  # seconds for which the number of persons is cached: counting takes as long as a search
+_SIZE_AGE = 1.0  # seconds for which the numbers of samples are cached: counting takes as long as a search
 
 
 class Gallery:
@@ -71,7 +71,7 @@ class Gallery:
         self.place, self.model = database.name, model
         self.corrections = Corrections(database, undo_days, self._forget_size)
         self._database, self._reader = database, reader
-        self._size: tuple[float, GallerySize] | None = None
+        self._size: tuple[float, dict[int, int]] | None = None
         # also at the end of the process, and when the gallery is garbage
         self._close = finalize(self, close_databases, server, reader, database)
 
@@ -230,10 +230,11 @@ class Gallery:
                 the server stays away.
         """
         vectors = check_vectors(vectors, self.model)
-        size = self._cached_size()
-        statistics = self.model.statistics
-        rule = decide(statistics, size.persons, far=far, per=per, threshold=threshold)
-        exact = size.samples <= EXACT_UP_TO if exact is None else exact
+        statistics, sizes = self.model.statistics, self._cached_sizes()
+        worth = comparisons(statistics, sizes)
+        rule = decide(statistics, sum(sizes.values()), comparisons=worth, far=far, per=per, threshold=threshold)
+        samples = sum(samples * persons for samples, persons in sizes.items())
+        exact = samples <= EXACT_UP_TO if exact is None else exact
         search = partial(search_persons, model=self.model.fingerprint, vectors=vectors, top=top, exact=exact)
         return [answer(nearest, rule, statistics) for nearest in self._reader.run(search)]
 
@@ -349,7 +350,7 @@ class Gallery:
     def _forget_size(self) -> None:
         self._size = None
 
-    def _cached_size(self) -> GallerySize:
+    def _cached_sizes(self) -> dict[int, int]:
         if self._size is None or time.monotonic() - self._size[0] > _SIZE_AGE:
-            self._size = (time.monotonic(), self.size())
+            self._size = (time.monotonic(), self._reader.run(people.count_samples))
         return self._size[1]

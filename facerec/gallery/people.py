@@ -32,6 +32,10 @@ _MOVE = """
     SELECT %s, crop, vector, source, box, score, kept, created FROM {table} WHERE person_id = %s
     ON CONFLICT (person_id, crop) DO NOTHING
 """
+_SAMPLES_OF_PERSONS = """
+    SELECT samples, count(*) FROM (SELECT count(*) AS samples FROM sample GROUP BY person_id) AS person
+    GROUP BY samples
+"""
 _SIZE = "SELECT (SELECT count(*) FROM person), (SELECT count(*) FROM sample)"
 
 
@@ -171,6 +175,11 @@ def count(connection: Connection[Any]) -> GallerySize:
     row = connection.execute(_SIZE).fetchone()
     assert row is not None
     return GallerySize(*row)
+
+
+def count_samples(connection: Connection[Any]) -> dict[int, int]:
+    """Number of samples → how many persons have so many."""
+    return dict(connection.execute(_SAMPLES_OF_PERSONS).fetchall())
 
 
 def clean_names(connection: Connection[Any]) -> None:

@@ -13,6 +13,7 @@ from facerec.metrics.identification import (
 from facerec.metrics.modules import RetrievalMetrics, SeenAccuracy
 from facerec.metrics.pairs import COARSE_GRID, GRID, PairHistograms, listed_pair_histograms, pair_histograms
 from facerec.metrics.retrieval import PerQuery, RetrievalValues, retrieval_metrics, retrieval_per_query
+from facerec.metrics.samples import sample_exponent
 from facerec.metrics.verification import (
     OperatingPoint,
     Roc,
@@ -60,6 +61,7 @@ __all__ = [
     "retrieval_metrics",
     "retrieval_per_query",
     "roc",
+    "sample_exponent",
     "tenths",
     "unseen_per_probe",
     "verification_intervals",

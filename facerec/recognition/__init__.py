@@ -1,5 +1,6 @@
 """Photos → faces → embeddings → names, without knowing the database."""
 
+from facerec.recognition.assignment import Named, assign, identify_photo
 from facerec.recognition.draw import draw
 from facerec.recognition.ledger import Ledger
 from facerec.recognition.lines import line_writer
@@ -12,11 +13,14 @@ __all__ = [
     "NO_VECTOR",
     "EmbedCrops",
     "Ledger",
+    "Named",
     "PhotoFaces",
     "XmpWriter",
+    "assign",
     "draw",
     "embed_files",
     "embed_photos",
+    "identify_photo",
     "line_writer",
     "names_in_photos",
     "review",

@@ -76,6 +76,11 @@ class RuleOut(BaseModel):
     far: float | None
     search_far: float | None
     persons: int
+    comparisons: float = Field(description="independent ones that a search is worth; a person with k samples is more than one")
+    certain: float | None = Field(
+        description="if several faces of a photo reach this for one person, all of them are named; null: unknown"
+    )
+    extrapolated: bool = Field(description="whether `far` is lower than any rate that was measured")
 
 
 class FaceOut(BaseModel):
@@ -88,8 +93,12 @@ class FaceOut(BaseModel):
     )
     score: float
     person: str | None = Field(description="name of the recognised person, or null")
+    perhaps: str | None = Field(
+        description="name of the most similar person, if similar enough but another face is that person; or null"
+    )
+    rival: int | None = Field(description="number of that face, or null")
     ignored: bool = Field(description="whether it is a person to be ignored; `person` is null then")
-    matches: list[MatchOut] = Field(description="most similar first")
+    matches: list[MatchOut] = Field(description="most similar first; `person` is among them")
     rule: RuleOut
 
 

@@ -14,9 +14,17 @@ from PIL import Image
 
 from facerec.crops.contract import Photo
 from facerec.faces import Detector
-from facerec.gallery import Answer, Enrolled, EnrolmentCheck, Gallery, Sample, acting_as
+from facerec.gallery import Enrolled, EnrolmentCheck, Gallery, Sample, acting_as
 from facerec.gallery.names import printable
-from facerec.recognition import EmbedCrops, PhotoFaces, embed_photos, review, sample_of
+from facerec.recognition import (
+    EmbedCrops,
+    Named,
+    PhotoFaces,
+    embed_photos,
+    identify_photo,
+    review,
+    sample_of,
+)
 from facerec.web.decode_pool import DecodePool
 from facerec.web.inference_queue import InferenceQueue
 from facerec.web.limits import Limits
@@ -101,17 +109,15 @@ class Service:
         """
         return await self.run_in_thread(_jpeg, await self._decode(data))
 
-    async def identify(self, data: bytes, far: float, top: int) -> tuple[PhotoFaces, list[Answer]]:
-        """The faces of a photo, and for each the gallery's answer.
+    async def identify(self, data: bytes, far: float, top: int) -> tuple[PhotoFaces, list[Named]]:
+        """The faces of a photo, and who they are.
 
         Raises:
             Problem: see `embed_photo`.
         """
         photo = await self.embed_photo(data)
-        if not photo.faces:
-            return photo, []
-        per = self.settings.per
-        return photo, await self.run_in_thread(self.gallery.identify, photo.vectors, top=top, far=far, per=per)
+        rule = {"far": far, "per": self.settings.per}
+        return photo, await self.run_in_thread(identify_photo, self.gallery, photo.vectors, top=top, **rule)
 
     async def enroll(
         self,

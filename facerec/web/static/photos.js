@@ -97,16 +97,17 @@ function draw(entry) {
   frame.append(svg);
   const list = element("ul", { class: "faces", "aria-label": "Faces" });
   // numbered from left to right, as people read; `face.number` is the service's
-  for (const [index, face] of [...result.faces].sort((left, right) => left.box[0] - right.box[0]).entries()) {
+  const faces = [...result.faces].sort((left, right) => left.box[0] - right.box[0]);
+  for (const [index, face] of faces.entries()) {
     const [x0, y0, x1, y1] = face.box;
     const number = index + 1;
     const kind = face.person ? "known" : "unknown";
     const rect = document.createElementNS(svg.namespaceURI, "rect");
     for (const [key, value] of Object.entries({ x: x0, y: y0, width: x1 - x0, height: y1 - y0, class: kind })) rect.setAttribute(key, value);
     svg.append(rect);
-    const nearest = face.matches[0];
+    const nearest = face.matches.find((match) => match.name === face.person) || face.matches[0];
     const probability = nearest && nearest.probability !== null ? percent(nearest.probability) : "";
-    const text = face.person || "unknown";
+    const text = face.person || (face.perhaps ? `unknown, perhaps ${face.perhaps}` : "unknown");
     const label = result.faces.length > 1 ? `${number} ${text}` : text;
     const open = () => nameFace(entry, face);
     const tag = face.person || !admin
@@ -118,8 +119,12 @@ function draw(entry) {
     if (!face.person && admin) rect.addEventListener("click", open);
     const item = element("li", { class: kind }, element("strong", {}, `Face ${number}: ${text}`));
     if (face.person) item.append(element("div", { class: "hint" }, `probability ${probability || "not measured"}, similarity ${nearest.similarity.toFixed(2)}`));
-    else {
-      item.append(element("div", { class: "hint" }, nearest ? `most similar: ${nearest.name}, similarity ${nearest.similarity.toFixed(2)}, below the threshold` : "nobody is enrolled yet"));
+    if (face.perhaps) {
+      const rival = faces.findIndex((other) => other.number === face.rival) + 1;
+      item.append(element("div", { class: "hint" }, `similar enough to ${face.perhaps}, but face ${rival} is ${face.perhaps}`));
+    }
+    if (!face.person) {
+      if (!face.perhaps) item.append(element("div", { class: "hint" }, nearest ? `most similar: ${nearest.name}, similarity ${nearest.similarity.toFixed(2)}, below the threshold` : "nobody is enrolled yet"));
       if (admin) item.append(element("button", { class: "second", type: "button", onclick: open }, `Name face ${number}`));
     }
     list.append(item);
@@ -128,7 +133,9 @@ function draw(entry) {
   const rule = result.faces[0] && result.faces[0].rule;
   if (!result.faces.length) parts.push(element("p", {}, "No faces found."));
   const rate = rule && (perSearch ? rule.search_far : rule.far);
-  if (rate > 1.01 * Number(far())) {
+  if (rule && rule.extrapolated && rate <= 1.01 * Number(far())) {
+    parts.push(element("p", { class: "hint" }, "This model was not measured at so few false matches: the rate is an estimate."));
+  } else if (rate > 1.01 * Number(far())) {
     const count = Math.max(1, Math.round(1 / rate)).toLocaleString("en");
     parts.push(element("p", { class: "hint" }, `This model's thresholds were measured down to 1 false match in ${count} ${perSearch ? `searches of ${rule.persons} people` : "comparisons"}; that rate applies here.`));
   }
@@ -142,7 +149,8 @@ async function nameFace(entry, face) {
   const scale = entry.image.naturalWidth / entry.result.width;
   const canvas = find("naming-face");
   canvas.getContext("2d").drawImage(entry.image, x0 * scale, y0 * scale, (x1 - x0) * scale, (y1 - y0) * scale, 0, 0, 112, 112);
-  find("naming-nearest").textContent = face.matches.length ? `Most similar: ${face.matches[0].name}, but below the threshold.` : "";
+  const why = face.perhaps ? "but another face of the photo is more so" : "but below the threshold";
+  find("naming-nearest").textContent = face.matches.length ? `Most similar: ${face.matches[0].name}, ${why}.` : "";
   find("naming-error").textContent = "";
   find("naming-name").value = "";
   find("naming").showModal();
