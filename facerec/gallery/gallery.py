@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from psycopg import Connection
 
 from facerec.errors import GalleryError, UnknownPersonError
-from facerec.gallery import audit, enrolment, erasure, people, transfer
+from facerec.gallery import audit, backup, enrolment, erasure, people, transfer
 from facerec.gallery.database import Database, without_password
 from facerec.gallery.decision import Per, answer, decide
 from facerec.gallery.migrations import migrate
@@ -281,6 +281,16 @@ class Gallery:
                     f"{file}: {printable(name)}: {error}; {new} samples of the persons before are enrolled"
                 ) from error
         return new
+
+    def backup(self, file: str | Path) -> None:
+        """Write the whole gallery to one file, as it is at one moment, while others use it; see `backup.restore`.
+
+        The file holds the vectors: whoever has it can recognise these persons.
+
+        Raises:
+            GalleryError: the file can't be written, or the server is newer than the wheel's `pg_dump`.
+        """
+        backup.back_up(self._database, Path(file))
 
     def rebuild(self, model: ModelRecord, embed: EmbedPngs) -> int:
         """Move the gallery to another model by embedding the kept crops again; returns the number of samples.
