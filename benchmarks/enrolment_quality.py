@@ -99,7 +99,10 @@ def measured(name: str, photos: Photos, embed: Callable[..., Vectors], far: floa
             values = getattr(quality, kind)
             weak = values > gate if kind == "turn" else values < gate
             pairs = weak[rows] | weak[columns]
-            figures = (weak.mean(), *(missed[chosen].mean() if chosen.any() else np.nan for chosen in (pairs, ~pairs)))
+            figures = (
+                weak.mean(),
+                *(missed[chosen].mean() if chosen.any() else np.nan for chosen in (pairs, ~pairs)),
+            )
             print(f"| {kind} {gate:g} | " + " | ".join(f"{value:.4f}" for value in figures) + " |")
     return threshold
 
@@ -116,7 +119,9 @@ def sizes(photos: Photos, embed: Callable[..., Vectors], threshold: float) -> No
         for row in firsts.tolist():
             face = photos.faces[row]
             if (scale := size / face.size) < 1:
-                small = cv2.resize(read_photo(photos.files[row]), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+                small = cv2.resize(
+                    read_photo(photos.files[row]), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
+                )
                 crops.append(align(np.asarray(small, np.uint8), ((face.landmarks + 0.5) * scale - 0.5)[None])[0])
                 chosen.append(row)
         reduced, missed = embed(np.stack(crops)), []

@@ -1,4 +1,4 @@
-"""Manage a gallery: `python -m facerec.gallery list|show|rename|merge|erase|export|import|rebuild|stats`."""
+"""Manage a gallery: `python -m facerec.gallery list|show|rename|merge|erase|export|import|backup|…`."""
 
 import sys
 from collections.abc import Callable
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from facerec.gallery.gallery import Gallery
+    from facerec.models.statistics import Statistics
 
 
 def administrate(cfg: DictConfig) -> None:
@@ -27,6 +28,9 @@ def administrate(cfg: DictConfig) -> None:
         raise ConfigError(f"{', '.join(missing)}: must be given, as in `{cfg.action} {missing[0]}=…`")
     if cfg.action == "import" and not Path(cfg.file).is_file():  # before a new gallery is made
         raise ConfigError(f"file: there is no file {cfg.file}")
+    if cfg.action == "restore":  # which makes the gallery
+        _restore(cfg)
+        return
     # the model of a rebuild is the new one, which the gallery is not of yet
     model = None if cfg.action == "rebuild" else cfg.model
     with Gallery.open(cfg.gallery.url, model, make=cfg.action == "import") as gallery:
@@ -69,11 +73,59 @@ def _erase(gallery: "Gallery", cfg: DictConfig) -> None:
 
 def _export(gallery: "Gallery", cfg: DictConfig) -> None:
     count = gallery.export(cfg.file)
-    print(f"{count} samples were exported to {cfg.file}; whoever has the file can recognise these persons")
+    print(f"{count} samples were exported to {cfg.file}; {_SECRET}")
 
 
 def _import(gallery: "Gallery", cfg: DictConfig) -> None:
     print(f"{gallery.load(Path(cfg.file))} new samples were imported")
+
+
+def _backup(gallery: "Gallery", cfg: DictConfig) -> None:
+    gallery.backup(cfg.file)
+    size, megabytes = gallery.size(), Path(cfg.file).stat().st_size / 1e6
+    print(
+        f"{size.persons} persons and {size.samples} samples were backed up to {cfg.file} ({megabytes:.1f} MB); {_SECRET}"
+    )
+
+
+def _restore(cfg: DictConfig) -> None:
+    from facerec.gallery.backup import restore
+    from facerec.gallery.gallery import Gallery
+
+    restore(cfg.gallery.url, Path(cfg.file))
+    with Gallery.open(cfg.gallery.url, make=False) as gallery:
+        size = gallery.size()
+        print(f"{size.persons} persons and {size.samples} samples were restored in {gallery.place}")
+        print(f"model {gallery.model.fingerprint}")
+
+
+def _check(gallery: "Gallery", cfg: DictConfig) -> None:
+    from facerec.gallery.findings import describe
+    from facerec.gallery.tables import show_checkup
+
+    if cfg.threshold is None and not gallery.has_thresholds:
+        gallery.model = gallery.model._replace(statistics=_statistics(gallery, cfg))
+    contents, checkup = gallery.check_up(far=cfg.far, threshold=cfg.threshold, min_size=cfg.min_size)
+    findings = describe(checkup, contents)
+    show_checkup(gallery, contents, checkup, findings)
+    if cfg.out:
+        from facerec.report.checkup import write_checkup
+
+        file = Path(cfg.out) / "check.html"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_checkup(file, gallery, contents, checkup, findings)
+        print(f"{file}: the same with faces")
+
+
+def _statistics(gallery: "Gallery", cfg: DictConfig) -> "Statistics":
+    """Of the gallery's model, if that is a ready-made one."""
+    from facerec.models import open_model
+    from facerec.models.catalogue import name_of
+
+    name = name_of(gallery.model.fingerprint)
+    if name is None:
+        raise ConfigError("model: give the gallery's model, evaluated, whose thresholds are needed; or threshold=")
+    return open_model(name, "cpu", offline=cfg.offline, accept_licence=cfg.accept_licence).statistics
 
 
 def _rebuild(gallery: "Gallery", cfg: DictConfig) -> None:
@@ -96,6 +148,7 @@ def _rebuild(gallery: "Gallery", cfg: DictConfig) -> None:
 
 
 _LOG_KEPT = "the server keeps old write-ahead logs until it overwrites them, unless it has wal_recycle = off"
+_SECRET = "whoever has the file can recognise these persons"
 _ACTIONS: dict[str, tuple[list[str], Callable[["Gallery", DictConfig], None]]] = {
     "list": ([], _list),
     "show": (["name"], _show),
@@ -104,7 +157,10 @@ _ACTIONS: dict[str, tuple[list[str], Callable[["Gallery", DictConfig], None]]] =
     "erase": (["name"], _erase),
     "export": (["file"], _export),
     "import": (["file"], _import),
+    "backup": (["file"], _backup),
+    "restore": (["file"], lambda gallery, cfg: None),  # see `administrate`
     "rebuild": (["model"], _rebuild),
+    "check": ([], _check),
     "stats": ([], _stats),
 }
 

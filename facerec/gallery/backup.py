@@ -66,7 +66,9 @@ def restore(place: str | Path, file: Path) -> None:
     database, server = open_database(place, make=True)
 
     def fill(connection: Connection[Any]) -> None:
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", [MAKING_LOCK])  # nobody else makes a gallery meanwhile
+        connection.execute(
+            "SELECT pg_advisory_xact_lock(%s)", [MAKING_LOCK]
+        )  # nobody else makes a gallery meanwhile
         if connection.execute("SELECT to_regclass('migration')").fetchone() != (None,):
             raise GalleryError(f"{database.name}: holds a gallery already; give a new folder or an empty database")
         options = ("--single-transaction", "--exit-on-error", *_NO_RIGHTS)

@@ -14,6 +14,8 @@ from psycopg import Connection
 
 from facerec.errors import GalleryError, UnknownPersonError
 from facerec.gallery import audit, backup, enrolment, erasure, people, transfer
+from facerec.gallery.checkup import Checkup, check_up
+from facerec.gallery.contents import Contents, read_contents, read_kept
 from facerec.gallery.database import Database, without_password
 from facerec.gallery.decision import Per, answer, decide
 from facerec.gallery.migrations import migrate
@@ -252,6 +254,34 @@ class Gallery:
         self._database.run(lambda connection: people.merge_persons(connection, name, into))
         self._size = None
         return self.show(into)[0]
+
+    def check_up(
+        self, *, far: float = 0.01, threshold: float | None = None, min_size: float = 0
+    ) -> tuple[Contents, Checkup]:
+        """Everything the gallery holds, and what is doubtful in it: see `checkup.check_up`.
+
+        Args:
+            far: false accept rate of a search, and of the pair that tells whether a sample looks like its person.
+            threshold: use this similarity instead of holding `far`.
+            min_size: faces with fewer pixels are no good samples.
+
+        Raises:
+            GalleryError: the model has no thresholds and none is given, or the server stays away.
+        """
+        contents = self._reader.run(lambda connection: read_contents(connection, self.model.dim))
+        rule = decide(self.model.statistics, len(contents.ids), far=far, threshold=threshold)
+        pair_rule = decide(self.model.statistics, 1, far=far, per="pair", threshold=threshold)
+        return contents, check_up(
+            contents.vectors,
+            contents.persons,
+            threshold=rule.threshold,
+            pair_threshold=pair_rule.threshold,
+            small=contents.sizes < min_size,
+        )
+
+    def kept_crop(self, person: UUID, crop: str) -> bytes | None:
+        """The crop of a sample as PNG, by its SHA-256 in hex; None if it was not kept."""
+        return self._reader.run(lambda connection: read_kept(connection, person, crop))
 
     def export(self, file: str | Path) -> int:
         """Write everything to one file of JSON lines; returns the number of samples.

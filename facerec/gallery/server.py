@@ -90,7 +90,9 @@ class Server:
         with suppress(BlockingIOError):
             fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if self._answers():
-                postgres.run("pg_ctl", "stop", "-w", "-m", "fast", "-D", self._data, cwd=self.folder, version=self._version)
+                postgres.run(
+                    "pg_ctl", "stop", "-w", "-m", "fast", "-D", self._data, cwd=self.folder, version=self._version
+                )
             if self._socket_folder() != self.folder:
                 shutil.rmtree(self._socket_folder(), ignore_errors=True)
         self._users.close()

@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 from facerec.crops import sharpness
 from facerec.faces import Face
 
-_CENTRE = slice(24, 104), slice(24, 88)  # rows and columns of a crop that show skin, whatever hair and background are
+_CENTRE = (
+    slice(24, 104),
+    slice(24, 88),
+)  # rows and columns of a crop that show skin, whatever hair and background are
 
 
 class Quality(NamedTuple):
