@@ -2,8 +2,8 @@
 
     python benchmarks/enrolment_quality.py DATA MODEL
 
-DATA holds `celeba/` (with its landmark file) and `lfw_view1/images/`. A miss is a pair of photos of one person below
-the threshold at which `--far` of all pairs of two people lie. The quality of a pair is that of its worse photo.
+DATA holds `celeba/` (with its landmark file) and `lfw_view1/images/`. A miss is a pair of photos of one person
+below the threshold that `--far` of all pairs of two people reach. The quality of a pair is that of its worse photo.
 """
 
 import argparse

@@ -29,11 +29,11 @@ def enroll(cfg: DictConfig) -> None:
     from facerec.crops import list_photos
     from facerec.gallery import Gallery
     from facerec.models import open_model
-    from facerec.recognition import Ledger, embed_files, review
+    from facerec.recognition import Gates, Ledger, embed_files, review, weakness
 
     if cfg.review not in ("largest", "strict"):
         raise ConfigError(f"review: must be largest or strict, not {cfg.review}")
-    root = Path(cfg.photos).expanduser()
+    root, gates = Path(cfg.photos).expanduser(), Gates(**cfg.strict)
     model = open_model(cfg.model, cfg.device, cfg.cache_dir, offline=cfg.offline, accept_licence=cfg.accept_licence)
     ledger = Ledger(root, list_photos(root), cfg.person)
     with (
@@ -50,13 +50,12 @@ def enroll(cfg: DictConfig) -> None:
         size = None
         try:
             for photo in tqdm(photos, total=len(ledger.names), desc="enrolling", unit="photo"):
-                sample = review(
-                    photo, photo.file.name, strict=cfg.review == "strict", keep=cfg.keep_crops, **cfg.strict
-                )
+                strict = gates if cfg.review == "strict" else None
+                sample = review(photo, photo.file.name, strict=strict, keep=cfg.keep_crops)
                 if isinstance(sample, str):
                     ledger.refuse(photo.file, sample)
-                else:
-                    _enroll(gallery, ledger, photo.file, sample, cfg)
+                elif _enroll(gallery, ledger, photo.file, sample, cfg) and (weak := weakness(photo, gates)):
+                    ledger.warn(photo.file, f"is weak: {weak}")
             size = gallery.size()
         finally:  # also when it is interrupted, or the disk is full
             ledger.show(gallery.place, size)
@@ -66,7 +65,8 @@ def enroll(cfg: DictConfig) -> None:
         raise RefusedError(f"{ledger.refused} of {ledger.photos} photos were refused; the reasons are above")
 
 
-def _enroll(gallery: "Gallery", ledger: "Ledger", file: Path, sample: "Sample", cfg: DictConfig) -> None:
+def _enroll(gallery: "Gallery", ledger: "Ledger", file: Path, sample: "Sample", cfg: DictConfig) -> bool:
+    """Enrol a sample unless it is refused; returns whether it was enrolled."""
     name, doubt = ledger.names[file], None
     if cfg.threshold is not None or gallery.has_thresholds:
         rule = {"far": cfg.far, "per": cfg.per, "threshold": cfg.threshold}
@@ -74,16 +74,17 @@ def _enroll(gallery: "Gallery", ledger: "Ledger", file: Path, sample: "Sample", 
     unlike = doubt and doubt.unlike is not None and f"does not look like the {name} you have ({doubt.unlike:.2f})"
     if unlike and cfg.review == "strict":
         ledger.refuse(file, unlike)
-        return
+        return False
     try:
         ledger.enroll(file, gallery.enroll(name, [sample]))
     except TakenError as error:
         ledger.refuse(file, str(error))
-        return
+        return False
     if unlike:
         ledger.warn(file, unlike)
     if doubt and doubt.looks_like:
         ledger.warn(file, f"looks like {doubt.looks_like.name} ({doubt.looks_like.similarity:.2f})")
+    return True
 
 
 if __name__ == "__main__":

