@@ -10,6 +10,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 from hydra.utils import instantiate
 from numpy.typing import NDArray
@@ -24,12 +25,14 @@ from facerec.recognition.quality import Quality, measure
 
 Vectors = NDArray[np.float32]
 SIZES = (16, 20, 24, 30, 40, 50, 60, 80)  # pixels, shorter side of a box
+BLURS = (0.5, 1, 1.5, 2, 3, 4)  # pixels of the crop, standard deviation of a Gaussian
 DISCARDS = (0, 0.01, 0.02, 0.05, 0.1, 0.2)
 GATES = {  # measure → gates to try; a photo is weak below them, and above them where it is turned
-    "sharpness": (50, 100, 150, 200, 300, 500),
+    "sharpness": (10, 15, 20, 30, 40, 60),
     "turn": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
     "brightness": (30, 40, 50, 60, 70, 80),
 }
+_DEGRADED = 300  # photos, of as many people
 
 
 class Photos:
@@ -107,28 +110,30 @@ def measured(name: str, photos: Photos, embed: Callable[..., Vectors], far: floa
     return threshold
 
 
-def sizes(photos: Photos, embed: Callable[..., Vectors], threshold: float) -> None:
-    """Print the misses when one of two photos is made so small that its face has `SIZES` pixels."""
-    import cv2
-
+def degraded(photos: Photos, embed: Callable[..., Vectors], threshold: float) -> None:
+    """Print the misses when one of two photos is made small, so that its face has `SIZES` pixels, or blurred."""
     vectors, people = embed(np.stack(photos.crops)), np.array(photos.people)
-    firsts = np.unique(people, return_index=True)[1]
-    print("\n| size | missed |")
-    for size in SIZES:
-        crops, chosen = [], []
-        for row in firsts.tolist():
-            face = photos.faces[row]
-            if (scale := size / face.size) < 1:
-                small = cv2.resize(
-                    read_photo(photos.files[row]), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
-                )
-                crops.append(align(np.asarray(small, np.uint8), ((face.landmarks + 0.5) * scale - 0.5)[None])[0])
-                chosen.append(row)
-        reduced, missed = embed(np.stack(crops)), []
-        for vector, row in zip(reduced, chosen, strict=True):
-            others = (people == people[row]) & (np.arange(len(people)) != row)
-            missed += (vectors[others] @ vector < threshold).tolist()
-        print(f"| {size} | {np.mean(missed):.4f} of {len(missed)} |")
+    firsts = np.unique(people, return_index=True)[1][:_DEGRADED].tolist()
+
+    def shrunk(row: int, size: float) -> NDArray[np.uint8]:
+        face = photos.faces[row]
+        scale = min(1.0, size / face.size)
+        small = cv2.resize(read_photo(photos.files[row]), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        return align(np.asarray(small, np.uint8), ((face.landmarks + 0.5) * scale - 0.5)[None])[0]
+
+    def blurred(row: int, sigma: float) -> NDArray[np.uint8]:
+        return cv2.GaussianBlur(photos.crops[row].transpose(1, 2, 0), (0, 0), sigma).transpose(2, 0, 1)
+
+    print("\n| made worse | median sharpness | missed |")
+    for name, values, change in (("size", SIZES, shrunk), ("blur", BLURS, blurred)):
+        for value in values:
+            crops = np.stack([change(row, value) for row in firsts])
+            missed: list[bool] = []
+            for vector, row in zip(embed(crops), firsts, strict=True):
+                others = (people == people[row]) & (np.arange(len(people)) != row)
+                missed += (vectors[others] @ vector < threshold).tolist()
+            sharp = np.median([measure(photos.faces[0], crop).sharpness for crop in crops])
+            print(f"| {name} {value:g} | {sharp:.0f} | {np.mean(missed):.4f} of {len(missed)} |", flush=True)
 
 
 def main() -> None:
@@ -142,7 +147,7 @@ def main() -> None:
     measured("CelebA", celeba(options.data / "celeba"), embed, options.far)
     photos = lfw(options.data / "lfw_view1" / "images")
     threshold = measured("LFW View 1", photos, embed, options.far)
-    sizes(photos, embed, threshold)
+    degraded(photos, embed, threshold)
 
 
 if __name__ == "__main__":

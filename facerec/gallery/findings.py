@@ -13,7 +13,7 @@ KINDS = {
     "nearer": "samples nearer to somebody else",
     "alike": "too alike to be told apart",
     "unlike": "samples unlike their own person",
-    "copy": "one photo enrolled twice",
+    "copy": "one photo enrolled twice?",
     "few": "persons with fewer than two good samples",
 }
 _PREFIX = (
@@ -64,63 +64,81 @@ def _share(rate: Rate) -> str:
 
 def describe(checkup: Checkup, contents: Contents) -> list[Finding]:
     """All findings, in the order of `KINDS`."""
-    return list(_describe(checkup, contents, [printable(label) for label in contents.labels()]))
+    words = _Words(checkup, contents)
+    return [*words.doubles(), *words.nearer(), *words.alike(), *words.unlike(), *words.copies(), *words.few()]
 
 
-def _describe(checkup: Checkup, contents: Contents, labels: list[str]) -> Iterator[Finding]:
-    near, persons = checkup.neighbours, contents.persons
+class _Words:
+    """The findings of one check-up, a method for each kind."""
 
-    def called(row: int) -> str:
-        return f"{contents.crops[row][:_PREFIX]} ({printable(contents.sources[row]) or 'no photo'})"
+    def __init__(self, checkup: Checkup, contents: Contents) -> None:
+        self._checkup, self._near, self._contents = checkup, checkup.neighbours, contents
+        self._labels = [printable(label) for label in contents.labels()]
 
-    def command(action: str, row: int, to: int | None = None) -> str:
-        where = "" if to is None else f" to={shlex.quote(labels[to])}"
-        return f"`facerec gallery {action} sample={contents.crops[row][:_PREFIX]}{where}`"
+    def doubles(self) -> Iterator[Finding]:
+        for pair in self._checkup.doubles:
+            yield self._pair("double", pair, f"If they are one person: {self._merge(pair)}")
 
-    def groups(*rows: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
-        return tuple((f"{labels[persons[row]]}: {called(row)}", (row,)) for row in rows)
+    def alike(self) -> Iterator[Finding]:
+        for pair in self._checkup.alike:
+            todo = f"Enrol more photos of both; if they are one person: {self._merge(pair)}"
+            yield self._pair("alike", pair, todo)
 
-    def merge(pair: PersonPair) -> str:
-        a, b = (labels[person] for person in pair.persons)
-        return f"`facerec gallery merge name={shlex.quote(b)} to={shlex.quote(a)}`"
+    def nearer(self) -> Iterator[Finding]:
+        for row in self._checkup.nearer.tolist():
+            own, other = int(self._near.own_row[row]), int(self._near.other_row[row])
+            person, similarity = int(self._contents.persons[other]), self._near.other[row]
+            than = f"{similarity:.2f}, to their own person {self._near.own[row]:.2f}"
+            sentence = f"{self._called(row)} of {self._owner(row)} is nearer to {self._labels[person]}: {than}"
+            delete = self._command("delete", row)
+            if similarity < self._checkup.threshold:
+                todo = f"Nobody is named for it. Unless it is a good photo: {delete}"
+            else:
+                todo = f"If it shows {self._labels[person]}: {self._command('move', row, person)}; else {delete}"
+            yield Finding("nearer", sentence, todo, self._groups(row, own, other))
 
-    for kind, pairs in (("double", checkup.doubles), ("alike", checkup.alike)):
-        for pair in pairs:
-            a, b = (labels[person] for person in pair.persons)
-            shares = f"{pair.shares[0]:.0%} and {pair.shares[1]:.0%} of their samples reach the other"
-            look = (
-                "If they are one person"
-                if kind == "double"
-                else "Enrol more photos of both; if they are one person"
-            )
-            sides = tuple((labels[person], tuple(contents.rows_of(person)[:_SHOWN])) for person in pair.persons)
-            sentence = f"{a} and {b}: {shares}, the nearest two at {pair.similarity:.2f}"
-            yield Finding(kind, sentence, f"{look}: {merge(pair)}", sides)
-        if kind == "double":
-            for row in checkup.nearer.tolist():
-                other = int(persons[near.other_row[row]])
-                than = f"{near.other[row]:.2f}, to their own person {near.own[row]:.2f}"
-                sentence = f"{called(row)} of {labels[persons[row]]} is nearer to {labels[other]}: {than}"
-                if near.other[row] < checkup.threshold:
-                    todo = f"Nobody is named for it. Unless the photo is good: {command('delete', row)}"
-                else:
-                    todo = (
-                        f"If it shows {labels[other]}: {command('move', row, other)}; else {command('delete', row)}"
-                    )
-                yield Finding(
-                    "nearer", sentence, todo, groups(row, int(near.own_row[row]), int(near.other_row[row]))
-                )
-    for row in checkup.unlike.tolist():
-        sentence = f"{called(row)} of {labels[persons[row]]} is far from the others: {near.own[row]:.2f}"
-        todo = f"If it shows somebody else, or is a bad photo: {command('delete', row)}"
-        yield Finding("unlike", sentence, todo, groups(row, int(near.own_row[row])))
-    for row, twin in checkup.copies:
-        sentence = f"{called(row)} and {called(twin)} of {labels[persons[row]]} are one photo: {near.own[row]:.2f}"
-        yield Finding("copy", sentence, f"They count once: {command('delete', twin)}", groups(row, twin))
-    for person, good in checkup.few.items():
-        rows = tuple(contents.rows_of(person))
-        count = f"{len(rows)} sample{'s' * (len(rows) > 1)}, {good or 'none'} of them good"
-        enrol = f"`facerec enroll person={shlex.quote(labels[person])} photos=…`"
-        yield Finding(
-            "few", f"{labels[person]} has {count}", f"Enrol more: {enrol}", ((labels[person], rows[:_SHOWN]),)
+    def unlike(self) -> Iterator[Finding]:
+        for row in self._checkup.unlike.tolist():
+            far = f"is far from the others: {self._near.own[row]:.2f}"
+            todo = f"If it shows somebody else, or is a bad photo: {self._command('delete', row)}"
+            groups = self._groups(row, int(self._near.own_row[row]))
+            yield Finding("unlike", f"{self._called(row)} of {self._owner(row)} {far}", todo, groups)
+
+    def copies(self) -> Iterator[Finding]:
+        for row, twin in self._checkup.copies:
+            both = f"{self._called(row)} and {self._called(twin)} of {self._owner(row)}"
+            todo = f"Of two copies of one photo, one is enough: {self._command('delete', twin)}"
+            sentence = f"{both} are hardly different: {self._near.own[row]:.2f}"
+            yield Finding("copy", sentence, todo, self._groups(row, twin))
+
+    def few(self) -> Iterator[Finding]:
+        for person, good in self._checkup.few.items():
+            label, rows = self._labels[person], self._contents.rows_of(person)
+            count = f"{len(rows)} sample{'s' * (len(rows) > 1)}, {good or 'none'} of them good"
+            todo = f"Enrol more: `facerec enroll person={shlex.quote(label)} photos=…`"
+            yield Finding("few", f"{label} has {count}", todo, ((label, tuple(rows[:_SHOWN])),))
+
+    def _pair(self, kind: str, pair: PersonPair, todo: str) -> Finding:
+        a, b = (self._labels[person] for person in pair.persons)
+        shares = f"{pair.shares[0]:.0%} and {pair.shares[1]:.0%} of their samples reach the other"
+        sides = tuple(
+            (self._labels[person], tuple(self._contents.rows_of(person)[:_SHOWN])) for person in pair.persons
         )
+        return Finding(kind, f"{a} and {b}: {shares}, the nearest two at {pair.similarity:.2f}", todo, sides)
+
+    def _merge(self, pair: PersonPair) -> str:
+        a, b = (shlex.quote(self._labels[person]) for person in pair.persons)
+        return f"`facerec gallery merge name={b} to={a}`"
+
+    def _command(self, action: str, row: int, to: int | None = None) -> str:
+        where = "" if to is None else f" to={shlex.quote(self._labels[to])}"
+        return f"`facerec gallery {action} sample={self._contents.crops[row][:_PREFIX]}{where}`"
+
+    def _called(self, row: int) -> str:
+        return f"{self._contents.crops[row][:_PREFIX]} ({printable(self._contents.sources[row]) or 'no photo'})"
+
+    def _owner(self, row: int) -> str:
+        return self._labels[self._contents.persons[row]]
+
+    def _groups(self, *rows: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        return tuple((f"{self._owner(row)}: {self._called(row)}", (row,)) for row in rows)

@@ -9,10 +9,8 @@ from numpy.typing import NDArray
 from facerec.crops import sharpness
 from facerec.faces import Face
 
-_CENTRE = (
-    slice(24, 104),
-    slice(24, 88),
-)  # rows and columns of a crop that show skin, whatever hair and background are
+# rows and columns of a crop that show skin, whatever hair and background are
+_MIDDLE = (slice(24, 104), slice(24, 88))
 
 
 class Quality(NamedTuple):
@@ -20,7 +18,8 @@ class Quality(NamedTuple):
 
     Attributes:
         size: shorter side of the box in pixels of the photo.
-        sharpness: variance of the Laplacian of the crop; see `facerec.crops.sharpness`.
+        sharpness: variance of the Laplacian of the middle of the crop; see `facerec.crops.sharpness`. Edges of the
+            photo, beyond which a crop is black, are as sharp as can be, and mostly lie outside the middle.
         turn: how far the head is turned aside; see `turn`.
         brightness: mean grey level of the middle of the crop, 0..255.
     """
@@ -42,8 +41,9 @@ class Gates(NamedTuple):
 
 def measure(face: Face, crop: NDArray[np.uint8]) -> Quality:
     """The measures of a face and of its crop `uint8 [3, 112, 112]`."""
-    grey = cv2.cvtColor(crop.transpose(1, 2, 0)[_CENTRE], cv2.COLOR_RGB2GRAY)
-    return Quality(face.size, sharpness(crop), turn(face.landmarks), float(grey.mean()))
+    middle = np.ascontiguousarray(crop[:, *_MIDDLE])
+    grey = cv2.cvtColor(middle.transpose(1, 2, 0), cv2.COLOR_RGB2GRAY)
+    return Quality(face.size, sharpness(middle), turn(face.landmarks), float(grey.mean()))
 
 
 def turn(landmarks: NDArray[np.floating]) -> float:
