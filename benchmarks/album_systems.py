@@ -57,7 +57,7 @@ class Facerec:
 
     def enroll(self, person: str, file: Path) -> bool:
         """The largest face."""
-        sample = review(self._embed(file), file.name, strict=False, min_size=0, min_sharpness=0, keep=False)
+        sample = review(self._embed(file), file.name, strict=None, keep=False)
         if not isinstance(sample, str):
             self.gallery.enroll(person, [sample])
         return not isinstance(sample, str)

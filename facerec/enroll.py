@@ -31,17 +31,17 @@ def enroll(cfg: DictConfig) -> None:
     from facerec.crops import list_photos
     from facerec.gallery import Gallery
     from facerec.models import open_model
-    from facerec.recognition import Ledger, embed_files, names_in_photos, review_people
+    from facerec.recognition import Gates, Ledger, embed_files, names_in_photos, review_people
 
     if cfg.review not in ("largest", "strict"):
         raise ConfigError(f"review: must be largest or strict, not {cfg.review}")
     if cfg.new and cfg.person is None:
         raise ConfigError("new: makes the person of person=NAME; give that too")
-    root = Path(cfg.photos).expanduser()
+    root, gates = Path(cfg.photos).expanduser(), Gates(**cfg.strict)
     model = open_model(cfg.model, cfg.device, cfg.cache_dir, offline=cfg.offline, accept_licence=cfg.accept_licence)
     ledger = Ledger()
     wanted = names_in_photos(root, list_photos(root), ledger, people=cfg.people, person=cfg.person)
-    bounds = {"strict": cfg.review == "strict", "keep": cfg.keep_crops, **cfg.strict}
+    how = {"strict": cfg.review == "strict", "keep": cfg.keep_crops}
     with (
         going_on(ledger.how_to_go_on),
         Gallery.open(cfg.gallery.url, model, read_url=cfg.gallery.read_url) as gallery,
@@ -56,11 +56,11 @@ def enroll(cfg: DictConfig) -> None:
         size = None
         try:
             for photo in tqdm(photos, total=len(wanted), desc="enrolling", unit="photo"):
-                for name, sample in review_people(photo, wanted[photo.file], **bounds):
+                for name, sample, weak in review_people(photo, wanted[photo.file], gates, **how):
                     if isinstance(sample, str):
                         ledger.refuse(photo.file, sample, name)
-                    else:
-                        _enroll(gallery, ledger, photo.file, name, sample, cfg)
+                    elif _enroll(gallery, ledger, photo.file, name, sample, cfg) and weak:
+                        ledger.warn(photo.file, name, f"is weak: {weak}")
             size = gallery.size()
         finally:  # also when it is interrupted, or the disk is full
             ledger.show(gallery.place, size)
@@ -70,7 +70,8 @@ def enroll(cfg: DictConfig) -> None:
         raise RefusedError(f"{ledger.refused} of {ledger.total} {ledger.unit} were refused; the reasons are above")
 
 
-def _enroll(gallery: "Gallery", ledger: "Ledger", file: Path, name: str, sample: "Sample", cfg: DictConfig) -> None:
+def _enroll(gallery: "Gallery", ledger: "Ledger", file: Path, name: str, sample: "Sample", cfg: DictConfig) -> bool:
+    """Enrol a sample unless it is refused; returns whether it was enrolled."""
     doubt = None
     who = ledger.ids.get(name, name)
     new = cfg.new and name not in ledger.ids
@@ -81,16 +82,16 @@ def _enroll(gallery: "Gallery", ledger: "Ledger", file: Path, name: str, sample:
         except AmbiguousNameError as error:
             cure = f"person=ID adds to one of them, person={name!r} new=true makes another"
             ledger.refuse(file, f"{error}; {cure}", name)
-            return
+            return False
     unlike = doubt and doubt.unlike is not None and f"does not look like the {name} you have ({doubt.unlike:.2f})"
     if unlike and cfg.review == "strict":
         ledger.refuse(file, unlike, name)
-        return
+        return False
     try:
         enrolled = gallery.enroll(who, [sample], new=new)
     except (TakenError, AmbiguousNameError) as error:
         ledger.refuse(file, str(error), name)
-        return
+        return False
     ledger.enroll(name, enrolled)
     for similar in enrolled.similar_names:
         merging = "`facerec gallery merge` makes them one"
@@ -99,6 +100,7 @@ def _enroll(gallery: "Gallery", ledger: "Ledger", file: Path, name: str, sample:
         ledger.warn(file, name, unlike)
     if doubt and doubt.looks_like:
         ledger.warn(file, name, f"looks like {doubt.looks_like.name} ({doubt.looks_like.similarity:.2f})")
+    return True
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The gallery: enrol persons, search for them, erase them; its `corrections` put mistakes right."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,9 @@ from numpy.typing import NDArray
 from psycopg import Connection
 
 from facerec.errors import GalleryError, UnknownPersonError
-from facerec.gallery import audit, enrolment, erasure, people, transfer
+from facerec.gallery import audit, backup, enrolment, erasure, people, transfer
+from facerec.gallery.checkup import Checkup, check_up
+from facerec.gallery.contents import Contents, read_contents
 from facerec.gallery.corrections import Corrections
 from facerec.gallery.database import Database, without_password
 from facerec.gallery.decision import Per, answer, comparisons, decide
@@ -271,6 +274,32 @@ class Gallery:
         """
         return self._database.run(lambda connection: read_crop(connection, sample))
 
+    def check_up(
+        self, *, far: float = 0.01, threshold: float | None = None, min_size: float = 0
+    ) -> tuple[Contents, Checkup]:
+        """Everything the gallery holds, and what is doubtful in it: see `checkup.check_up`.
+
+        Args:
+            far: false accept rate of a search, and of the pair that tells whether a sample looks like its person.
+            threshold: use this similarity instead of holding `far`.
+            min_size: faces with fewer pixels are no good samples.
+
+        Raises:
+            GalleryError: the model has no thresholds and none is given, or the server stays away.
+        """
+        contents = self._reader.run(lambda connection: read_contents(connection, self.model.dim))
+        sizes = Counter(np.bincount(contents.persons).tolist())
+        worth = comparisons(self.model.statistics, sizes)
+        rule = decide(self.model.statistics, len(contents.ids), comparisons=worth, far=far, threshold=threshold)
+        pair_rule = decide(self.model.statistics, 1, far=far, per="pair", threshold=threshold)
+        return contents, check_up(
+            contents.vectors,
+            contents.persons,
+            threshold=rule.threshold,
+            pair_threshold=pair_rule.threshold,
+            small=contents.sizes < min_size,
+        )
+
     def export(self, file: str | Path) -> int:
         """Write everything to one file of JSON lines; returns the number of samples.
 
@@ -300,6 +329,16 @@ class Gallery:
                 ) from error
             self._forget_size()
         return new
+
+    def backup(self, file: str | Path) -> None:
+        """Write the whole gallery to one file, as it is at one moment, while others use it; see `backup.restore`.
+
+        The file holds the vectors: whoever has it can recognise these persons.
+
+        Raises:
+            GalleryError: the file can't be written, or the server is newer than the wheel's `pg_dump`.
+        """
+        backup.back_up(self._database, Path(file))
 
     def rebuild(self, model: ModelRecord, embed: EmbedPngs) -> int:
         """Move the gallery to another model by embedding the kept crops again; returns the number of samples.

@@ -6,12 +6,14 @@ from facerec.recognition.ledger import Ledger
 from facerec.recognition.lines import line_writer
 from facerec.recognition.naming import names_in_photos
 from facerec.recognition.pipeline import NO_VECTOR, EmbedCrops, PhotoFaces, embed_files, embed_photos
-from facerec.recognition.review import review, review_people, sample_of
+from facerec.recognition.quality import Gates
+from facerec.recognition.review import review, review_people, sample_of, weakness
 from facerec.recognition.xmp_writer import XmpWriter
 
 __all__ = [
     "NO_VECTOR",
     "EmbedCrops",
+    "Gates",
     "Ledger",
     "Named",
     "PhotoFaces",
@@ -26,4 +28,5 @@ __all__ = [
     "review",
     "review_people",
     "sample_of",
+    "weakness",
 ]

@@ -156,6 +156,7 @@ def _outcome(outcome: PhotoOutcome) -> PhotoOutcomeOut:
         problem=outcome.sample if isinstance(outcome.sample, str) else None,
         looks_like=outcome.check.looks_like and outcome.check.looks_like.name,
         unlike=outcome.check.unlike,
+        weak=outcome.weak or None,
     )
 
 

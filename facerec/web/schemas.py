@@ -119,6 +119,7 @@ class PhotoOutcomeOut(BaseModel):
     unlike: float | None = Field(
         description="similarity to the person's most similar sample if below the threshold, or null"
     )
+    weak: str | None = Field(description="what is weak about the face (small, blurred, turned away, dark), or null")
 
 
 class EnrolledOut(BaseModel):

@@ -18,12 +18,14 @@ from facerec.gallery import Enrolled, EnrolmentCheck, Gallery, Sample, acting_as
 from facerec.gallery.names import printable
 from facerec.recognition import (
     EmbedCrops,
+    Gates,
     Named,
     PhotoFaces,
     embed_photos,
     identify_photo,
     review,
     sample_of,
+    weakness,
 )
 from facerec.web.decode_pool import DecodePool
 from facerec.web.inference_queue import InferenceQueue
@@ -45,19 +47,19 @@ class Settings(NamedTuple):
     min_score: float
     batch_size: int
     review: Literal["largest", "strict"]
-    strict_size: float
-    strict_sharpness: float
+    gates: Gates
     keep_crops: bool
     far: float
     per: Literal["search", "pair"]
 
 
 class PhotoOutcome(NamedTuple):
-    """The outcome for one photo of an enrolment: its sample or why it was refused, and whom it resembles."""
+    """The outcome for one photo of an enrolment: its sample or why it was refused, doubts, and what is weak."""
 
     source: str
     sample: Sample | str
     check: EnrolmentCheck
+    weak: str
 
 
 class Service:
@@ -144,9 +146,9 @@ class Service:
         """
         outcomes = []
         for file, data in photos:  # one at a time, so that a large enrolment does not hold up other requests
-            source = base_name(file)
+            source, weak = base_name(file), ""
             try:
-                sample = self._review(await self.embed_photo(data), source, face)
+                sample, weak = self._review(await self.embed_photo(data), source, face)
             except Problem as problem:
                 if len(photos) == 1 or problem.status == 503:
                     raise
@@ -160,7 +162,7 @@ class Service:
                     sample = reason
                 elif ask:
                     raise Problem(409, f"the face in {source} {reason}", kind=UNLIKE)
-            outcomes.append(PhotoOutcome(source, sample, check))
+            outcomes.append(PhotoOutcome(source, sample, check, weak))
         samples = [outcome.sample for outcome in outcomes if isinstance(outcome.sample, Sample)]
         if not samples:
             reasons = "; ".join(f"{outcome.source}: {outcome.sample}" for outcome in outcomes)
@@ -197,19 +199,15 @@ class Service:
         [check] = await self.run_in_thread(self.gallery.check_enrolment, who, vectors, far=far, per=per)
         return check
 
-    def _review(self, photo: PhotoFaces, source: str, face: int | None) -> Sample | str:
+    def _review(self, photo: PhotoFaces, source: str, face: int | None) -> tuple[Sample | str, str]:
+        """The sample or why it is refused, and what is weak about it."""
         if face is not None:
             if not 1 <= face <= len(photo.faces):
-                return f"face {face} does not exist; the photo has {len(photo.faces)} faces"
+                return f"face {face} does not exist; the photo has {len(photo.faces)} faces", ""
             photo = photo.only(face - 1)
-        return review(
-            photo,
-            source,
-            strict=self.settings.review == "strict",
-            min_size=self.settings.strict_size,
-            min_sharpness=self.settings.strict_sharpness,
-            keep=self.settings.keep_crops,
-        )
+        gates = self.settings.gates
+        strict = gates if self.settings.review == "strict" else None
+        return review(photo, source, strict=strict, keep=self.settings.keep_crops), weakness(photo, gates)
 
     def _infer(self, files: Sequence[Path], photos: Sequence[Photo]) -> list[PhotoFaces]:
         bounds = {"min_size": self.settings.min_size, "min_score": self.settings.min_score}

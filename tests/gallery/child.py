@@ -1,11 +1,13 @@
-"""A child process of the tests: `python child.py enroll|identify FOLDER FIRST COUNT`."""
+"""A child process of the tests: `child.py enroll|identify FOLDER FIRST COUNT` or `backup|restore FOLDER FILE`."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facerec.gallery import Gallery, Sample
+from facerec.gallery.backup import restore
 from facerec.models import ModelRecord
 
 RECORD = ModelRecord("a1" * 32, 32)
@@ -24,6 +26,16 @@ def report(text: object) -> None:
     print(text, flush=True)
 
 
+def save(task: str, folder: str, file: str) -> None:
+    report("ready")
+    if task == "restore":
+        restore(folder, Path(file))
+    else:
+        with Gallery.open(folder) as gallery:
+            gallery.backup(file)
+    report("done")
+
+
 def main(task: str, folder: str, first: int, count: int) -> None:
     with Gallery.open(folder, RECORD) as gallery:
         report("ready")
@@ -37,4 +49,7 @@ def main(task: str, folder: str, first: int, count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    if sys.argv[1] in ("backup", "restore"):
+        save(*sys.argv[1:])
+    else:
+        main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))

@@ -23,7 +23,8 @@ find("add")?.addEventListener("submit", async (event) => {
     const enrolled = await enrol(new FormData(event.target));
     const refused = enrolled.photos.filter((photo) => photo.problem).map((photo) => `${photo.photo} was not used: ${photo.problem}.`);
     const alike = enrolled.photos.filter((photo) => photo.looks_like).map((photo) => `${photo.photo} also looks like ${photo.looks_like}.`);
-    finish([`${enrolled.person.name} is enrolled with ${samplesText(enrolled.new, "new ")}.`, ...refused, ...alike].join(" "));
+    const weak = enrolled.photos.filter((photo) => photo.weak && !photo.problem).map((photo) => `${photo.photo} is weak: ${photo.weak}.`);
+    finish([`${enrolled.person.name} is enrolled with ${samplesText(enrolled.new, "new ")}.`, ...refused, ...alike, ...weak].join(" "));
   } catch (error) {
     find("status").textContent = error.message;
     button.disabled = false;
