@@ -1,9 +1,7 @@
 """Identify the people in photos: `python -m facerec.identify photos=PHOTO|FOLDER model=MODEL`."""
 
-import base64
 import io
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,12 +61,12 @@ def identify(cfg: DictConfig) -> None:
 def _report(photo: "PhotoFaces", answers: list["Answer"], table: "Table") -> None:
     from rich.text import Text
 
-    from facerec.gallery.names import printable
+    from facerec.gallery.names import path_fields, printable
 
     def row(*cells: str) -> None:
         table.add_row(*(Text(printable(cell)) for cell in (photo.file.name, *cells)))
 
-    path = _path(photo.file)
+    path = path_fields(photo.file)
     if not photo.faces:
         _print_json({**path, "faces": 0, "problem": printable(photo.problem) or None})
         row("", photo.problem or "no face found", "", "")
@@ -82,14 +80,6 @@ def _report(photo: "PhotoFaces", answers: list["Answer"], table: "Table") -> Non
 
 def _print_json(line: dict[str, Any]) -> None:
     print(json.dumps(line, ensure_ascii=False), flush=True)
-
-
-def _path(file: Path) -> dict[str, str]:
-    path = os.fsencode(file)
-    try:
-        return {"photo": path.decode()}
-    except UnicodeDecodeError:
-        return {"photo": path.decode(errors="replace"), "photo_bytes": base64.b64encode(path).decode()}
 
 
 def _line(box: list[float], score: float, answer: "Answer") -> dict[str, Any]:

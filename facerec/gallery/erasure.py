@@ -10,10 +10,12 @@ from psycopg import Connection
 from facerec.errors import GalleryError
 from facerec.gallery.audit import record_event
 from facerec.gallery.database import Database
+from facerec.gallery.index_tables import delete_faces_of
 from facerec.gallery.people import delete_person, lock_person
 from facerec.gallery.records import Erasure
 
 _PATIENCE = 60.0  # seconds to wait for older transactions
+_TABLES = ("sample", "centroid", "person", "indexed_face", "indexed_photo")  # what is personal
 _OLDER = """
     SELECT count(*) FROM pg_stat_activity
     WHERE backend_type = 'client backend' AND datname = current_database() AND pid <> pg_backend_pid()
@@ -36,12 +38,11 @@ def erase(database: Database, names: Sequence[str | UUID]) -> Erasure:
     def delete(connection: Connection[Any]) -> tuple[int, int]:
         total = 0
         for person in {lock_person(connection, name) for name in sorted(set(names), key=str)}:
+            delete_faces_of(connection, person)
             samples = delete_person(connection, person)
             record_event(connection, "erase", person, samples)
             total += samples
-        row = connection.execute("SELECT pg_current_xact_id()::text::bigint & 4294967295").fetchone()
-        assert row is not None
-        return total, row[0]
+        return total, transaction_number(connection)
 
     samples, transaction = database.run(delete)
     try:
@@ -73,7 +74,15 @@ def clean_files(database: Database, transaction: int) -> bool:
         time.sleep(0.05)
     # the second checkpoint moves past the first, and so past every segment before the switch
     database.run_outside_transaction(
-        *("VACUUM FULL sample", "VACUUM FULL centroid", "VACUUM FULL person"),
+        *(f"VACUUM FULL {table}" for table in _TABLES),
         *("CHECKPOINT", "SELECT pg_switch_wal()", "CHECKPOINT"),
     )
     return database.run(lambda connection: connection.execute("SHOW wal_recycle").fetchone()) == ("off",)
+
+
+def transaction_number(connection: Connection[Any]) -> int:
+    """The number of the transaction that is open on a connection."""
+    row = connection.execute("SELECT pg_current_xact_id()::text::bigint & 4294967295").fetchone()
+    assert row is not None
+    number: int = row[0]
+    return number

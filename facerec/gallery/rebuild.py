@@ -10,6 +10,7 @@ from psycopg import Connection, sql
 from facerec.errors import GalleryError
 from facerec.gallery.audit import record_event
 from facerec.gallery.binary_codes import store_code
+from facerec.gallery.index_tables import mark_unwiped
 from facerec.gallery.vectors import unit_length
 from facerec.models.record import ModelRecord
 
@@ -22,11 +23,20 @@ _AFTER = """
     ALTER TABLE sample ALTER COLUMN vector SET STORAGE PLAIN;
     ALTER TABLE sample ALTER COLUMN vector SET STATISTICS 0
 """
+# what was indexed has no crops, so it goes
+_NEW_INDEX = """
+    TRUNCATE indexed_photo, indexed_face, index_rule;
+    ALTER TABLE indexed_face ALTER COLUMN vector TYPE vector({dim});
+    ALTER TABLE indexed_face ALTER COLUMN vector SET STORAGE PLAIN;
+    ALTER TABLE indexed_face ALTER COLUMN vector SET STATISTICS 0
+"""
 EmbedPngs = Callable[[list[bytes]], NDArray[np.float32]]
 
 
 def rebuild(connection: Connection[Any], model: ModelRecord, embed: EmbedPngs) -> int:
     """Replace every vector by another model's, and the gallery's model by that; returns the number of samples.
+
+    The index of photos is emptied: vectors of two models can't be compared, and its crops are not kept.
 
     Args:
         connection: in a transaction; nobody else can read or write the gallery until it ends.
@@ -61,6 +71,8 @@ def rebuild(connection: Connection[Any], model: ModelRecord, embed: EmbedPngs) -
             rows = [(vector, *key) for vector, key in zip(vectors, batch, strict=True)]
             cursor.executemany("UPDATE sample SET new_vector = %s WHERE person_id = %s AND crop = %s", rows)
     connection.execute(_AFTER)
+    connection.execute(sql.SQL(_NEW_INDEX).format(dim=sql.Literal(model.dim)))
+    mark_unwiped(connection)
     connection.execute("UPDATE gallery SET model = %s, dim = %s", [model.fingerprint, model.dim])
     for person in {person for person, _ in keys}:
         store_code(connection, person)

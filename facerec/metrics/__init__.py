@@ -4,6 +4,7 @@ from facerec.metrics.accuracy import PerProbe, accuracy_unseen, nearest_prototyp
 from facerec.metrics.bootstrap import Interval, mean_interval, paired_difference
 from facerec.metrics.calibration import Calibration, Reliability, fit_calibration, reliability
 from facerec.metrics.folds import FoldAccuracy, accuracy_interval, fold_accuracy, tenths
+from facerec.metrics.groups import Agreement, b_cubed, pairwise_agreement
 from facerec.metrics.identification import (
     IdentificationPoint,
     Probes,
@@ -27,6 +28,7 @@ from facerec.metrics.verification import (
 __all__ = [
     "COARSE_GRID",
     "GRID",
+    "Agreement",
     "Calibration",
     "FoldAccuracy",
     "IdentificationPoint",
