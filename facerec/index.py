@@ -43,8 +43,8 @@ def index(cfg: DictConfig) -> None:
     with Gallery.open(cfg.gallery.url, model) as gallery:
         expiry = f"for {cfg.retention} while nobody enrolled answers for it" if retention else "for good"
         print(
-            f"{gallery.place} keeps the path, size and time of each photo, and of each face, known or not, a vector, "
-            f"its box and the hash of its crop, {expiry}. Whoever has them can recognise these people. "
+            f"{gallery.place} keeps the path, size and time of each photo, and of each face, known or not, a "
+            f"vector, its box and the hash of its crop, {expiry}. Whoever has them can recognise these people. "
             "`facerec index forget=true` wipes all of it."
         )
         for _ in _occasions(root, cfg.gallery.url) if cfg.watch else [None]:
@@ -82,13 +82,16 @@ def _look(gallery: "Gallery", root: Path, retention: timedelta | None, model: "M
 
 def _occasions(root: Path, gallery: str) -> Iterator[None]:
     """Now, whenever something changed at or below `root`, and every ten minutes."""
-    from watchfiles import watch
+    from watchfiles import Change, watch
+
+    def counts(_: Change, path: str) -> bool:
+        return not path.startswith(server)
 
     server = str(Path(gallery).resolve())  # its files change with every look
     last = -float("inf")
     # the first comes after a second of silence, so nothing can change unheard between the first look and the second
     for changes in watch(
-        root, watch_filter=lambda _, path: not path.startswith(server), rust_timeout=1000, yield_on_timeout=True
+        root, watch_filter=counts, rust_timeout=1000, yield_on_timeout=True
     ):
         if changes or time.monotonic() - last > _LOOK_AGAIN:
             last = time.monotonic()

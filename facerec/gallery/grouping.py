@@ -9,10 +9,10 @@ _ROWS = 1024  # compared with all others at once
 def group_faces(vectors: NDArray[np.float32], photos: NDArray[np.integer], threshold: float) -> NDArray[np.intp]:
     """Merge the two most alike groups, again and again, while their faces' mean similarity reaches a threshold.
 
-    The mean of all similarities between two groups is the inner product of the groups' mean vectors, so the matrix of
-    all pairs, which scikit-learn's average linkage holds, is never needed. Two groups that are each other's nearest
-    stay so whatever else is merged (average linkage is reducible: Bruynooghe 1978), so all of those merge at once.
-    Groups that have faces in one photo are never alike.
+    The mean of all similarities between two groups is the inner product of the groups' mean vectors, so the
+    matrix of all pairs, which scikit-learn's average linkage holds, is never needed. Two groups that are each
+    other's nearest stay so whatever else is merged (average linkage is reducible: Bruynooghe 1978), so all of
+    those merge at once. Groups that have faces in one photo are never alike.
 
     Args:
         vectors: `float32 [N, d]`, of unit length.

@@ -1,7 +1,7 @@
 """The tables of the index: photos that were read, and the faces in them."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -101,8 +101,8 @@ def keep_for(connection: Connection[Any], root: Path, retention: timedelta | Non
 def set_threshold(connection: Connection[Any], threshold: float) -> None:
     """Remember how similar to somebody erased a face must be to be erased with them."""
     connection.execute(
-        "INSERT INTO index_rule (threshold) VALUES (%s) ON CONFLICT (id) DO UPDATE SET threshold = excluded.threshold",
-        [threshold],
+        "INSERT INTO index_rule (threshold) VALUES (%s) ON CONFLICT (id) DO UPDATE SET threshold = %s",
+        [threshold, threshold],
     )
 
 
@@ -194,8 +194,10 @@ def _photo_row(photo: IndexedPhoto, retention: timedelta | None) -> list[Any]:
     return [photo_id(photo.path), path, *photo.state, photo.width, photo.height, problem, retention]
 
 
-def _deleted(connection: Connection[Any], statement: str, parameters: Iterable[Any]) -> int:
-    count = connection.execute(statement.encode(), parameters).rowcount  # type: ignore[arg-type]
+def _deleted(
+    connection: Connection[Any], statement: str, parameters: Sequence[Any] | Mapping[str, Any]
+) -> int:
+    count: int = connection.execute(statement.encode(), parameters).rowcount
     if count:
         mark_unwiped(connection)
     return count

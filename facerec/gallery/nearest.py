@@ -72,7 +72,7 @@ def nearest_persons(
 def nearest_samples(
     connection: Connection[Any], vectors: NDArray[np.float32]
 ) -> tuple[list[UUID | None], NDArray[np.float32]]:
-    """The person nearest to each of many vectors, and the similarity, `float32 [N]`; None and -inf if there is nobody.
+    """The person nearest to each of many vectors, and the similarity, `float32 [N]`; None and -inf for nobody.
 
     For more vectors than are worth a search each: all samples are read once.
 
