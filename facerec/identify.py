@@ -1,8 +1,6 @@
 """Identify the people in photos: `python -m facerec.identify photos=PHOTO|FOLDER model=MODEL`."""
 
-import base64
 import io
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,12 +75,12 @@ def _report(
 ) -> None:
     from rich.text import Text
 
-    from facerec.gallery.names import printable
+    from facerec.gallery.names import path_fields, printable
 
     def row(*cells: str) -> None:
         table.add_row(*(Text(printable(cell)) for cell in (photo.file.name, *cells)))
 
-    path = _path(photo.file)
+    path = path_fields(photo.file)
     if not photo.faces:
         write({**path, "faces": 0, "problem": printable(photo.problem) or None})
         row("", photo.problem or "no face found", "", "")
@@ -96,14 +94,6 @@ def _report(
             who += f" (nearest {shown.name})"
         probability = "" if shown is None or shown.probability is None else f"{shown.probability:.3f}"
         row(str(number), who, f"{shown.similarity:.3f}" if shown else "", probability)
-
-
-def _path(file: Path) -> dict[str, str]:
-    path = os.fsencode(file)
-    try:
-        return {"photo": path.decode()}
-    except UnicodeDecodeError:
-        return {"photo": path.decode(errors="replace"), "photo_bytes": base64.b64encode(path).decode()}
 
 
 def _line(box: list[float], score: float, named: "Named") -> dict[str, Any]:

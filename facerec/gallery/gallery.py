@@ -24,6 +24,7 @@ from facerec.gallery.migrations import migrate
 from facerec.gallery.names import clean_name, printable
 from facerec.gallery.nearest import EXACT_UP_TO, search_persons
 from facerec.gallery.opening import close_databases, open_database, open_record
+from facerec.gallery.photo_index import PhotoIndex
 from facerec.gallery.rebuild import EmbedPngs, rebuild
 from facerec.gallery.records import (
     Answer,
@@ -343,6 +344,8 @@ class Gallery:
     def rebuild(self, model: ModelRecord, embed: EmbedPngs) -> int:
         """Move the gallery to another model by embedding the kept crops again; returns the number of samples.
 
+        The index of photos is emptied.
+
         In one transaction, so the gallery is always entirely of one model; searches wait meanwhile.
 
         Args:
@@ -355,6 +358,11 @@ class Gallery:
         count = self._database.run(lambda connection: rebuild(connection, model, embed))
         self.model = model
         return count
+
+    @property
+    def index(self) -> PhotoIndex:
+        """What is remembered of photos; nothing, unless somebody indexed them."""
+        return PhotoIndex(self._database, self.model, self.enroll)
 
     def events(self, last: int = 100) -> list[Event]:
         """The last changes, newest first."""

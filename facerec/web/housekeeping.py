@@ -35,5 +35,7 @@ class Housekeeping:
             try:
                 if self._gallery.wipe_expired():
                     log.info("wiped what can't be undone any more")
+                if faces := self._gallery.index.expire():
+                    log.info("wiped %d unnamed faces of the index of photos", faces)
             except GalleryError as error:  # the next round tries again
                 log.error("expired data could not be wiped: %s", str(error).partition("\n")[0])
