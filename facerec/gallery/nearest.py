@@ -105,4 +105,4 @@ def nearest_samples(
         best[start : start + _BLOCK] = block.argmax(1)
         similarity[start : start + _BLOCK] = block.max(1)
     persons = [rows[row][0] if value > -np.inf else None for row, value in zip(best, similarity, strict=True)]
-    return persons, np.maximum(similarity, -1, where=similarity > -np.inf, out=similarity).clip(max=1)
+    return persons, np.where(similarity > -np.inf, similarity.clip(-1, 1), similarity)

@@ -140,7 +140,7 @@ def test_the_most_doubtful_faces_are_asked_about_first(index: Gallery, faces: Fa
 
 
 def test_only_new_and_changed_photos_are_read_and_those_gone_are_forgotten(index: Gallery, faces: Faces) -> None:
-    states = {path: STATE for path in fill(index, faces, people=2)}
+    states = dict.fromkeys(fill(index, faces, people=2), STATE)
     elsewhere = IndexedPhoto(Path("/photos2/x.jpg"), STATE, 1, 1, [])
     index.index.store([elsewhere, photo("broken.jpg", [])._replace(problem="the file is empty")], retention=None)
     states |= {ROOT / "broken.jpg": STATE}
@@ -148,7 +148,7 @@ def test_only_new_and_changed_photos_are_read_and_those_gone_are_forgotten(index
     assert index.index.problems(ROOT) == [(ROOT / "broken.jpg", "the file is empty")]
     assert index.index.problems(ROOT / "sub") == []
     *rest, gone = states
-    now = {path: STATE for path in rest} | {rest[0]: FileState(1000, 6), ROOT / "new.jpg": STATE}
+    now = dict.fromkeys(rest, STATE) | {rest[0]: FileState(1000, 6), ROOT / "new.jpg": STATE}
     to_read, forgotten = index.index.prepare(ROOT, now, retention=None)
     assert (set(to_read), forgotten) == ({rest[0], ROOT / "new.jpg"}, 1)
     assert index.index.size() == (9, 8)
@@ -161,7 +161,7 @@ def test_only_new_and_changed_photos_are_read_and_those_gone_are_forgotten(index
 
 
 def test_unnamed_faces_expire_and_are_not_read_again(index: Gallery, faces: Faces) -> None:
-    states = {path: STATE for path in fill(index, faces, people=3)}
+    states = dict.fromkeys(fill(index, faces, people=3), STATE)
     index.enroll("Ann", [Sample(faces(0, 5)[4])])
     assert index.index.expire() == 0  # retention=None
     index.index.prepare(ROOT, states, retention=timedelta(days=1))
