@@ -16,17 +16,21 @@ def unknown(cfg: DictConfig) -> None:
     from facerec.gallery import Gallery
     from facerec.models import open_model
 
-    if (cfg.group is None) != (cfg.name is None):
-        raise ConfigError("group, name: must be given together, as in `group=3fa9 name=Bea`")
+    if (cfg.group is None) != (cfg.name is None and not cfg.ignore):
+        raise ConfigError("group: must be given with name or ignore, as in `group=3fa9 name=Bea`")
     model = open_model(cfg.model, cfg.device, cfg.cache_dir, offline=cfg.offline, accept_licence=cfg.accept_licence)
     rule = {"far": cfg.far, "per": cfg.per, "threshold": cfg.threshold, "group_far": cfg.group_far}
     with Gallery.open(cfg.gallery.url, model, make=False) as gallery:
         if cfg.group is None:
             _list(gallery, rule, cfg.least, cfg.examples)
         else:
-            enrolled = gallery.index.name_group(str(cfg.group), str(cfg.name), **rule)
+            name = str(cfg.name or f"ignored {cfg.group}")
+            enrolled = gallery.index.name_group(str(cfg.group), name, **rule)
             person = enrolled.person
             print(f"{enrolled.new} faces were enrolled as {person.name}, who now has {person.samples} samples")
+            if cfg.ignore:
+                gallery.corrections.ignore(person.id)
+                print("who is ignored from now on; `facerec gallery unignore` ends that")
 
 
 def _list(gallery: "Gallery", rule: dict[str, Any], least: int, examples: int) -> None:

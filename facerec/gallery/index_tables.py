@@ -158,6 +158,11 @@ def read_faces(connection: Connection[Any], *, due: bool = False) -> StoredFaces
     return _faces(connection, _DUE if due else "")
 
 
+def read_faces_of(connection: Connection[Any], crop: bytes) -> StoredFaces:
+    """The faces with this crop: copies of a photo have the same."""
+    return _faces(connection, "WHERE crop = %s", [crop])
+
+
 def read_faces_like(connection: Connection[Any], person: UUID, threshold: float) -> StoredFaces:
     """The faces at least so similar to a person's nearest sample."""
     samples = connection.execute("SELECT vector FROM sample WHERE person_id = %s", [person]).fetchall()
@@ -194,9 +199,7 @@ def _photo_row(photo: IndexedPhoto, retention: timedelta | None) -> list[Any]:
     return [photo_id(photo.path), path, *photo.state, photo.width, photo.height, problem, retention]
 
 
-def _deleted(
-    connection: Connection[Any], statement: str, parameters: Sequence[Any] | Mapping[str, Any]
-) -> int:
+def _deleted(connection: Connection[Any], statement: str, parameters: Sequence[Any] | Mapping[str, Any]) -> int:
     count: int = connection.execute(statement.encode(), parameters).rowcount
     if count:
         mark_unwiped(connection)

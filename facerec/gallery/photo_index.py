@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg import Connection
 
-from facerec.errors import GalleryError
+from facerec.errors import GalleryError, UnknownGroupError, UnknownSampleError
 from facerec.gallery import index_tables, people
 from facerec.gallery.database import Database
 from facerec.gallery.decision import Per, comparisons, decide
@@ -34,7 +34,7 @@ from facerec.models.record import ModelRecord
 
 GROUP_FAR = 1e-3  # of one comparison: see docs/gallery.md for what was measured
 _SHORTEST_ID = 4
-Enrol = Callable[[str, Sequence[Sample]], Enrolled]
+Enrol = Callable[[str | UUID, Sequence[Sample]], Enrolled]
 
 
 class PhotoIndex:
@@ -128,6 +128,18 @@ class PhotoIndex:
 
         return sorted(self._database.run(work), key=lambda found: -found.match.similarity)
 
+    def face(self, crop: str) -> tuple[IndexedFace, Sample]:
+        """An indexed face by the SHA-256 of its crop, in hex; where it is, and to enrol or deny.
+
+        Raises:
+            UnknownSampleError: there is none.
+        """
+        faces = self._database.run(lambda connection: index_tables.read_faces_of(connection, bytes.fromhex(crop)))
+        if not faces.keys:
+            raise UnknownSampleError(f"no indexed face has the crop {crop[:12]}; index the photos again")
+        face = faces.faces[0]
+        return face, Sample(faces.vectors[0], face.photo.name, face.crop, face.box, face.score)
+
     def questions(
         self, limit: int = 100, *, far: float = 0.01, per: Per = "search", threshold: float | None = None
     ) -> list[FaceMatch]:
@@ -186,7 +198,7 @@ class PhotoIndex:
     def name_group(
         self,
         group: str,
-        name: str,
+        name: str | UUID,
         *,
         far: float = 0.01,
         per: Per = "search",
@@ -197,7 +209,7 @@ class PhotoIndex:
 
         Args:
             group: its id or the first digits of it, four at least. A group that was changed has another.
-            name: of the person, new or not.
+            name: of the person, new or not; or their id.
             far, per, threshold, group_far: with which the groups were listed.
 
         Raises:
@@ -208,7 +220,7 @@ class PhotoIndex:
         listed = self.groups(far=far, per=per, threshold=threshold, group_far=group_far, least=1)
         found = [one for one in listed if one.id.startswith(group.lower())]
         if not found:
-            raise GalleryError(
+            raise UnknownGroupError(
                 f"group {group}: there is none; if faces came or went since it was listed, it has another id: "
                 "list the groups again"
             )

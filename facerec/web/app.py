@@ -7,7 +7,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.formparsers import MultiPartParser
 from starlette.types import ASGIApp
 
-from facerec.web import api, corrections, pages, problems
+from facerec.web import api, corrections, pages, photo_index, problems
 from facerec.web.authentication import Authenticator
 from facerec.web.middleware import RequestMiddleware
 from facerec.web.problems import ProblemDetail
@@ -32,6 +32,7 @@ def build(service: Service, authenticator: Authenticator, hosts: Sequence[str] |
     problems.install(app)
     app.include_router(api.router)
     app.include_router(corrections.router)
+    app.include_router(photo_index.router)
     pages.install(app)
 
     def schema() -> dict[str, object]:

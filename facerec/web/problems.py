@@ -16,6 +16,7 @@ from facerec.errors import (
     GalleryError,
     TakenError,
     UndoError,
+    UnknownGroupError,
     UnknownPersonError,
     UnknownSampleError,
 )
@@ -42,6 +43,10 @@ WANTED = {
     "sample": "send the SHA-256 of a sample's crop, or leave it out",
     "samples": "send a list of the SHA-256 of samples' crops",
     "crop": "put the SHA-256 of a sample's crop into the address",
+    "least": "send a whole number from 1 to 100, or leave it out",
+    "limit": "send a whole number from 1 to 1,000, or leave it out",
+    "ignore": "send true or false, or leave it out",
+    "group": "put a group's id into the address, as listed by /api/v1/unknown",
     "change_id": "put a change's id into the address, as listed by /api/v1/changes",
     "into": "send the id of the other person, as listed by /api/v1/persons",
     "key": "send the key as text",
@@ -128,7 +133,7 @@ def install(app: FastAPI) -> None:
     async def _gallery(request: Request, error: GalleryError) -> JSONResponse:
         if isinstance(error, UnknownPersonError):
             return Problem(404, "no person with this id is enrolled").response()
-        if isinstance(error, UnknownSampleError):
+        if isinstance(error, UnknownSampleError | UnknownGroupError):
             return Problem(404, str(error)).response()
         if isinstance(error, AmbiguousNameError):
             return Problem(409, str(error), kind=AMBIGUOUS).response()

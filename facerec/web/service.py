@@ -101,7 +101,7 @@ class Service:
         Raises:
             Problem: 413, 415, 422 the photo, 503 the queue is full.
         """
-        return await self.inference_queue.run(await self._decode(data))
+        return await self.inference_queue.run(await self.decode(data))
 
     async def preview(self, data: bytes) -> bytes:
         """A photo as an upright JPEG of at most `_PREVIEW_SIDE` pixels a side.
@@ -109,7 +109,7 @@ class Service:
         Raises:
             Problem: 413, 415, 422 the photo.
         """
-        return await self.run_in_thread(_jpeg, await self._decode(data))
+        return await self.run_in_thread(_jpeg, await self.decode(data))
 
     async def identify(self, data: bytes, far: float, top: int) -> tuple[PhotoFaces, list[Named]]:
         """The faces of a photo, and who they are.
@@ -187,7 +187,12 @@ class Service:
         self._decode_pool.close()
         self._threads.shutdown()
 
-    async def _decode(self, data: bytes) -> Photo:
+    async def decode(self, data: bytes) -> Photo:
+        """Decode a photo, upright, in a process that may be killed.
+
+        Raises:
+            Problem: 413, 415, 422 the photo.
+        """
         if len(data) > self.limits.photo_bytes:
             raise Problem(
                 413, f"the photo has {len(data):,} bytes; at most {self.limits.photo_bytes:,} are allowed"
