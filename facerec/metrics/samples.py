@@ -40,11 +40,10 @@ def sample_exponent(
     require_finite(embeddings)
     sizes = labels.unique(return_counts=True)[1].numpy()
     counts = _count_hits(embeddings, labels, threshold)
-    n, h = counts.nonzero()
     slopes = []
     for k in (k for k in samples if (sizes >= k).sum() >= _FEWEST):
-        weights = counts[n, h] * (n >= k)
-        single, several = (float((weights * hypergeom.sf(0, n, h, drawn)).sum()) for drawn in (1, k))
+        n, h = counts[k:].nonzero()
+        single, several = (counts[k:][n, h] @ hypergeom.sf(0, n + k, h, drawn) for drawn in (1, k))
         if single:
             slopes.append((np.log(k), np.log(several / single)))
     if not slopes:

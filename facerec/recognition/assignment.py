@@ -82,7 +82,8 @@ def assign(answers: Sequence[Answer]) -> list[Named]:
     if not _repeated(nearest):
         return [_named(answer, match) for answer, match in zip(answers, nearest, strict=True)]
     persons = _most_probable(answers, _beyond_doubt(answers))
-    faces = {match.person: number for number, match in enumerate(persons, 1) if match}
+    given = [(match.similarity, number, match.person) for number, match in enumerate(persons, 1) if match]
+    faces = {person: number for _, number, person in sorted(given)}  # of several the most similar
     return [
         _named(answer, person)
         if first is None or first.ignored or (person is not None and person.person == first.person)
