@@ -173,20 +173,29 @@ def test_regions_of_another_program(
 
 
 def test_lines_are_utf8_wherever(
-    printed: Printed, album: Path, galleries: Path, model_folder: Path, child_environment: dict[str, str]
+    album: Path, galleries: Path, model_folder: Path, child_environment: dict[str, str]
 ) -> None:
-    printed("g", "enroll", f"photos={album}")
+    environment = {**child_environment, "LC_ALL": "C", "PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}
+
+    def output(job: str, *overrides: str) -> str:
+        command = [
+            sys.executable,
+            "-m",
+            f"facerec.{job}",
+            f"gallery.url={galleries / 'g'}",
+            f"model={model_folder}",
+        ]
+        command += ["threshold=0.999999", *overrides]
+        done = subprocess.run(command, env=environment, cwd=galleries, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout.decode("utf-8")
+
+    assert r"Joe, Jr. \u62dc\u767b" in output("enroll", f"photos={album}")
     photo = album / NAMES["biden"] / os.fsdecode("\u5f20,\n".encode() + b"\xff.jpg")
     (album / NAMES["biden"] / "biden.jpg").rename(photo)
-    command = [sys.executable, "-m", "facerec.identify", f"photos={photo.parent}", f"model={model_folder}"]
-    command += ["threshold=0.999999", f"gallery.url={galleries / 'g'}", "format=csv"]
-    environment = {**child_environment, "LC_ALL": "C", "PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}
-    done = subprocess.run(command, env=environment, cwd=galleries, capture_output=True, check=True)
-    rows = list(csv.DictReader(io.StringIO(done.stdout.decode("utf-8"), newline="")))
+    table = output("identify", f"photos={photo.parent}", "format=csv")
+    rows = list(csv.DictReader(io.StringIO(table, newline="")))
     assert [row["person"] for row in rows] == [NAMES["biden"]] * 2
     assert {base64.b64decode(row["photo_bytes"]) for row in rows} == {b"", os.fsencode(photo)}
-    command[-1] = "format=json"
-    done = subprocess.run(command, env=environment, cwd=galleries, capture_output=True, check=True)
-    assert [json.loads(line)["person"] for line in done.stdout.decode("utf-8").split("\n")[:-1]] == [
-        NAMES["biden"]
-    ] * 2
+    lines = [json.loads(line) for line in output("identify", f"photos={photo.parent}").split("\n")[:-1]]
+    assert [line["person"] for line in lines] == [NAMES["biden"]] * 2
