@@ -39,8 +39,8 @@ def back_up(database: Database, file: Path) -> None:
     options = ("--format=custom", "--extension=vector", "--lock-wait-timeout=300s", *_NO_RIGHTS)
     try:
         with replacing(file) as archive, _nowhere() as output:
-            options += (f"--file={archive.name}",)  # pg_dump goes back in it, which it can't do in its output
-            postgres.run_client("pg_dump", *options, version=version, url=database.url, output=output)
+            to = f"--file={archive.name}"  # pg_dump goes back in it, which it can't do in its output
+            postgres.run_client("pg_dump", *options, to, version=version, url=database.url, output=output)
     except OSError as error:
         raise GalleryError(f"{file}: can't be written ({error}); free space or choose another place") from error
     except GalleryError as error:

@@ -138,7 +138,7 @@ class _Words:
         return f"{self._contents.crops[row][:_PREFIX]} ({printable(self._contents.sources[row]) or 'no photo'})"
 
     def _owner(self, row: int) -> str:
-        return self._labels[self._contents.persons[row]]
+        return self._labels[int(self._contents.persons[row])]
 
     def _groups(self, *rows: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
         return tuple((f"{self._owner(row)}: {self._called(row)}", (row,)) for row in rows)

@@ -38,10 +38,8 @@ def compare(vectors: NDArray[np.float32], persons: NDArray[np.int64], threshold:
     count = len(vectors)
     starts = np.flatnonzero(np.diff(persons, prepend=-1))
     ends = np.append(starts[1:], count)
-    result = Neighbours(
-        *(np.full(count, empty, kind) for empty, kind in [(np.nan, np.float32), (-1, np.int64)] * 2),
-        np.empty((0, 2), np.int64),
-    )
+    nothing, nowhere = np.full(count, np.nan, np.float32), np.full(count, -1, np.int64)
+    result = Neighbours(nothing, nowhere, nothing.copy(), nowhere.copy(), np.empty((0, 2), np.int64))
     reached = [result.reached]
     step = max(1, _BLOCK // max(count, 1))
     for first in range(0, count, step):
@@ -59,9 +57,9 @@ def compare(vectors: NDArray[np.float32], persons: NDArray[np.int64], threshold:
         for place, row in enumerate(rows):
             mine, theirs = (slice(starts[person], ends[person]) for person in (persons[row], others[place]))
             if not np.isnan(result.own[row]):
-                result.own_row[row] = mine.start + block[place, mine].argmax()
+                result.own_row[row] = starts[persons[row]] + block[place, mine].argmax()
             if not np.isnan(result.other[row]):
-                result.other_row[row] = theirs.start + block[place, theirs].argmax()
+                result.other_row[row] = starts[others[place]] + block[place, theirs].argmax()
         for place in np.flatnonzero(result.other[rows] >= threshold):
             found = np.flatnonzero(nearest[place] >= threshold)
             found = found[np.argsort(-nearest[place, found], kind="stable")[:_MOST]]

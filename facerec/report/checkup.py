@@ -62,7 +62,7 @@ def _block(finding: Finding, gallery: Gallery, contents: Contents) -> dict[str, 
 def _image(row: int, gallery: Gallery, contents: Contents) -> dict[str, str | None]:
     kept = gallery.kept_crop(contents.crops[row])
     name = printable(contents.sources[row]) or contents.crops[row][:12]
-    return {"name": name, "uri": kept and "data:image/png;base64," + base64.b64encode(kept).decode()}
+    return {"name": name, "uri": "data:image/png;base64," + base64.b64encode(kept).decode() if kept else None}
 
 
 def _commands(todo: str) -> Markup:

@@ -21,7 +21,8 @@ SAME, APART = 0.55, 0.35  # similarities in `person`'s world: two samples of one
 
 
 def unit(vectors: NDArray[np.floating]) -> Vectors:
-    return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
+    result: Vectors = (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
+    return result
 
 
 def person(seed: int, count: int) -> Vectors:
@@ -43,7 +44,7 @@ def checked(people: list[Vectors]) -> tuple[Vectors, NDArray[np.int64]]:
 def test_neighbours_are_those_of_a_plain_loop(
     raw: Vectors, data: st.DataObject, threshold: float, block: int
 ) -> None:
-    vectors = unit(raw + np.float32([2, 0, 0]))
+    vectors = unit(raw + np.array([2, 0, 0], np.float32))
     steps = data.draw(st.lists(st.booleans(), min_size=len(vectors) - 1, max_size=len(vectors) - 1))
     persons = np.cumsum([False, *steps]).astype(np.int64)
     with pytest.MonkeyPatch.context() as patch:
@@ -78,8 +79,8 @@ def test_planted_faults_are_found_and_nothing_else() -> None:
     vectors, persons = checked(people)
     found = check_up(vectors, persons, threshold=SAME, pair_threshold=APART)
     assert [pair.persons for pair in found.doubles] == [(8, 9)]
-    assert found.doubles[0].shares == (1, 1)
-    assert found.nearer.tolist()[0] == 6
+    assert found.doubles[0].shares == (1.0, 1.0)
+    assert found.nearer[0] == 6
     assert persons[found.neighbours.other_row[6]] == 1
     stranger = int(np.flatnonzero(persons == 3)[-1])
     assert {*found.nearer.tolist(), *found.unlike.tolist()} == {6, stranger}
