@@ -194,9 +194,7 @@ def _photo_row(photo: IndexedPhoto, retention: timedelta | None) -> list[Any]:
     return [photo_id(photo.path), path, *photo.state, photo.width, photo.height, problem, retention]
 
 
-def _deleted(
-    connection: Connection[Any], statement: str, parameters: Sequence[Any] | Mapping[str, Any]
-) -> int:
+def _deleted(connection: Connection[Any], statement: str, parameters: Sequence[Any] | Mapping[str, Any]) -> int:
     count: int = connection.execute(statement.encode(), parameters).rowcount
     if count:
         mark_unwiped(connection)

@@ -34,7 +34,7 @@ def found_in(gallery: Gallery, folder: Path, secrets: dict[str, bytes]) -> set[s
 def test_whoever_is_erased_leaves_no_face_in_the_index(folder: Path, faces: Faces) -> None:
     """Also those that are alike without having been named, and the paths of photos that show nobody else."""
     with Gallery.open(folder, RECORD) as gallery:
-        states = {path: STATE for path in fill(gallery, faces, people=20)}
+        states = dict.fromkeys(fill(gallery, faces, people=20), STATE)
         vectors, other = faces(1000, 30), faces(0, 5)[4]
         alone = [photo(f"of-wilhelmina-{row}.jpg", [vector]) for row, vector in enumerate(vectors[:20])]
         gallery.index.store([*alone, photo("of-both.jpg", [vectors[20], other])], retention=None)
@@ -113,9 +113,10 @@ def test_what_could_not_be_wiped_is_wiped_the_next_time(
         def killed(*_: object) -> bool:
             raise GalleryError("the process was killed")
 
-        with monkeypatch.context() as patch, pytest.raises(GalleryError, match="killed"):
-            patch.setattr(photo_index, "clean_files", killed)
+        monkeypatch.setattr(photo_index, "clean_files", killed)
+        with pytest.raises(GalleryError, match="killed"):
             gallery.index.forget()
+        monkeypatch.undo()
         assert holding(folder, secrets) != set()
         gallery.index.expire()
         assert holding(folder, secrets) == set()

@@ -72,10 +72,14 @@ def test_the_gallery_decides_as_in_a_search_of_each_face(index: Gallery, faces: 
     answers = index.identify(vectors, far=far)
     named = {ROOT / f"{row}.jpg": answer.person for row, answer in enumerate(answers) if answer.person}
     assert 20 < len(named) < 280
-    found = {face.photo: match for person in range(6) for face, match in index.index.photos_of(f"p{person}", far=far)}
+    found = {
+        face.photo: match for person in range(6) for face, match in index.index.photos_of(f"p{person}", far=far)
+    }
     assert found.keys() == named.keys()
     for path, match in found.items():
-        assert match._replace(similarity=0, probability=None) == named[path]._replace(similarity=0, probability=None)
+        assert match._replace(similarity=0, probability=None) == named[path]._replace(
+            similarity=0, probability=None
+        )
         assert match.similarity == pytest.approx(named[path].similarity, abs=1e-6)
     unknown = {path for group in index.index.groups(far=far, least=1) for path in group.photos}
     assert unknown == {ROOT / f"{row}.jpg" for row in range(300)} - named.keys()
@@ -117,9 +121,7 @@ def test_a_group_that_changed_has_another_id(index: Gallery, faces: Faces) -> No
 def test_two_faces_of_one_photo_are_two_people(index: Gallery, faces: Faces) -> None:
     """Twins: all eight faces are alike, and each photo has two."""
     vectors = faces(0, 8)
-    index.index.store(
-        [photo(f"{row}.jpg", vectors[2 * row : 2 * row + 2]) for row in range(4)], retention=None
-    )
+    index.index.store([photo(f"{row}.jpg", vectors[2 * row : 2 * row + 2]) for row in range(4)], retention=None)
     groups = index.index.groups(threshold=0.5)
     assert [len(group.faces) for group in groups] == [4, 4]
     assert all(len(group.photos) == 4 for group in groups)
@@ -140,7 +142,7 @@ def test_the_most_doubtful_faces_are_asked_about_first(index: Gallery, faces: Fa
 
 
 def test_only_new_and_changed_photos_are_read_and_those_gone_are_forgotten(index: Gallery, faces: Faces) -> None:
-    states = {path: STATE for path in fill(index, faces, people=2)}
+    states = dict.fromkeys(fill(index, faces, people=2), STATE)
     elsewhere = IndexedPhoto(Path("/photos2/x.jpg"), STATE, 1, 1, [])
     index.index.store([elsewhere, photo("broken.jpg", [])._replace(problem="the file is empty")], retention=None)
     states |= {ROOT / "broken.jpg": STATE}
@@ -148,7 +150,7 @@ def test_only_new_and_changed_photos_are_read_and_those_gone_are_forgotten(index
     assert index.index.problems(ROOT) == [(ROOT / "broken.jpg", "the file is empty")]
     assert index.index.problems(ROOT / "sub") == []
     *rest, gone = states
-    now = {path: STATE for path in rest} | {rest[0]: FileState(1000, 6), ROOT / "new.jpg": STATE}
+    now = dict.fromkeys(rest, STATE) | {rest[0]: FileState(1000, 6), ROOT / "new.jpg": STATE}
     to_read, forgotten = index.index.prepare(ROOT, now, retention=None)
     assert (set(to_read), forgotten) == ({rest[0], ROOT / "new.jpg"}, 1)
     assert index.index.size() == (9, 8)
@@ -161,7 +163,7 @@ def test_only_new_and_changed_photos_are_read_and_those_gone_are_forgotten(index
 
 
 def test_unnamed_faces_expire_and_are_not_read_again(index: Gallery, faces: Faces) -> None:
-    states = {path: STATE for path in fill(index, faces, people=3)}
+    states = dict.fromkeys(fill(index, faces, people=3), STATE)
     index.enroll("Ann", [Sample(faces(0, 5)[4])])
     assert index.index.expire() == 0  # retention=None
     index.index.prepare(ROOT, states, retention=timedelta(days=1))
@@ -182,7 +184,9 @@ def test_faces_that_can_not_be_stored_leave_nothing_behind(index: Gallery, faces
 
 def test_paths_may_be_long_and_not_utf_8(index: Gallery, faces: Faces) -> None:
     names = ["é.jpg", "caf\udce9.jpg", "a'b\"c%s.jpg", "/".join(["d" * 200] * 19) + "/x.jpg"]
-    index.index.store([photo(name, [vector]) for name, vector in zip(names, faces(0, 4), strict=True)], retention=None)
+    index.index.store(
+        [photo(name, [vector]) for name, vector in zip(names, faces(0, 4), strict=True)], retention=None
+    )
     [group] = index.index.groups()
     assert set(group.photos) == {ROOT / name for name in names}
     index.index.name_group(group.id, "Bea")
