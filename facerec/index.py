@@ -90,9 +90,7 @@ def _occasions(root: Path, gallery: str) -> Iterator[None]:
     server = str(Path(gallery).resolve())  # its files change with every look
     last = -float("inf")
     # the first comes after a second of silence, so nothing can change unheard between the first look and the second
-    for changes in watch(
-        root, watch_filter=counts, rust_timeout=1000, yield_on_timeout=True
-    ):
+    for changes in watch(root, watch_filter=counts, rust_timeout=1000, yield_on_timeout=True):
         if changes or time.monotonic() - last > _LOOK_AGAIN:
             last = time.monotonic()
             yield

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -32,7 +33,7 @@ from facerec.gallery.records import DecisionRule, Enrolled, Match, Sample
 from facerec.gallery.vectors import check_model, check_vectors
 from facerec.models.record import ModelRecord
 
-GROUP_FAR = 1e-3  # of one comparison: see docs/gallery.md for what was measured
+GROUP_FAR = 0.5  # see docs/gallery.md for what was measured
 _SHORTEST_ID = 4
 Enrol = Callable[[str | UUID, Sequence[Sample]], Enrolled]
 
@@ -157,12 +158,12 @@ class PhotoIndex:
             enrolled = {crop for (crop,) in connection.execute("SELECT crop FROM sample")}
             names: dict[UUID | None, str] = dict(connection.execute("SELECT id, name FROM person").fetchall())
             nearest, similarities = nearest_samples(connection, faces.vectors)
-            found = [
+            found = (
                 FaceMatch(faces.faces[row], self._match(person, names[person], float(similarities[row]), rule))
                 for row in np.argsort(abs(similarities - rule.threshold), kind="stable").tolist()
                 if (person := nearest[row]) is not None and faces.faces[row].crop not in enrolled
-            ]
-            return found[:limit]
+            )
+            return list(islice(found, limit))
 
         return self._database.run(work)
 
@@ -179,12 +180,12 @@ class PhotoIndex:
 
         Args:
             far, per, threshold: as in `photos_of`.
-            group_far: false accept rate of one comparison, whose threshold the mean similarity of two groups must
-                reach to be one; `threshold` replaces this one, too.
+            group_far: how often a face may find a stranger's alike among all unknown ones. The threshold that holds
+                it is what the mean similarity of two groups must reach to be one; `threshold` replaces it, too.
             least: groups of fewer faces are left out.
         """
-        alike = decide(self._model.statistics, 1, far=group_far, per="pair", threshold=threshold).threshold
         faces = self._database.run(lambda connection: self._unnamed(connection, far, per, threshold))
+        alike = decide(self._model.statistics, len(faces.keys), far=group_far, threshold=threshold).threshold
         photos = np.unique([str(photo) for photo, _ in faces.keys], return_inverse=True)[1]
         labels = group_faces(faces.vectors, photos, alike)
         order = np.argsort(labels, kind="stable")

@@ -113,9 +113,10 @@ def test_what_could_not_be_wiped_is_wiped_the_next_time(
         def killed(*_: object) -> bool:
             raise GalleryError("the process was killed")
 
-        with monkeypatch.context() as patch, pytest.raises(GalleryError, match="killed"):
-            patch.setattr(photo_index, "clean_files", killed)
+        monkeypatch.setattr(photo_index, "clean_files", killed)
+        with pytest.raises(GalleryError, match="killed"):
             gallery.index.forget()
+        monkeypatch.undo()
         assert holding(folder, secrets) != set()
         gallery.index.expire()
         assert holding(folder, secrets) == set()

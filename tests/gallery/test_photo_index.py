@@ -72,10 +72,14 @@ def test_the_gallery_decides_as_in_a_search_of_each_face(index: Gallery, faces: 
     answers = index.identify(vectors, far=far)
     named = {ROOT / f"{row}.jpg": answer.person for row, answer in enumerate(answers) if answer.person}
     assert 20 < len(named) < 280
-    found = {face.photo: match for person in range(6) for face, match in index.index.photos_of(f"p{person}", far=far)}
+    found = {
+        face.photo: match for person in range(6) for face, match in index.index.photos_of(f"p{person}", far=far)
+    }
     assert found.keys() == named.keys()
     for path, match in found.items():
-        assert match._replace(similarity=0, probability=None) == named[path]._replace(similarity=0, probability=None)
+        assert match._replace(similarity=0, probability=None) == named[path]._replace(
+            similarity=0, probability=None
+        )
         assert match.similarity == pytest.approx(named[path].similarity, abs=1e-6)
     unknown = {path for group in index.index.groups(far=far, least=1) for path in group.photos}
     assert unknown == {ROOT / f"{row}.jpg" for row in range(300)} - named.keys()
@@ -117,9 +121,7 @@ def test_a_group_that_changed_has_another_id(index: Gallery, faces: Faces) -> No
 def test_two_faces_of_one_photo_are_two_people(index: Gallery, faces: Faces) -> None:
     """Twins: all eight faces are alike, and each photo has two."""
     vectors = faces(0, 8)
-    index.index.store(
-        [photo(f"{row}.jpg", vectors[2 * row : 2 * row + 2]) for row in range(4)], retention=None
-    )
+    index.index.store([photo(f"{row}.jpg", vectors[2 * row : 2 * row + 2]) for row in range(4)], retention=None)
     groups = index.index.groups(threshold=0.5)
     assert [len(group.faces) for group in groups] == [4, 4]
     assert all(len(group.photos) == 4 for group in groups)
@@ -182,7 +184,9 @@ def test_faces_that_can_not_be_stored_leave_nothing_behind(index: Gallery, faces
 
 def test_paths_may_be_long_and_not_utf_8(index: Gallery, faces: Faces) -> None:
     names = ["é.jpg", "caf\udce9.jpg", "a'b\"c%s.jpg", "/".join(["d" * 200] * 19) + "/x.jpg"]
-    index.index.store([photo(name, [vector]) for name, vector in zip(names, faces(0, 4), strict=True)], retention=None)
+    index.index.store(
+        [photo(name, [vector]) for name, vector in zip(names, faces(0, 4), strict=True)], retention=None
+    )
     [group] = index.index.groups()
     assert set(group.photos) == {ROOT / name for name in names}
     index.index.name_group(group.id, "Bea")
