@@ -47,6 +47,7 @@ class SampleOut(BaseModel):
     box: tuple[float, float, float, float] | None
     score: float | None
     created: datetime
+    kept: bool = Field(description="whether /api/v1/samples/{crop}/image shows it")
 
 
 class PersonWithSamples(PersonOut):
