@@ -268,7 +268,7 @@ class Gallery:
         return self._database.run(lambda connection: people.read_person(connection, who))
 
     def kept_crop(self, sample: str) -> bytes | None:
-        """The crop of a sample as PNG; None: it was enrolled without keeping its crop.
+        """The crop of a sample, or of a face denied of somebody, as PNG; None: it was not kept.
 
         Raises:
             GalleryError: there is no sample whose crop's SHA-256 begins so, in hex.

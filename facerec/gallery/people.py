@@ -20,13 +20,14 @@ _PERSON = """
         (SELECT count(*) FROM sample WHERE person_id = person.id) AS samples,
         (
             SELECT encode(crop, 'hex') FROM sample WHERE person_id = person.id AND kept IS NOT NULL
-            ORDER BY created LIMIT 1
+            ORDER BY created, source, crop LIMIT 1
         ) AS picture
     FROM person {} ORDER BY name, created
 """
-_SAMPLES = (
-    "SELECT encode(crop, 'hex'), source, box, score, created FROM sample WHERE person_id = %s ORDER BY created"
-)
+_SAMPLES = """
+    SELECT encode(crop, 'hex'), source, box, score, created, kept IS NOT NULL FROM sample WHERE person_id = %s
+    ORDER BY created, source, crop
+"""
 _MOVE = """
     INSERT INTO {table} (person_id, crop, vector, source, box, score, kept, created)
     SELECT %s, crop, vector, source, box, score, kept, created FROM {table} WHERE person_id = %s
@@ -142,9 +143,9 @@ def read_person(connection: Connection[Any], who: str | UUID) -> tuple[Person, l
 
 
 def stored_sample(row: Sequence[Any]) -> StoredSample:
-    """A row of crop, source, box, score and created."""
-    crop, source, box, score, created = row
-    return StoredSample(crop, source, box and tuple(box), score, created)
+    """A row of crop, source, box, score, created, and whether the crop was kept."""
+    crop, source, box, score, created, kept = row
+    return StoredSample(crop, source, box and tuple(box), score, created, kept)
 
 
 def rename_person(connection: Connection[Any], person: UUID, to: str, note: str | None) -> None:

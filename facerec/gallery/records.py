@@ -68,13 +68,21 @@ class Person(NamedTuple):
 
 
 class StoredSample(NamedTuple):
-    """A sample as the gallery shows it: without its vector. `crop` is the SHA-256 of the crop, in hex."""
+    """A sample as the gallery shows it: without its vector.
+
+    Attributes:
+        crop: SHA-256 of the crop, in hex.
+        source, box, score: as in `Sample`.
+        created: when.
+        kept: whether the crop was kept; see `Gallery.kept_crop`.
+    """
 
     crop: str
     source: str
     box: tuple[float, float, float, float] | None
     score: float | None
     created: datetime
+    kept: bool
 
 
 class Enrolled(NamedTuple):

@@ -169,6 +169,7 @@ def _photo(photo: PhotoFaces, people: list[Named]) -> PhotoOut:
             landmarks=face.landmarks.tolist(),
             score=face.score,
             person=named.person and named.person.name,
+            person_id=named.person and named.person.person,
             perhaps=named.perhaps and named.perhaps.name,
             rival=named.rival,
             ignored=named.ignored,

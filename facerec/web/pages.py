@@ -1,12 +1,16 @@
 """The pages, rendered on the server; their scripts use the API only."""
 
+from collections import Counter
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import FastAPI, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.staticfiles import StaticFiles
 
+from facerec.errors import UnknownPersonError
+from facerec.gallery import Person
 from facerec.web.authentication import COOKIE, HOURS, Authenticator
 from facerec.web.service import Service
 
@@ -35,8 +39,27 @@ def install(app: FastAPI) -> None:
 
     @app.get("/people", include_in_schema=False, response_class=HTMLResponse)
     async def people(request: Request) -> str:
+        persons = await _persons(request)
+        return _render(request, "people.html", persons=persons, shared=_shared_names(persons))
+
+    @app.get("/people/{person_id}", include_in_schema=False, response_class=HTMLResponse)
+    async def person(request: Request, person_id: str) -> HTMLResponse:
+        gallery = _service(request).gallery
+        try:
+            shown, samples = await _service(request).run_in_thread(gallery.show, UUID(person_id))
+            denied = await _service(request).run_in_thread(gallery.corrections.denied, shown.id)
+        except (ValueError, UnknownPersonError):
+            return HTMLResponse(_render(request, "nobody.html"), 404)
+        persons = await _persons(request)
+        alike = [other for other in persons if other.id != shown.id and _alike(other.name, shown.name)]
+        values = {"person": shown, "samples": samples, "denied": denied, "alike": alike, "count": len(persons)}
+        return HTMLResponse(_render(request, "person.html", **values, shared=_shared_names(persons)))
+
+    @app.get("/changes", include_in_schema=False, response_class=HTMLResponse)
+    async def changes(request: Request) -> str:
         service = _service(request)
-        return _render(request, "people.html", persons=await service.run_in_thread(service.gallery.persons))
+        entries = await service.run_in_thread(service.gallery.corrections.changes)
+        return _render(request, "changes.html", changes=entries)
 
     @app.get("/privacy", include_in_schema=False, response_class=HTMLResponse)
     async def privacy(request: Request) -> str:
@@ -76,8 +99,23 @@ def _render(request: Request, name: str, **values: Any) -> str:
         "admin": caller is not None and caller.admin,
         "signed_in": caller is not None,
         "keep_crops": _service(request).settings.keep_crops,
+        "undo_days": _service(request).gallery.corrections.undo_days,
     }
     return _PAGES.get_template(name).render(**common, **values)
+
+
+async def _persons(request: Request) -> list[Person]:
+    return await _service(request).run_in_thread(_service(request).gallery.persons)
+
+
+def _shared_names(persons: list[Person]) -> set[str]:
+    """The names that several persons have, who are told apart by note and id."""
+    return {name for name, count in Counter(person.name for person in persons).items() if count > 1}
+
+
+def _alike(name: str, other: str) -> bool:
+    """Whether two names are one, but for upper and lower case."""
+    return name.casefold() == other.casefold()
 
 
 def _service(request: Request) -> Service:

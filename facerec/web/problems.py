@@ -24,6 +24,7 @@ from facerec.errors import (
 log = logging.getLogger(__name__)
 
 AMBIGUOUS = "urn:facerec:ambiguous"  # the type of the problem that several persons have a name
+TAKEN = "urn:facerec:taken"  # and that a crop is enrolled as somebody else
 
 EXAMPLE = "as in `curl -F photo=@party.jpg`"
 # what to send in each field, by the names in api.py
@@ -137,7 +138,9 @@ def install(app: FastAPI) -> None:
             return Problem(404, str(error)).response()
         if isinstance(error, AmbiguousNameError):
             return Problem(409, str(error), kind=AMBIGUOUS).response()
-        if isinstance(error, TakenError | UndoError):
+        if isinstance(error, TakenError):
+            return Problem(409, str(error), kind=TAKEN).response()
+        if isinstance(error, UndoError):
             return Problem(409, str(error)).response()
         # the reason may name a folder or a server: log only; PostgreSQL's second line may hold a row: drop it
         log.error("gallery error: %s", str(error).partition("\n")[0])

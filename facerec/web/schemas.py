@@ -47,6 +47,7 @@ class SampleOut(BaseModel):
     box: tuple[float, float, float, float] | None
     score: float | None
     created: datetime
+    kept: bool = Field(description="whether /api/v1/samples/{crop}/image shows it")
 
 
 class PersonWithSamples(PersonOut):
@@ -95,6 +96,7 @@ class FaceOut(BaseModel):
     )
     score: float
     person: str | None = Field(description="name of the recognised person, or null")
+    person_id: UUID | None = Field(description="id of the recognised person, or null")
     perhaps: str | None = Field(
         description="name of the most similar person, if similar enough but another face is that person; or null"
     )

@@ -157,7 +157,7 @@ class Service:
             if not isinstance(sample, str) and not new:
                 check = await self._check(sample, who)
             if check.unlike is not None:
-                reason = f"does not look like the photos enrolled as {who}"
+                reason = f"does not look like the photos enrolled as {await self._name(who)}"
                 if self.settings.review == "strict":
                     sample = reason
                 elif ask:
@@ -198,6 +198,12 @@ class Service:
                 413, f"the photo has {len(data):,} bytes; at most {self.limits.photo_bytes:,} are allowed"
             )
         return await self._decode_pool.decode(data)
+
+    async def _name(self, who: str | UUID) -> str:
+        if isinstance(who, str):
+            return who
+        person, _ = await self.run_in_thread(self.gallery.show, who)
+        return person.name
 
     async def _check(self, sample: Sample, who: str | UUID) -> EnrolmentCheck:
         far, per, vectors = self.settings.far, self.settings.per, sample.vector[None]

@@ -25,18 +25,7 @@ export async function call(method, path, body) {
   }
 }
 
-// Enrols; asks for confirmation if a face does not look like the person of that name.
-export async function enrol(form) {
-  form.set("ask", "true");
-  try {
-    return await call("POST", "samples", form);
-  } catch (error) {
-    if (error.type !== "urn:facerec:unlike" || !confirm(`Warning: ${error.message}. Enrol it anyway?`)) throw error;
-    form.delete("ask");
-    return call("POST", "samples", form);
-  }
-}
-
+// A node with attributes, handlers such as `onclick`, and children; strings are text, never HTML.
 export function element(name, attributes = {}, ...children) {
   const node = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
@@ -48,3 +37,6 @@ export function element(name, attributes = {}, ...children) {
 }
 
 export const find = (id) => document.getElementById(id);
+
+export const admin = document.body.dataset.admin === "yes";
+export const plural = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
