@@ -2,7 +2,14 @@
 
 from facerec.recognition.draw import draw
 from facerec.recognition.ledger import Ledger
-from facerec.recognition.pipeline import NO_VECTOR, EmbedCrops, PhotoFaces, embed_files, embed_photos
+from facerec.recognition.pipeline import (
+    NO_VECTOR,
+    EmbedCrops,
+    PhotoFaces,
+    detect_photos,
+    embed_files,
+    embed_photos,
+)
 from facerec.recognition.review import review, sample_of
 
 __all__ = [
@@ -10,6 +17,7 @@ __all__ = [
     "EmbedCrops",
     "Ledger",
     "PhotoFaces",
+    "detect_photos",
     "draw",
     "embed_files",
     "embed_photos",

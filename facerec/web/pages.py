@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.staticfiles import StaticFiles
 
 from facerec.web.authentication import COOKIE, HOURS, Authenticator
-from facerec.web.service import Service
+from facerec.web.routes import service_of
 
 _PAGES = Environment(loader=PackageLoader("facerec.web"), autoescape=True, undefined=StrictUndefined)
 _RATES = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0001)
@@ -26,7 +26,7 @@ def install(app: FastAPI) -> None:
 
     @app.get("/", include_in_schema=False, response_class=HTMLResponse)
     async def photos(request: Request) -> str:
-        service = _service(request)
+        service = service_of(request)
         far, per = service.settings.far, service.settings.per
         rates = sorted({*_RATES, far}, reverse=True)
         levels = [(rate, describe_rate(rate, per)) for rate in rates]
@@ -35,7 +35,7 @@ def install(app: FastAPI) -> None:
 
     @app.get("/people", include_in_schema=False, response_class=HTMLResponse)
     async def people(request: Request) -> str:
-        service = _service(request)
+        service = service_of(request)
         return _render(request, "people.html", persons=await service.run_in_thread(service.gallery.persons))
 
     @app.get("/privacy", include_in_schema=False, response_class=HTMLResponse)
@@ -75,14 +75,11 @@ def _render(request: Request, name: str, **values: Any) -> str:
         "uses_keys": bool(_authenticator(request).keys),
         "admin": caller is not None and caller.admin,
         "signed_in": caller is not None,
-        "keep_crops": _service(request).settings.keep_crops,
+        "gallery": caller.gallery if caller else None,
+        "galleries": caller.galleries if caller else (),
+        "keep_crops": service_of(request).settings.keep_crops,
     }
     return _PAGES.get_template(name).render(**common, **values)
-
-
-def _service(request: Request) -> Service:
-    service: Service = request.app.state.service
-    return service
 
 
 def _authenticator(request: Request) -> Authenticator:

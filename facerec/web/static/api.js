@@ -1,3 +1,9 @@
+// The address of something in the API, in the gallery that the page is of.
+export function address(path) {
+  const gallery = new URLSearchParams(location.search).get("gallery");
+  return `/api/v1/${path}${gallery ? `?gallery=${encodeURIComponent(gallery)}` : ""}`;
+}
+
 // Calls the API; errors carry the detail and type of the problem.
 export async function call(method, path, body) {
   const options = { method, headers: {} };
@@ -9,7 +15,7 @@ export async function call(method, path, body) {
   for (let attempt = 0; ; attempt++) {
     let response;
     try {
-      response = await fetch(`/api/v1/${path}`, options);
+      response = await fetch(address(path), options);
     } catch {
       throw new Error("The service can't be reached. Is it still running?");
     }
