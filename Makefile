@@ -3,6 +3,7 @@
 #             with a ready-made model, which is fetched, and without torch, unless MODEL names another
 # make bench: side-by-side timings against peers, into benchmarks/README.md, and what became slower; best on a quiet machine
 # make serve: a page in front of a gallery, http://127.0.0.1:8000/
+# make openapi: write docs/openapi.json, unless that would break clients of the API
 # make test:  set up, check style and types, run the tests; make test-slow: those of the container
 PYTHON ?= python3
 BIN := .venv/bin
@@ -20,7 +21,7 @@ PINS ?= requirements.txt
 # test processes; each wants a core and 3 GB
 WORKERS ?= 2
 
-.PHONY: study album outputs/album/orl serve test test-slow bench setup requirements wheel
+.PHONY: study album outputs/album/orl serve test test-slow bench setup requirements openapi wheel
 
 setup: .venv/installed
 
@@ -94,6 +95,9 @@ requirements: setup
 		--extra test pyproject.toml --output-file requirements.txt
 	PATH="$$PATH:$(CURDIR)/$(BIN)" uv pip compile --quiet --no-header --no-annotate --python-version 3.11 \
 		--extra test --resolution lowest-direct pyproject.toml --output-file constraints/oldest.txt
+
+openapi: setup
+	$(BIN)/python -m facerec.web.openapi docs/openapi.json
 
 wheel: setup
 	PATH="$$PATH:$(CURDIR)/$(BIN)" uv build --wheel --quiet

@@ -4,6 +4,7 @@ import logging
 import signal
 import socket
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from facerec.job import run_job
 
 if TYPE_CHECKING:
     from facerec.web.limits import Limits
-    from facerec.web.service import Settings
+    from facerec.web.pipeline import Settings
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ def serve(cfg: DictConfig) -> None:
     from facerec.web.authentication import Authenticator
     from facerec.web.housekeeping import Housekeeping
     from facerec.web.keys import read_keys
-    from facerec.web.service import Service
+    from facerec.web.pipeline import Pipeline
 
     keys = read_keys(Path(cfg.key_file)) if cfg.key_file else []
     if cfg.host not in LOOPBACK and not keys:
@@ -39,27 +40,24 @@ def serve(cfg: DictConfig) -> None:
         )
     _check_address(cfg.host, cfg.port)
     hosts = list(cfg.hosts) if cfg.hosts else None if keys else list(LOOPBACK)
-    settings, limits = _settings(cfg), _limits(cfg)
-    authenticator = Authenticator(keys, limits.rate)
+    settings, limits, places = _settings(cfg), _limits(cfg), _places(cfg)
+    authenticator = Authenticator(keys, limits.rate, list(places))
     model = open_model(cfg.model, cfg.device, cfg.cache_dir, offline=cfg.offline, accept_licence=cfg.accept_licence)
     if not model.statistics.thresholds:
         raise ConfigError(f"model: {model.path} has no thresholds; run `facerec evaluate` on it")
     # every answer carries its rule, so it need not be logged each time
     logging.getLogger("facerec.gallery.decision").setLevel(logging.ERROR)
-    with Gallery.open(
-        cfg.gallery.url, model, read_url=cfg.gallery.read_url, undo_days=cfg.gallery.undo_days
-    ) as gallery:
-        service = Service(
-            gallery,
-            instantiate(cfg.detector),
-            model.embed,
-            settings,
-            limits,
-            cfg.decoders,
-        )
+    with ExitStack() as opened:
+        galleries = {
+            name: opened.enter_context(
+                Gallery.open(place, model, read_url=read_url, undo_days=cfg.gallery.undo_days)
+            )
+            for name, (place, read_url) in places.items()
+        }
+        pipeline = Pipeline(model, instantiate(cfg.detector), settings, limits, cfg.decoders)
         server = uvicorn.Server(
             uvicorn.Config(
-                build(service, authenticator, hosts),
+                build(pipeline, galleries, authenticator, hosts),
                 host=cfg.host,
                 port=cfg.port,
                 lifespan="off",
@@ -72,18 +70,19 @@ def serve(cfg: DictConfig) -> None:
             )
         )
         logging.getLogger("uvicorn").setLevel(logging.WARNING)  # start and end are logged here
-        print(f"http://{cfg.host}:{cfg.port}/ serves {gallery.place}; press Ctrl-C to stop", flush=True)
+        served = ", ".join(gallery.place for gallery in galleries.values())
+        print(f"http://{cfg.host}:{cfg.port}/ serves {served}; press Ctrl-C to stop", flush=True)
         if cfg.open:
             _open_soon(f"http://{cfg.host}:{cfg.port}/")
         # uvicorn shuts down and then raises the signal again, but the gallery must still be closed
         stopped: list[int] = []
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda sent, _: stopped.append(sent))
-        housekeeping = Housekeeping(gallery)
+        housekeeping = Housekeeping(list(galleries.values()))
         server.run()
         housekeeping.close()
         if not server.force_exit:
-            service.close()
+            pipeline.close()
     end = "stopped at once, with requests unanswered" if server.force_exit else "stopped"
     log.info("%s; all enrolments are saved", end)
     if signal.SIGINT in stopped:
@@ -101,9 +100,24 @@ def _check_address(host: str, port: int) -> None:
         ) from error
 
 
+def _places(cfg: DictConfig) -> dict[str, tuple[str, str | None]]:
+    """Place and replica of each gallery, by name; that of `gallery` is the first."""
+    from facerec.web.authentication import DEFAULT_GALLERY
+    from facerec.web.keys import check_gallery_name
+
+    further = {str(name): (place, None) for name, place in (cfg.galleries or {}).items()}
+    for name, (place, _) in further.items():
+        check_gallery_name(name)
+        if name == DEFAULT_GALLERY:
+            raise ConfigError(f"galleries.{name}: that is the name of the one at gallery.url; choose another")
+        if not place or not isinstance(place, str):
+            raise ConfigError(f"galleries.{name}: must be a folder or a URL, as in galleries.{name}=outputs/{name}")
+    return {DEFAULT_GALLERY: (cfg.gallery.url, cfg.gallery.read_url), **further}
+
+
 def _settings(cfg: DictConfig) -> "Settings":
     from facerec.recognition import Gates
-    from facerec.web.service import Settings
+    from facerec.web.pipeline import Settings
 
     if cfg.review not in ("largest", "strict"):
         raise ConfigError(f"review: must be largest or strict, not {cfg.review}")

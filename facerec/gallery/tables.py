@@ -74,6 +74,8 @@ def show_stats(gallery: Gallery, last: int) -> None:
 def _sample(sample: StoredSample) -> list[str]:
     score = "" if sample.score is None else f"{sample.score:.2f}"
     return [sample.source, sample.crop[:12], _box(sample.box), score, f"{sample.created:%Y-%m-%d %H:%M}"]
+
+
 def show_checkup(gallery: Gallery, contents: Contents, checkup: Checkup, findings: Sequence[Finding]) -> None:
     """How often the gallery will be wrong, then the first findings of each kind."""
     console = _console()

@@ -5,7 +5,14 @@ from facerec.recognition.draw import draw
 from facerec.recognition.ledger import Ledger
 from facerec.recognition.lines import line_writer
 from facerec.recognition.naming import names_in_photos
-from facerec.recognition.pipeline import NO_VECTOR, EmbedCrops, PhotoFaces, embed_files, embed_photos
+from facerec.recognition.pipeline import (
+    NO_VECTOR,
+    EmbedCrops,
+    PhotoFaces,
+    detect_photos,
+    embed_files,
+    embed_photos,
+)
 from facerec.recognition.quality import Gates
 from facerec.recognition.review import review, review_people, sample_of, weakness
 from facerec.recognition.xmp_writer import XmpWriter
@@ -19,6 +26,7 @@ __all__ = [
     "PhotoFaces",
     "XmpWriter",
     "assign",
+    "detect_photos",
     "draw",
     "embed_files",
     "embed_photos",

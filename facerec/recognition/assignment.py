@@ -42,7 +42,9 @@ class Named(NamedTuple):
     @property
     def reason(self) -> str | None:
         """Why the face is not named as the search alone would name it; None: it is."""
-        return self.perhaps and f"similar enough to {self.perhaps.name}, but face {self.rival} is {self.perhaps.name}"
+        return (
+            self.perhaps and f"similar enough to {self.perhaps.name}, but face {self.rival} is {self.perhaps.name}"
+        )
 
 
 def identify_photo(gallery: Gallery, vectors: NDArray[np.floating], *, top: int, **rule: Any) -> list[Named]:
@@ -104,9 +106,7 @@ def _named(answer: Answer, match: Match | None, perhaps: Match | None = None, ri
 
 
 def _shorten(face: Named, top: int) -> Named:
-    matches = tuple(
-        match for place, match in enumerate(face.answer.matches) if place < top or match == face.person
-    )
+    matches = tuple(match for place, match in enumerate(face.answer.matches) if place < top or match == face.person)
     return face._replace(answer=face.answer._replace(matches=matches))
 
 

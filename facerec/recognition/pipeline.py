@@ -101,6 +101,29 @@ def embed_photos(
     return _embed(cropped, embed)
 
 
+def detect_photos(
+    files: Sequence[Path],
+    photos: Sequence[Photo | str],
+    detector: Detector,
+    *,
+    min_size: float,
+    min_score: float,
+) -> list[PhotoFaces]:
+    """Find the faces that `embed_photos` would embed; their vectors are `float32 [N, 0]`."""
+    cropped = crop_faces(files, photos, detector, which="all", min_size=min_size, min_score=min_score)
+    return [
+        PhotoFaces(
+            photo.file,
+            photo.photo,
+            photo.accepted,
+            photo.crops,
+            np.empty((len(photo.crops), 0), np.float32),
+            photo.problem,
+        )
+        for photo in cropped
+    ]
+
+
 def _embed(photos: Sequence[CroppedPhoto], embed: EmbedCrops) -> list[PhotoFaces]:
     vectors = embed(np.concatenate([photo.crops for photo in photos]))
     ends = np.cumsum([len(photo.crops) for photo in photos])

@@ -1,10 +1,9 @@
-"""The routes of the API, version 1."""
+"""The routes of the API, version 1, that recognise, enrol, list and erase people."""
 
-import asyncio
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, File, Form, Request, Response
+from fastapi import APIRouter, File, Form, Request
 
 from facerec.gallery import Match, acting_as
 from facerec.recognition import Named, PhotoFaces
@@ -14,7 +13,6 @@ from facerec.web.schemas import (
     EnrolledOut,
     ErasedOut,
     FaceOut,
-    Health,
     MatchOut,
     PersonName,
     PersonOut,
@@ -25,8 +23,6 @@ from facerec.web.schemas import (
     SampleOut,
 )
 from facerec.web.service import PhotoOutcome
-
-_READY_SECONDS = 3.0  # that readiness waits for the gallery
 
 router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
 
@@ -44,14 +40,6 @@ async def identify(
     service = service_of(request)
     rate = service.settings.far if far is None else far
     return _photo(*await service.identify(await photo.read(), rate, top))
-
-
-@router.post("/preview", tags=["photos"], response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})
-async def preview(
-    request: Request, photo: Annotated[Photo, File(description="a photo, such as TIFF or HEIC")]
-) -> Response:
-    """Convert a photo to an upright JPEG that every browser can show, reduced if it is large."""
-    return Response(await service_of(request).preview(await photo.read()), media_type="image/jpeg")
 
 
 @router.post("/samples", tags=["photos"], status_code=201)
@@ -123,31 +111,6 @@ async def erase(request: Request, person: UUID) -> ErasedOut:
     with acting_as(caller_of(request)):
         erased = await service.run_in_thread(service.gallery.erase, person)
     return ErasedOut(samples=erased.samples, log_deleted=erased.log_deleted)
-
-
-@router.get("/health", tags=["service"])
-async def health() -> Health:
-    """Whether the process responds."""
-    return Health(status="alive")
-
-
-@router.get("/ready", tags=["service"])
-async def ready(request: Request) -> Health:
-    """Whether the gallery responds and the inference thread is running."""
-    service = service_of(request)
-    try:
-        size = await asyncio.wait_for(service.run_in_thread(service.gallery.size), _READY_SECONDS)
-    except TimeoutError:
-        raise Problem(503, "the gallery does not respond", {"Retry-After": "5"}) from None
-    if not service.inference_queue.alive:
-        raise Problem(503, "the inference thread has stopped; restart the service")
-    return Health(status="ready", persons=size.persons, samples=size.samples)
-
-
-@router.get("/metrics", tags=["service"], response_class=Response)
-async def metrics(request: Request) -> Response:
-    """Metrics in Prometheus's text format, without names."""
-    return Response(service_of(request).metrics.text(), media_type="text/plain; version=0.0.4")
 
 
 def _outcome(outcome: PhotoOutcome) -> PhotoOutcomeOut:

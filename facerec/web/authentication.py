@@ -10,20 +10,34 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.requests import Request
 
+from facerec.errors import ConfigError
 from facerec.web.keys import Key, find_key
 from facerec.web.problems import Problem
 
+DEFAULT_GALLERY = "default"  # name of the gallery at gallery.url
 COOKIE = "facerec"
 HOURS = 12  # that a browser stays signed in
 _PUBLIC = ("/static/", "/docs", "/openapi.json", "/sign-in", "/api/v1/health", "/api/v1/ready")
-_READ_ONLY_POSTS = ("/api/v1/identify", "/api/v1/preview", "/sign-out")
+_READ_ONLY_POSTS = (
+    *(f"/api/v1/{name}" for name in ("identify", "preview", "detect", "embed", "compare")),
+    "/sign-out",
+)
 
 
 class Caller(NamedTuple):
-    """Who sent a request: the name for the audit, and whether they may change the gallery."""
+    """Who sent a request, and for which gallery.
+
+    Attributes:
+        name: for the audit.
+        admin: whether they may change the gallery.
+        gallery: name of the one that the request is for.
+        galleries: names of those that they may open.
+    """
 
     name: str
     admin: bool
+    gallery: str
+    galleries: tuple[str, ...]
 
 
 class Authenticator:
@@ -32,10 +46,20 @@ class Authenticator:
     Args:
         keys: without any, everybody who reaches the service may do everything, as on one's own machine.
         rate: requests allowed for each key, as in "600/minute".
+        galleries: names of all galleries; the first one is meant where a request names none.
+
+    Raises:
+        ConfigError: a key opens a gallery that does not exist.
     """
 
-    def __init__(self, keys: Sequence[Key], rate: str) -> None:
-        self.keys = list(keys)
+    def __init__(self, keys: Sequence[Key], rate: str, galleries: Sequence[str] = (DEFAULT_GALLERY,)) -> None:
+        self.keys, self._galleries = list(keys), tuple(galleries)
+        for key in keys:
+            if unknown := set(key.galleries).difference(galleries):
+                raise ConfigError(
+                    f"key_file: the key {key.name} opens {', '.join(sorted(unknown))}, but the galleries are "
+                    f"{', '.join(galleries)}; add it to galleries=, or correct the line of the key"
+                )
         self._rate = parse(rate)
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._sessions: dict[str, tuple[float, Key]] = {}  # end and key, by the cookie's secret
@@ -44,7 +68,8 @@ class Authenticator:
         """The caller; None at public addresses.
 
         Raises:
-            Problem: 401 without a valid key, 403 with a key that does not permit it, 429 above the rate limit.
+            Problem: 401 without a valid key, 403 with a key that does not permit it, 404 if there is no such
+                gallery, 429 above the rate limit.
         """
         path = request.url.path
         if path.startswith(_PUBLIC):
@@ -53,7 +78,7 @@ class Authenticator:
             return None
         if not self.keys:
             self._count("everybody")
-            return Caller(f"page@{_address(request)}", True)
+            return self._caller(request, f"page@{_address(request)}", admin=True, opens=())
         key = self._key(request)
         if key is None:
             self._count(f"address {_address(request)}")
@@ -63,7 +88,7 @@ class Authenticator:
         changes = request.method not in ("GET", "HEAD", "OPTIONS") and path not in _READ_ONLY_POSTS
         if changes and key.role != "admin":
             raise Problem(403, "this key may only read; changing the gallery requires an admin key")
-        return Caller(f"key {key.name}", key.role == "admin")
+        return self._caller(request, f"key {key.name}", admin=key.role == "admin", opens=key.galleries)
 
     def sign_in(self, secret: str) -> str | None:
         """Start a session; returns its secret for the cookie, or None if the key is wrong."""
@@ -79,6 +104,15 @@ class Authenticator:
     def sign_out(self, request: Request) -> None:
         """End the session of a browser."""
         self._sessions.pop(request.cookies.get(COOKIE, ""), None)
+
+    def _caller(self, request: Request, name: str, *, admin: bool, opens: Sequence[str]) -> Caller:
+        galleries = tuple(gallery for gallery in self._galleries if not opens or gallery in opens)
+        gallery = request.query_params.get("gallery", galleries[0])
+        if gallery not in galleries:
+            if opens:  # whether it exists is not told
+                raise Problem(403, "this key does not open this gallery; /api/v1/galleries lists those it opens")
+            raise Problem(404, "there is no gallery of this name; /api/v1/galleries lists them")
+        return Caller(name, admin, gallery, galleries)
 
     def _key(self, request: Request) -> Key | None:
         scheme, _, secret = request.headers.get("Authorization", "").partition(" ")

@@ -1,7 +1,8 @@
-"""What the service does from time to time: wipe what has expired in the gallery."""
+"""What the service does from time to time: wipe what has expired in the galleries."""
 
 import logging
 import threading
+from collections.abc import Sequence
 
 from facerec.errors import GalleryError
 from facerec.gallery import Gallery
@@ -15,12 +16,12 @@ class Housekeeping:
     """A thread that wipes expired data every hour, until it is closed.
 
     Args:
-        gallery: open; `close` does not close it.
+        galleries: open; `close` does not close them.
         seconds: between two rounds.
     """
 
-    def __init__(self, gallery: Gallery, seconds: float = _SECONDS) -> None:
-        self._gallery, self._seconds = gallery, seconds
+    def __init__(self, galleries: Sequence[Gallery], seconds: float = _SECONDS) -> None:
+        self._galleries, self._seconds = galleries, seconds
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
         self._thread.start()
@@ -32,10 +33,11 @@ class Housekeeping:
 
     def _run(self) -> None:
         while not self._stop.wait(self._seconds):
-            try:
-                if self._gallery.wipe_expired():
-                    log.info("wiped what can't be undone any more")
-                if faces := self._gallery.index.expire():
-                    log.info("wiped %d unnamed faces of the index of photos", faces)
-            except GalleryError as error:  # the next round tries again
-                log.error("expired data could not be wiped: %s", str(error).partition("\n")[0])
+            for gallery in self._galleries:
+                try:
+                    if gallery.wipe_expired():
+                        log.info("wiped what can't be undone any more")
+                    if faces := gallery.index.expire():
+                        log.info("wiped %d unnamed faces of the index of photos", faces)
+                except GalleryError as error:  # the next round tries again
+                    log.error("expired data could not be wiped: %s", str(error).partition("\n")[0])

@@ -3,15 +3,14 @@
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from queue import Full, Queue
 
 from facerec.crops.contract import Photo
 from facerec.recognition import PhotoFaces
 from facerec.web.problems import busy
 
-Inference = Callable[[Sequence[Path], Sequence[Photo]], list[PhotoFaces]]
-_Job = tuple[Photo, "asyncio.Future[PhotoFaces]", asyncio.AbstractEventLoop]
+Inference = Callable[[Sequence[Photo], Sequence[bool]], list[PhotoFaces]]
+_Job = tuple[Photo, bool, "asyncio.Future[PhotoFaces]", asyncio.AbstractEventLoop]
 
 
 class InferenceQueue:
@@ -20,7 +19,7 @@ class InferenceQueue:
     A batch is whatever is waiting when the one before is done; it never waits to be filled.
 
     Args:
-        inference: file names and photos to the faces in each.
+        inference: photos, and whether to embed the faces of each, to these faces.
         batch_size: photos in a batch, at most.
         capacity: photos in the queue, at most.
     """
@@ -41,8 +40,8 @@ class InferenceQueue:
         """Whether the inference thread is running."""
         return self._thread.is_alive()
 
-    async def run(self, photo: Photo) -> PhotoFaces:
-        """Detect and embed the faces of a photo `uint8 [H, W, 3]`.
+    async def run(self, photo: Photo, *, embed: bool = True) -> PhotoFaces:
+        """Detect the faces of a photo `uint8 [H, W, 3]`, and embed them unless `embed` is false.
 
         Raises:
             Problem: 503, the queue is full.
@@ -50,7 +49,7 @@ class InferenceQueue:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[PhotoFaces] = loop.create_future()
         try:
-            self._queue.put_nowait((photo, future, loop))
+            self._queue.put_nowait((photo, embed, future, loop))
         except Full:
             raise busy("too many photos are waiting; try again in a moment") from None
         return await future
@@ -69,7 +68,7 @@ class InferenceQueue:
                 if len(batch) == self._batch_size or self._queue.empty():
                     break
                 job = self._queue.get()
-            self._answer([waiting for waiting in batch if not waiting[1].cancelled()])
+            self._answer([waiting for waiting in batch if not waiting[2].cancelled()])
             if job is None:
                 return
 
@@ -77,12 +76,12 @@ class InferenceQueue:
         if not batch:
             return
         try:
-            results = self._inference([Path("photo")] * len(batch), [photo for photo, _, _ in batch])
+            results = self._inference([photo for photo, *_ in batch], [embed for _, embed, *_ in batch])
         except Exception as error:  # reported to the callers of this batch; the thread goes on
-            for _, future, loop in batch:
+            for *_, future, loop in batch:
                 loop.call_soon_threadsafe(_fail, future, error)
             return
-        for (_, future, loop), result in zip(batch, results, strict=True):
+        for (*_, future, loop), result in zip(batch, results, strict=True):
             loop.call_soon_threadsafe(_resolve, future, result)
 
 

@@ -28,7 +28,7 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _SAFE = ("GET", "HEAD", "OPTIONS")
-_PHOTO_PATHS = ("/api/v1/identify", "/api/v1/preview", "/api/v1/samples")
+_PHOTO_PATHS = tuple(f"/api/v1/{name}" for name in ("identify", "preview", "detect", "embed", "compare", "samples"))
 _SMALL = 2**16  # bytes of a request without photos
 _DISCONNECTED = 499  # counted in the metrics for clients that hung up while sending
 _FULL_REQUESTS = 4  # of the largest size, may be held in memory at a time
@@ -139,9 +139,11 @@ class RequestMiddleware:
         return bytes(body)
 
     def _limit(self, request: Request) -> int:
-        if request.url.path == "/api/v1/samples":
+        path = request.url.path
+        if path == "/api/v1/samples":
             return self._limits.body_bytes
-        return self._limits.photo_bytes + _SMALL if request.url.path in _PHOTO_PATHS else _SMALL
+        photos = 2 if path == "/api/v1/compare" else path in _PHOTO_PATHS or path.endswith("/denials")
+        return photos * self._limits.photo_bytes + _SMALL
 
 
 def _is_foreign(request: Request, host: str) -> bool:

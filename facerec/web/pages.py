@@ -12,7 +12,7 @@ from starlette.staticfiles import StaticFiles
 from facerec.errors import UnknownPersonError
 from facerec.gallery import Person
 from facerec.web.authentication import COOKIE, HOURS, Authenticator
-from facerec.web.service import Service
+from facerec.web.routes import service_of
 
 _PAGES = Environment(loader=PackageLoader("facerec.web"), autoescape=True, undefined=StrictUndefined)
 _RATES = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0001)
@@ -30,7 +30,7 @@ def install(app: FastAPI) -> None:
 
     @app.get("/", include_in_schema=False, response_class=HTMLResponse)
     async def photos(request: Request) -> str:
-        service = _service(request)
+        service = service_of(request)
         far, per = service.settings.far, service.settings.per
         rates = sorted({*_RATES, far}, reverse=True)
         levels = [(rate, describe_rate(rate, per)) for rate in rates]
@@ -44,10 +44,11 @@ def install(app: FastAPI) -> None:
 
     @app.get("/people/{person_id}", include_in_schema=False, response_class=HTMLResponse)
     async def person(request: Request, person_id: str) -> HTMLResponse:
-        gallery = _service(request).gallery
+        service = service_of(request)
+        gallery = service.gallery
         try:
-            shown, samples = await _service(request).run_in_thread(gallery.show, UUID(person_id))
-            denied = await _service(request).run_in_thread(gallery.corrections.denied, shown.id)
+            shown, samples = await service.run_in_thread(gallery.show, UUID(person_id))
+            denied = await service.run_in_thread(gallery.corrections.denied, shown.id)
         except (ValueError, UnknownPersonError):
             return HTMLResponse(_render(request, "nobody.html"), 404)
         persons = await _persons(request)
@@ -57,7 +58,7 @@ def install(app: FastAPI) -> None:
 
     @app.get("/changes", include_in_schema=False, response_class=HTMLResponse)
     async def changes(request: Request) -> str:
-        service = _service(request)
+        service = service_of(request)
         entries = await service.run_in_thread(service.gallery.corrections.changes)
         return _render(request, "changes.html", changes=entries)
 
@@ -93,19 +94,23 @@ def install(app: FastAPI) -> None:
 
 def _render(request: Request, name: str, **values: Any) -> str:
     caller = request.state.caller
+    several = caller is not None and len(caller.galleries) > 1
     common = {
+        "query": f"?gallery={caller.gallery}" if several else "",  # of addresses in the gallery of the page
         "path": request.url.path,
         "uses_keys": bool(_authenticator(request).keys),
         "admin": caller is not None and caller.admin,
         "signed_in": caller is not None,
-        "keep_crops": _service(request).settings.keep_crops,
-        "undo_days": _service(request).gallery.corrections.undo_days,
+        "gallery": caller.gallery if caller else None,
+        "galleries": caller.galleries if caller else (),
+        "keep_crops": service_of(request).settings.keep_crops,
+        "undo_days": service_of(request).gallery.corrections.undo_days,
     }
     return _PAGES.get_template(name).render(**common, **values)
 
 
 async def _persons(request: Request) -> list[Person]:
-    return await _service(request).run_in_thread(_service(request).gallery.persons)
+    return await service_of(request).run_in_thread(service_of(request).gallery.persons)
 
 
 def _shared_names(persons: list[Person]) -> set[str]:
@@ -116,11 +121,6 @@ def _shared_names(persons: list[Person]) -> set[str]:
 def _alike(name: str, other: str) -> bool:
     """Whether two names are one, but for upper and lower case."""
     return name.casefold() == other.casefold()
-
-
-def _service(request: Request) -> Service:
-    service: Service = request.app.state.service
-    return service
 
 
 def _authenticator(request: Request) -> Authenticator:

@@ -30,10 +30,12 @@ EXAMPLE = "as in `curl -F photo=@party.jpg`"
 # what to send in each field, by the names in api.py
 WANTED = {
     "photo": f"send one photo as a file, {EXAMPLE}",
+    "other": "send a second photo as a file, as in `curl -F photo=@a.jpg -F other=@b.jpg`",
     "photos": "send photos as files, as in `curl -F photos=@a.jpg -F photos=@b.jpg`",
     "name": "send the person's name as one line of text",
     "note": "send text of at most 2,000 characters without NUL, or leave it out",
     "face": "send the number of a face in the photo, 1 or more, or leave it out",
+    "faces": "send largest or all, or leave it out",
     "ask": "send true or false, or leave it out",
     "far": "send a number above 0 and below 1, such as 0.01, or leave it out",
     "top": "send a whole number from 1 to 20, or leave it out",
@@ -50,13 +52,14 @@ WANTED = {
     "group": "put a group's id into the address, as listed by /api/v1/unknown",
     "change_id": "put a change's id into the address, as listed by /api/v1/changes",
     "into": "send the id of the other person, as listed by /api/v1/persons",
+    "gallery": "name a gallery, as listed by /api/v1/galleries, or leave it out",
     "key": "send the key as text",
 }
 _DESCRIPTIONS = {
     400: "The request is malformed.",
     401: "The key is missing or wrong.",
-    403: "The key does not permit this, or the request comes from another site.",
-    404: "No person with this id is enrolled.",
+    403: "The key does not permit this or does not open this gallery, or the request comes from another site.",
+    404: "There is no such person, sample or gallery.",
     408: "The request took too long to arrive.",
     409: "The name or photo belongs to another person; or, with `ask`, a face does not look like the person of "
     "that name (`type` is urn:facerec:unlike).",

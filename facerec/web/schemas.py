@@ -86,7 +86,7 @@ class RuleOut(BaseModel):
     extrapolated: bool = Field(description="whether `far` is lower than any rate that was measured")
 
 
-class FaceOut(BaseModel):
+class DetectedOut(BaseModel):
     """A face in a photo."""
 
     number: int = Field(description="1 is the face with the best score; pass it as `face` to enrol this one")
@@ -95,6 +95,11 @@ class FaceOut(BaseModel):
         description="left eye, right eye, nose, left and right mouth corner, as seen in the photo"
     )
     score: float
+
+
+class FaceOut(DetectedOut):
+    """A face in a photo, and who it is."""
+
     person: str | None = Field(description="name of the recognised person, or null")
     person_id: UUID | None = Field(description="id of the recognised person, or null")
     perhaps: str | None = Field(
@@ -112,6 +117,62 @@ class PhotoOut(BaseModel):
     width: int
     height: int
     faces: list[FaceOut]
+
+
+class DetectedPhotoOut(BaseModel):
+    """The faces that were detected in a photo."""
+
+    width: int
+    height: int
+    faces: list[DetectedOut]
+
+
+class ModelOut(BaseModel):
+    """The model that gives the vectors."""
+
+    name: str
+    fingerprint: str = Field(
+        description="SHA-256 of what decides the vectors; those of two models can't be compared"
+    )
+    dim: int = Field(description="length of a vector")
+
+
+class EmbeddedFaceOut(DetectedOut):
+    """A face in a photo, and its vector."""
+
+    vector: list[float] = Field(description="of length 1; the similarity of two faces is their scalar product")
+
+
+class EmbeddedPhotoOut(BaseModel):
+    """The faces in a photo, and their vectors."""
+
+    width: int
+    height: int
+    faces: list[EmbeddedFaceOut]
+    model: ModelOut
+
+
+class PairOut(BaseModel):
+    """A face of one photo compared with a face of another."""
+
+    face: int = Field(description="number of the face in `photo`")
+    other: int = Field(description="number of the face in `other`")
+    similarity: float = Field(ge=-1, le=1)
+    probability: float | None = Field(
+        description="probability that both are the same person, 0..1; null if the model is not calibrated"
+    )
+    accepted: bool = Field(description="whether the similarity reaches the threshold")
+
+
+class ComparedOut(BaseModel):
+    """Two photos compared."""
+
+    pairs: list[PairOut] = Field(description="empty if a photo has no face")
+    threshold: float
+    far: float | None = Field(description="false accept rate of one comparison at this threshold")
+    photo: DetectedPhotoOut
+    other: DetectedPhotoOut
+    model: ModelOut
 
 
 class PhotoOutcomeOut(BaseModel):
@@ -232,6 +293,12 @@ class ErasedOut(BaseModel):
 
     samples: int
     log_deleted: bool
+
+
+class GalleryOut(BaseModel):
+    """A gallery that the key opens."""
+
+    name: str
 
 
 class Health(BaseModel):

@@ -1,56 +1,17 @@
-"""Recognition and enrolment behind the routes: decode, detect and embed, then ask the gallery."""
+"""Recognition and enrolment in one gallery: decode, detect and embed, then ask the gallery."""
 
-import asyncio
-import io
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
-from functools import partial
-from pathlib import Path, PurePosixPath
-from typing import Literal, NamedTuple, ParamSpec, TypeVar
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import NamedTuple
 from uuid import UUID
 
-from PIL import Image
-
-from facerec.crops.contract import Photo
-from facerec.faces import Detector
 from facerec.gallery import Enrolled, EnrolmentCheck, Gallery, Sample, acting_as
 from facerec.gallery.names import printable
-from facerec.recognition import (
-    EmbedCrops,
-    Gates,
-    Named,
-    PhotoFaces,
-    embed_photos,
-    identify_photo,
-    review,
-    sample_of,
-    weakness,
-)
-from facerec.web.decode_pool import DecodePool
-from facerec.web.inference_queue import InferenceQueue
-from facerec.web.limits import Limits
-from facerec.web.metrics import Metrics
+from facerec.recognition import Named, PhotoFaces, identify_photo, review, sample_of, weakness
+from facerec.web.pipeline import Pipeline
 from facerec.web.problems import Problem
 
-_PREVIEW_SIDE = 2048  # pixels
 UNLIKE = "urn:facerec:unlike"  # the type of the problem that a user may override
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-class Settings(NamedTuple):
-    """How faces are detected, reviewed and recognised; the keys of conf/serve.yaml."""
-
-    min_size: float
-    min_score: float
-    batch_size: int
-    review: Literal["largest", "strict"]
-    gates: Gates
-    keep_crops: bool
-    far: float
-    per: Literal["search", "pair"]
 
 
 class PhotoOutcome(NamedTuple):
@@ -66,50 +27,17 @@ class Service:
     """Recognises and enrols people.
 
     Args:
-        gallery: an open gallery; `close` does not close it.
-        detector: finds faces in photos.
-        embed: maps crops to vectors.
-        settings: of detection, review and recognition.
-        limits: of requests.
-        decoders: number of processes that decode photos.
+        gallery: an open gallery.
+        pipeline: of its model.
     """
 
-    def __init__(
-        self,
-        gallery: Gallery,
-        detector: Detector,
-        embed: EmbedCrops,
-        settings: Settings,
-        limits: Limits,
-        decoders: int,
-    ) -> None:
-        self.gallery, self.settings, self.limits = gallery, settings, limits
-        self._detector, self._embed = detector, embed
-        self._decode_pool = DecodePool(decoders, limits.decode_seconds, limits.photo_pixels)
-        self.inference_queue = InferenceQueue(self._infer, settings.batch_size, limits.waiting)
-        self.metrics = Metrics(lambda: self.inference_queue.waiting)
-        self._threads = ThreadPoolExecutor(4, "gallery")
-
-    async def run_in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a blocking call, such as the gallery's, without blocking the event loop."""
-        call = partial(copy_context().run, partial(work, *args, **kwargs))
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
-
-    async def embed_photo(self, data: bytes) -> PhotoFaces:
-        """Decode a photo, and detect and embed its faces.
-
-        Raises:
-            Problem: 413, 415, 422 the photo, 503 the queue is full.
-        """
-        return await self.inference_queue.run(await self.decode(data))
-
-    async def preview(self, data: bytes) -> bytes:
-        """A photo as an upright JPEG of at most `_PREVIEW_SIDE` pixels a side.
-
-        Raises:
-            Problem: 413, 415, 422 the photo.
-        """
-        return await self.run_in_thread(_jpeg, await self.decode(data))
+    def __init__(self, gallery: Gallery, pipeline: Pipeline) -> None:
+        self.gallery, self.settings, self.limits = gallery, pipeline.settings, pipeline.limits
+        self.run_in_thread, self.embed_photo, self.decode = (
+            pipeline.run_in_thread,
+            pipeline.embed_photo,
+            pipeline.decode,
+        )
 
     async def identify(self, data: bytes, far: float, top: int) -> tuple[PhotoFaces, list[Named]]:
         """The faces of a photo, and who they are.
@@ -181,24 +109,6 @@ class Service:
             raise Problem(422, f"face: {face} does not exist; the photo has {len(photo.faces)} faces")
         return sample_of(photo, face - 1, base_name(file), keep=self.settings.keep_crops)
 
-    def close(self) -> None:
-        """Finish the requests that were accepted."""
-        self.inference_queue.close()
-        self._decode_pool.close()
-        self._threads.shutdown()
-
-    async def decode(self, data: bytes) -> Photo:
-        """Decode a photo, upright, in a process that may be killed.
-
-        Raises:
-            Problem: 413, 415, 422 the photo.
-        """
-        if len(data) > self.limits.photo_bytes:
-            raise Problem(
-                413, f"the photo has {len(data):,} bytes; at most {self.limits.photo_bytes:,} are allowed"
-            )
-        return await self._decode_pool.decode(data)
-
     async def _name(self, who: str | UUID) -> str:
         if isinstance(who, str):
             return who
@@ -219,20 +129,6 @@ class Service:
         gates = self.settings.gates
         strict = gates if self.settings.review == "strict" else None
         return review(photo, source, strict=strict, keep=self.settings.keep_crops), weakness(photo, gates)
-
-    def _infer(self, files: Sequence[Path], photos: Sequence[Photo]) -> list[PhotoFaces]:
-        bounds = {"min_size": self.settings.min_size, "min_score": self.settings.min_score}
-        results = embed_photos(files, photos, self._detector, self._embed, **bounds)
-        self.metrics.batch_done(len(photos), sum(len(photo.faces) for photo in results))
-        return results
-
-
-def _jpeg(photo: Photo) -> bytes:
-    image = Image.fromarray(photo)
-    image.thumbnail((_PREVIEW_SIDE, _PREVIEW_SIDE))
-    stream = io.BytesIO()
-    image.save(stream, "JPEG", quality=90)
-    return stream.getvalue()
 
 
 def base_name(file: str) -> str:

@@ -19,7 +19,7 @@ from facerec.web.app import build
 from facerec.web.authentication import Authenticator
 from facerec.web.keys import Key, find_key, read_keys
 from facerec.web.limits import Limits
-from facerec.web.service import Service, Settings
+from facerec.web.pipeline import Pipeline, Settings
 from tests.web import fisherfaces
 from tests.web.conftest import ANN, Running, check_problem, photo
 
@@ -32,8 +32,8 @@ def keyed(contract: Path, service: Running, keys: tuple[Path, dict[str, str]]) -
     """A client of another service on the shared gallery, with keys, in a thread of this process."""
     model = open_model(contract, "cpu")
     with Gallery.open(service.folder, model) as gallery:
-        second = Service(gallery, fisherfaces.detector(), model.embed, SETTINGS, LIMITS, 1)
-        app = build(second, Authenticator(read_keys(keys[0]), LIMITS.rate), None)
+        pipeline = Pipeline(model, fisherfaces.detector(), SETTINGS, LIMITS, 1)
+        app = build(pipeline, {"default": gallery}, Authenticator(read_keys(keys[0]), LIMITS.rate), None)
         server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None))
         thread = threading.Thread(target=server.run)
         thread.start()
@@ -45,7 +45,7 @@ def keyed(contract: Path, service: Running, keys: tuple[Path, dict[str, str]]) -
             yield client
         server.should_exit = True
         thread.join()
-        second.close()
+        pipeline.close()
 
 
 def test_keys_roles_sign_in_rate_and_audit(

@@ -1,3 +1,9 @@
+// An address in the gallery that the page is of.
+export function inGallery(path) {
+  const gallery = new URLSearchParams(location.search).get("gallery");
+  return gallery ? `${path}${path.includes("?") ? "&" : "?"}gallery=${encodeURIComponent(gallery)}` : path;
+}
+
 // Calls the API; errors carry the detail and type of the problem.
 export async function call(method, path, body) {
   const options = { method, headers: {} };
@@ -9,7 +15,7 @@ export async function call(method, path, body) {
   for (let attempt = 0; ; attempt++) {
     let response;
     try {
-      response = await fetch(`/api/v1/${path}`, options);
+      response = await fetch(inGallery(`/api/v1/${path}`), options);
     } catch {
       throw new Error("The service can't be reached. Is it still running?");
     }

@@ -1,4 +1,4 @@
-import { call, element, find, plural } from "./api.js";
+import { call, element, find, inGallery, plural } from "./api.js";
 
 let listed = null;
 
@@ -7,7 +7,7 @@ export const listPersons = () => (listed ||= call("GET", "persons").catch((error
 export const forgetPersons = () => { listed = null; };
 
 export const shortId = (id) => id.slice(0, 8);
-export const address = (id) => `/people/${id}`;
+export const address = (id) => inGallery(`/people/${id}`);
 
 // What tells persons of one name apart.
 export const detail = ({ id, note }) => [note, shortId(id)].filter(Boolean).join(", ");
@@ -20,7 +20,7 @@ export function label(id, name, persons) {
 }
 
 export function portrait({ name, picture }) {
-  if (picture) return element("img", { class: "portrait", src: `/api/v1/samples/${picture}/image`, alt: "" });
+  if (picture) return element("img", { class: "portrait", src: inGallery(`/api/v1/samples/${picture}/image`), alt: "" });
   return element("span", { class: "portrait", "aria-hidden": "true" }, [...name][0].toUpperCase());
 }
 
