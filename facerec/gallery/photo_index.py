@@ -35,7 +35,7 @@ from facerec.models.record import ModelRecord
 
 GROUP_FAR = 0.5  # see docs/gallery.md for what was measured
 _SHORTEST_ID = 4
-Enrol = Callable[[str | UUID, Sequence[Sample]], Enrolled]
+Enrol = Callable[..., Enrolled]  # Gallery.enroll
 
 
 class PhotoIndex:
@@ -201,6 +201,7 @@ class PhotoIndex:
         group: str,
         name: str | UUID,
         *,
+        new: bool = False,
         far: float = 0.01,
         per: Per = "search",
         threshold: float | None = None,
@@ -211,6 +212,7 @@ class PhotoIndex:
         Args:
             group: its id or the first digits of it, four at least. A group that was changed has another.
             name: of the person, new or not; or their id.
+            new: create a person even if somebody has that name.
             far, per, threshold, group_far: with which the groups were listed.
 
         Raises:
@@ -227,7 +229,7 @@ class PhotoIndex:
             )
         if len(found) > 1:
             raise GalleryError(f"group {group}: could be {' or '.join(one.id for one in found)}; give more digits")
-        return self._enrol(name, found[0].samples())
+        return self._enrol(name, found[0].samples(), new=new)
 
     def expire(self, *, far: float = 0.01, per: Per = "search", threshold: float | None = None) -> int:
         """Erase the faces whose time is up, unless somebody enrolled answers for them; returns how many.

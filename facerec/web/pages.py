@@ -1,6 +1,7 @@
 """The pages, rendered on the server; their scripts use the API only."""
 
 from collections import Counter
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -11,10 +12,13 @@ from starlette.staticfiles import StaticFiles
 
 from facerec.errors import UnknownPersonError
 from facerec.gallery import Person
+from facerec.gallery.names import printable
 from facerec.web.authentication import COOKIE, HOURS, Authenticator
 from facerec.web.routes import service_of
 
 _PAGES = Environment(loader=PackageLoader("facerec.web"), autoescape=True, undefined=StrictUndefined)
+_PAGES.filters["printable"] = printable
+_QUESTIONS = 24  # doubtful faces to show
 _RATES = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0001)
 
 
@@ -51,10 +55,25 @@ def install(app: FastAPI) -> None:
             denied = await service.run_in_thread(gallery.corrections.denied, shown.id)
         except (ValueError, UnknownPersonError):
             return HTMLResponse(_render(request, "nobody.html"), 404)
+        far, per = service.settings.far, service.settings.per
+        photos = await service.run_in_thread(gallery.index.photos_of, shown.id, far=far, per=per)
         persons = await _persons(request)
         alike = [other for other in persons if other.id != shown.id and _alike(other.name, shown.name)]
-        values = {"person": shown, "samples": samples, "denied": denied, "alike": alike, "count": len(persons)}
-        return HTMLResponse(_render(request, "person.html", **values, shared=_shared_names(persons)))
+        values = {"person": shown, "samples": samples, "denied": denied, "photos": photos, "alike": alike}
+        names = {"count": len(persons), "shared": _shared_names(persons)}
+        return HTMLResponse(_render(request, "person.html", **values, **names))
+
+    @app.get("/unknown", include_in_schema=False, response_class=HTMLResponse)
+    async def unknown(request: Request) -> str:
+        service = service_of(request)
+        index, rule = service.gallery.index, {"far": service.settings.far, "per": service.settings.per}
+        values = {
+            "size": await service.run_in_thread(index.size),
+            "groups": await service.run_in_thread(partial(index.groups, **rule)),
+            "questions": await service.run_in_thread(partial(index.questions, _QUESTIONS, **rule)),
+            "pictures": {person.id: person for person in await _persons(request)},
+        }
+        return _render(request, "unknown.html", **values)
 
     @app.get("/changes", include_in_schema=False, response_class=HTMLResponse)
     async def changes(request: Request) -> str:

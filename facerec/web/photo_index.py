@@ -47,7 +47,7 @@ async def name_group(
     far, per = service.settings.far, service.settings.per
     with acting_as(caller_of(request)):
         enrolled = await service.run_in_thread(
-            service.gallery.index.name_group, group, who or f"ignored {group}", far=far, per=per
+            service.gallery.index.name_group, group, who or f"ignored {group}", new=naming.new, far=far, per=per
         )
         person = enrolled.person
         if naming.ignore:
@@ -88,7 +88,9 @@ async def enroll(request: Request, crop: CropPath, naming: Naming) -> PersonOut:
         raise Problem(422, "to, name: send one of the two")
     _, sample = await service.run_in_thread(service.gallery.index.face, crop)
     with acting_as(caller_of(request)):
-        return PersonOut.of((await service.run_in_thread(service.gallery.enroll, who, [sample])).person)
+        return PersonOut.of(
+            (await service.run_in_thread(service.gallery.enroll, who, [sample], new=naming.new)).person
+        )
 
 
 @router.post("/indexed/{crop}/deny", status_code=201)

@@ -234,6 +234,7 @@ class Naming(BaseModel):
 
     to: UUID | None = None
     name: PersonName | None = None
+    new: bool = Field(False, description="create a person even if somebody has that name")
 
 
 class GroupName(Naming):

@@ -1,4 +1,4 @@
-import { call, element, find, plural } from "./api.js";
+import { call, element, find, inGallery, plural } from "./api.js";
 import { correct } from "./corrections.js";
 import { formDialog } from "./dialog.js";
 import { resolveName } from "./enrol.js";
@@ -41,7 +41,7 @@ document.querySelector("[data-opens=merge]")?.addEventListener("click", async ()
 
 formDialog("erase", async () => {
   const erased = await call("DELETE", `persons/${id}`);
-  finish(`${name} was erased, with ${plural(erased.samples, "sample")}.${erased.log_deleted ? "" : " Traces remain in the database server's write-ahead log until it is overwritten."}`, { to: "/people" });
+  finish(`${name} was erased, with ${plural(erased.samples, "sample")}.${erased.log_deleted ? "" : " Traces remain in the database server's write-ahead log until it is overwritten."}`, { to: inGallery("/people") });
 });
 
 // Samples
