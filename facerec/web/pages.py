@@ -66,11 +66,11 @@ def install(app: FastAPI) -> None:
     @app.get("/unknown", include_in_schema=False, response_class=HTMLResponse)
     async def unknown(request: Request) -> str:
         service = service_of(request)
-        index, rule = service.gallery.index, {"far": service.settings.far, "per": service.settings.per}
+        index, far, per = service.gallery.index, service.settings.far, service.settings.per
         values = {
             "size": await service.run_in_thread(index.size),
-            "groups": await service.run_in_thread(partial(index.groups, **rule)),
-            "questions": await service.run_in_thread(partial(index.questions, _QUESTIONS, **rule)),
+            "groups": await service.run_in_thread(partial(index.groups, far=far, per=per)),
+            "questions": await service.run_in_thread(partial(index.questions, _QUESTIONS, far=far, per=per)),
             "pictures": {person.id: person for person in await _persons(request)},
         }
         return _render(request, "unknown.html", **values)

@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,13 @@ def album(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def forgotten(service: Running, contract: Path) -> Iterator[None]:
+    """What a test indexes is forgotten after it."""
+    yield
+    index(service, contract, "forget=true")
+
+
 def index(service: Running, contract: Path, *overrides: str) -> str:
     command = [
         sys.executable,
@@ -41,6 +49,7 @@ def index(service: Running, contract: Path, *overrides: str) -> str:
     return done.stdout
 
 
+@pytest.mark.usefixtures("forgotten")
 def test_unknown_faces_are_grouped_named_and_asked_about(service: Running, contract: Path, album: Path) -> None:
     client = service.client
     assert "4 photos with 4 faces" in index(service, contract, f"photos={album}")
@@ -69,6 +78,7 @@ def test_unknown_faces_are_grouped_named_and_asked_about(service: Running, contr
     check_problem(client.get(f"{API}/indexed/{found[0]['face']['crop']}/image"), 404)
 
 
+@pytest.mark.usefixtures("forgotten")
 def test_a_doubtful_face_is_answered(service: Running, contract: Path, album: Path) -> None:
     client = service.client
     ann = enroll(client, "Ann", photo(ANN, 2)).json()["person"]["id"]
@@ -83,4 +93,3 @@ def test_a_doubtful_face_is_answered(service: Running, contract: Path, album: Pa
     assert left == {"ann85.jpg"}  # the other photo of Bob is as near to the one denied
     (album / "ann85.jpg").unlink()
     check_problem(client.get(f"{API}/indexed/{crops['ann85.jpg']}/image"), 404)
-    index(service, contract, "forget=true")

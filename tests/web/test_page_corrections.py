@@ -142,7 +142,9 @@ def test_names_that_differ_in_case_only_are_pointed_out(page: Page, service: Run
     page.get_by_role("button", name="Enrol").click()
     expect(page.locator("#status")).to_contain_text("Somebody is called Ann: if that is ann, too, merge the two.")
     page.get_by_role("link", name="Show ann").click()
-    expect(page.locator(".warning")).to_contain_text("Somebody is called Ann, which differs in upper and lower case")
+    expect(page.locator(".warning")).to_contain_text(
+        "Somebody is called Ann, which differs in upper and lower case"
+    )
 
 
 def test_ignored_people_are_grey_and_not_named(page: Page, service: Running) -> None:
@@ -307,11 +309,15 @@ def test_labels_stay_inside_the_photo_and_apart(page: Page, service: Running) ->
     }"""
     assert page.locator(".frame").evaluate(inside)
     # no label is cut: it has the name, or the face's number
-    for label, name in zip(page.locator(".tag").all(), ("Ann-Kathrin von Hohenstein-Schwarzenfels", "Bo"), strict=False):
+    for label, name in zip(
+        page.locator(".tag").all(), ("Ann-Kathrin von Hohenstein-Schwarzenfels", "Bo"), strict=False
+    ):
         assert re.fullmatch(rf"\d( {name}( (over )?\d+%)?)?", label.inner_text())
         assert label.evaluate("node => node.scrollWidth <= node.clientWidth")
     page.set_viewport_size({"width": 320, "height": 700})
-    assert page.locator(".frame").evaluate(f"async frame => {{ await new Promise(requestAnimationFrame); await new Promise(requestAnimationFrame); return ({inside})(frame); }}")
+    assert page.locator(".frame").evaluate(
+        f"async frame => {{ await new Promise(requestAnimationFrame); await new Promise(requestAnimationFrame); return ({inside})(frame); }}"
+    )
     # the answer begins on the first screen
     page.set_viewport_size({"width": 375, "height": 700})
     assert page.locator(".frame").evaluate("frame => frame.getBoundingClientRect().bottom") < 700
@@ -326,7 +332,9 @@ def test_kept_crops_are_shown(browser: Browser, start: Start, size: str) -> None
     ann = person_id(service, "Ann", photo(ANN, 1), photo(BOB, 1))
     loaded = "image => image.complete && image.naturalWidth === 112"
     page.goto("/people")
-    assert page.locator("img.portrait").evaluate(f"async image => {{ await image.decode(); return ({loaded})(image); }}")
+    assert page.locator("img.portrait").evaluate(
+        f"async image => {{ await image.decode(); return ({loaded})(image); }}"
+    )
     page.goto(f"/people/{ann}")
     page.get_by_label("2.jpg").check()
     page.get_by_role("button", name="Not Ann").click()
