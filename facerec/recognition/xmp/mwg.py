@@ -79,8 +79,8 @@ def apply_to(packet: Packet, size: tuple[int, int]) -> None:
 
 
 def _all_sides(packet: Packet) -> list[Element]:
-    found = [field(regions, _APPLIED) for regions in packet.properties(_REGIONS)]
-    return [sides for sides in found if sides is not None]
+    fields = [field(regions, _APPLIED) for regions in packet.properties(_REGIONS)]
+    return [sides for sides in fields if sides is not None]
 
 
 MWG = RegionKind(_REGIONS, f"{{{_RS}}}RegionList", _rs, _read, _written)

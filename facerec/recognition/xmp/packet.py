@@ -47,10 +47,10 @@ class Packet:
         self._tree = root.getroottree()
         if self._tree.docinfo.doctype or self._tree.docinfo.internalDTD is not None:
             raise DataError(f"{name}: XMP has no document type (<!DOCTYPE …>), this file has one")
-        found = next(root.iter(f"{RDF}RDF"), None)
-        if found is None:
+        rdf = next(root.iter(f"{RDF}RDF"), None)
+        if rdf is None:
             raise DataError(f"{name}: this is XML, but no XMP: there is no rdf:RDF in it")
-        self.rdf: Element = found
+        self.rdf: Element = rdf
         self._declared = data.lstrip(b"\xef\xbb\xbf").startswith(b"<?xml")
 
     def properties(self, tag: str) -> list[Element]:
@@ -78,8 +78,8 @@ def items(element: Element | None) -> Iterator[Element]:
 
 def bag_in(element: Element) -> Element:
     """The array in a property or field; an unordered one is made if there is none."""
-    found = next((array for kind in ("Bag", "Seq") for array in element.findall(f"{RDF}{kind}")), None)
-    return etree.SubElement(element, f"{RDF}Bag") if found is None else found
+    bag = next((array for kind in ("Bag", "Seq") for array in element.findall(f"{RDF}{kind}")), None)
+    return etree.SubElement(element, f"{RDF}Bag") if bag is None else bag
 
 
 def structure(element: Element) -> Element:

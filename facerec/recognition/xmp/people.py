@@ -21,7 +21,7 @@ _SAME_PLACE = 0.5  # overlap of two regions that mean one face
 _SAME_SHAPE = 0.02  # how far the proportions of width and height may differ
 
 
-class People(NamedTuple):
+class NamedPeople(NamedTuple):
     """Who is in a photo.
 
     Attributes:
@@ -35,7 +35,7 @@ class People(NamedTuple):
     problems: list[str]
 
 
-def read_people(photo: Path) -> People:
+def read_people(photo: Path) -> NamedPeople:
     """Read the names from the XMP beside a photo and inside it.
 
     Where two regions lie in one place, that of others counts before ours, the one beside the photo before the one
@@ -46,24 +46,24 @@ def read_people(photo: Path) -> People:
     """
     header = read_header(photo)
     sidecar = sidecar_of(photo)
-    found: list[Region] = []
+    listed: list[Region] = []
     problems: list[str] = []
     names: list[str] = []
     for file, data in ((sidecar, read_sidecar(sidecar)), (photo, header.xmp)):
         if data:
             packet = Packet(data, str(file))
-            found += _regions(packet, header, problems)
+            listed += _regions(packet, header, problems)
             ours = our_names_in(packet)
             names += [name for name in names_in(packet) if name not in ours]
     regions: list[Region] = []
-    for region in sorted(found, key=lambda region: region.ours):
+    for region in sorted(listed, key=lambda region: region.ours):
         before = next((known for known in regions if _same_place(region, known)), None)
         if before is None:
             regions.append(region)
         elif region.name != before.name and not region.ours:
             problems.append(f"{region.name}: the region of {before.name} lies in the same place")
-    placed = {region.name for region in found}
-    return People(
+    placed = {region.name for region in listed}
+    return NamedPeople(
         [(region.name, region.area.turned(header.orientation)) for region in regions],
         [name for name in dict.fromkeys(names) if name not in placed],
         problems,

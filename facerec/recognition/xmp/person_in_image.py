@@ -51,8 +51,8 @@ def _read(packet: Packet, tag: str) -> list[str]:
 def _extend(packet: Packet, tag: str, names: Sequence[str]) -> None:
     if not names:
         return
-    found = packet.properties(tag)
-    prop = found[0] if found else _ext(tag)
-    if not found:
+    props = packet.properties(tag)
+    prop = props[0] if props else _ext(tag)
+    if not props:
         packet.description().append(prop)
     bag_in(prop).extend([_ext(f"{RDF}li", name) for name in names])

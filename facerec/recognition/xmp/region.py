@@ -57,9 +57,9 @@ class RegionKind(NamedTuple):
         """Add regions; property and array are made if there are none."""
         if not regions:
             return
-        found = packet.properties(self.property)
-        whole = found[0] if found else self.make(self.property, RESOURCE)
-        if not found:
+        wholes = packet.properties(self.property)
+        whole = wholes[0] if wholes else self.make(self.property, RESOURCE)
+        if not wholes:
             packet.description().append(whole)
         if field(whole, self.field) is None:
             structure(whole).append(self.make(self.field))
@@ -89,12 +89,12 @@ def numbers(name: str, values: Sequence[str | None]) -> list[float]:
         RegionError: they are not four, or one is no number.
     """
     try:
-        found = [float(value or "") for value in values]
+        parsed = [float(value or "") for value in values]
     except ValueError:
-        found = []
-    if len(found) != 4 or not all(map(math.isfinite, found)):
+        parsed = []
+    if len(parsed) != 4 or not all(map(math.isfinite, parsed)):
         raise RegionError(f"{name}: the region's area is not given by four numbers")
-    return found
+    return parsed
 
 
 def area_from(name: str, x0: float, y0: float, width: float, height: float) -> Area:
