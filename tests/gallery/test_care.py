@@ -73,7 +73,7 @@ def test_checked_backed_up_and_restored(
     assert "5 persons and 18 samples were backed up to" in said("gallery", "action=backup", f"file={file}")
     before = said("identify", f"photos={album}", model, "threshold=0.8")
     assert run("gallery", "action=restore", f"file={file}", f"gallery.url={folder}") == 1
-    assert "holds a gallery already; give a new folder or an empty database" in capsys.readouterr().out
+    assert "holds a gallery already; give a new folder or an empty database" in capsys.readouterr().err
     shutil.rmtree(folder)
     folder = new
     assert f"5 persons and 18 samples were restored in {new}" in said("gallery", "action=restore", f"file={file}")
