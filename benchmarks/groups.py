@@ -5,8 +5,8 @@
 The data sets are CelebA's 58 test people, their uncropped photos, and LFW View 1, the largest face of each photo;
 vectors are kept in `cache`. DBSCAN runs with the settings of Immich (cosine distance 0.5, 3 faces), of PhotoPrism
 (Euclidean 0.64, 4 faces), and with those of scikit-learn (Euclidean 0.5, 5 faces), as in PyImageSearch's "Face
-clustering with Python". What it or HDBSCAN calls noise is a group of one. Ours is also measured with the threshold of
-a fixed rate, and "in fours": with images drawn into photos of four people each, whose faces are never together.
+clustering with Python". What it or HDBSCAN calls noise is a group of one. Ours is measured with fixed rates too,
+and "in fours", with images drawn into photos of four people each, whose faces are never together.
 """
 
 import os

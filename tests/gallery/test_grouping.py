@@ -17,7 +17,8 @@ def made_up(seed: int, count: int, people: int, spread: float) -> Vectors:
     random = np.random.default_rng(seed)
     vectors = random.normal(size=(people, 16))[random.integers(0, people, count)]
     vectors = vectors + spread * random.normal(size=(count, 16))
-    return np.float32(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors.astype(np.float32)
 
 
 def partition(labels: NDArray[np.integer]) -> set[tuple[int, ...]]:

@@ -136,10 +136,7 @@ def test_a_group_is_named_and_its_photos_are_listed(
     job("unknown")
     said = capsys.readouterr().out
     groups = indexed.index.groups()
-    assert [
-        len(group.faces) for group in groups if {"copy.pgm", "0.pgm"} <= {path.name for path in group.photos}
-    ] == [2]
-    [group] = [group for group in groups if "copy.pgm" in {path.name for path in group.photos}]
+    [group] = [group for group in groups if {path.name for path in group.photos} == {"copy.pgm", "0.pgm"}]
     assert f"│ {group.id[:8]} │ 2     │ 2      │" in said
     job("unknown", f"group={group.id[:8]}", "name=Bea")
     assert "1 faces were enrolled as Bea, who now has 1 samples" in capsys.readouterr().out
@@ -163,129 +160,7 @@ def test_a_group_is_named_and_its_photos_are_listed(
             ["photos=.", "retention=30"],
             "retention: must be days or hours, such as 30d or 12h",
         ),
-        ("unknown", ["group=3fa9"], "group, name: must be given together"),
-        ("unknown", ["group=3fa9", "name=Bea"], "group 3fa9: there is none"),
-    ],
-)
-def test_mistakes_are_told(job: Job, name: str, given: list[str], message: str) -> None:
-    with pytest.raises((ConfigError, GalleryError), match=message):
-        job(name, *given)
-
-
-def test_an_empty_folder_forgets_nothing(job: Job, indexed: Gallery, photos: Path) -> None:
-    """A disk that is not mounted."""
-    job("index", f"photos={photos}")
-    photos.rename(photos.with_name("elsewhere"))
-    photos.mkdir()
-    with pytest.raises(ConfigError, match="there are no photos"):
-        job("index", f"photos={photos}")
-    assert indexed.index.size() == (7, 6)
-
-
-def test_killed_while_indexing_no_photo_is_half_stored(
-    indexed: Gallery, model_folder: Path, tmp_path: Path, child_environment: dict[str, str]
-) -> None:
-    root = tmp_path / "many"
-    root.mkdir()
-    for number, file in enumerate(orl_files(40, 4)):
-        shutil.copy(file, root / f"{number}.pgm")
-    given = (indexed, model_folder, root, child_environment, "faces.batch_size=4")
-    before = 0
-    for _ in range(2):
-        process = start(*given)
-        wait_until(lambda: indexed.index.size().photos > before + 8, process)  # noqa: B023
-        process.kill()
-        process.communicate()
-        size = indexed.index.size()
-        assert size.photos == size.faces
-        assert size.photos % 4 == 0
-        before = size.photos
-    assert before < 160
-    process = start(*given)
-    said = process.communicate(timeout=300)[0]
-    assert f"{160 - before} photos read, 0 can't be" in said
-    assert indexed.index.size() == (160, 160)
-    faces = [face for group in indexed.index.groups(least=1) for face in group.faces]
-    assert {face.photo for face in faces} == set(root.resolve().iterdir())
-
-
-def test_a_watcher_hears_of_new_changed_and_deleted_photos(
-    indexed: Gallery, model_folder: Path, photos: Path, child_environment: dict[str, str]
-) -> None:
-    pytest.importorskip("watchfiles", reason="watchfiles is not installed: pip install 'facerec[watch]'")
-    process = start(indexed, model_folder, photos, child_environment, "watch=true")
-    try:
-        wait_until(lambda: indexed.index.size() == (7, 6), process)
-        [extra] = [file for file in orl_files(4, 1) if file.parent.name == "s4"]
-        shutil.copy(extra, photos / "new.pgm")
-        wait_until(lambda: indexed.index.size() == (8, 7), process)
-        shutil.copy(extra, photos / "s1" / "0.pgm")
-        copies = {"new.pgm", "0.pgm"}
-
-        def changed() -> bool:
-            faces = [face for group in indexed.index.groups(least=1) for face in group.faces]
-            return len({face.crop for face in faces if face.photo.name in copies}) == 1
-
-        wait_until(changed, process)
-        (photos / "s1" / "0.pgm").unlink()
-        wait_until(lambda: "0.pgm" not in paths(indexed), process)
-        (photos / "s2").rename(photos / "renamed")
-        wait_until(lambda: indexed.index.size() == (7, 6), process)
-        process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=60)[0]
-        assert process.returncode == 130, said
-    finally:
-        process.kill()
-        process.wait()
-
-
-def test_people_of_an_album_are_grouped_named_and_found(
-    run: Run, real_data: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Real photos, a real detector and a real model: eight people, five photos of several of them."""
-    monkeypatch.delenv("FACEREC_CACHE")  # the user's may hold the model, and is only read
-    try:
-        model = open_model("sface", offline=True)
-    except ModelError as error:
-        pytest.skip(f"sface is not in the cache: {error}")
-    album = real_data / "albums" / "sitcom"
-    given = [f"gallery.url={folder}", "model=sface", "offline=true"]
-    run.raising("index", f"photos={album}", *given)
-    with Gallery.open(folder, model) as gallery:
-        groups = [group for group in gallery.index.groups() if len(group.faces) >= 5]
-        assert len(groups) == 8
-        for group in groups:
-            people = {path.parent.name for path in group.photos if path.parent.parent.name == "enroll"}
-            assert len(people) == 1, people
-            run.raising("unknown", f"group={group.id}", f"name={people.pop()}", *given)
-        found = gallery.index.photos_of("sheldon")
-        assert {face.photo.name for face, _ in found} >= {f"bbt{number}.jpg" for number in range(1, 6)}
-        asked = gallery.index.questions(5)
-        assert len(asked) == 5    [group] = [group for group in groups if {path.name for path in group.photos} == {"copy.pgm", "0.pgm"}]
-    assert f"│ {group.id[:8]} │ 2     │ 2      │" in said
-    job("unknown", f"group={group.id[:8]}", "name=Bea")
-    assert "1 faces were enrolled as Bea, who now has 1 samples" in capsys.readouterr().out
-    job("photos", "of=Bea")
-    captured = capsys.readouterr()
-    lines = [json.loads(line) for line in captured.out.splitlines()]
-    assert {Path(line["photo"]).name for line in lines if line["similarity"] == 1} == {"copy.pgm", "0.pgm"}
-    assert lines[0].keys() == {"photo", "face", "box", "similarity", "probability"}
-    assert "Photos of Bea" in captured.err
-    with pytest.raises(GalleryError, match="Cid: nobody"):
-        job("photos", "of=Cid")
-
-
-@pytest.mark.parametrize(
-    ("name", "given", "message"),
-    [
-        ("index", [], "photos: must be given"),
-        ("index", ["photos=/nowhere/at/all"], "there are no photos at /nowhere/at/all"),
-        (
-            "index",
-            ["photos=.", "retention=30"],
-            "retention: must be days or hours, such as 30d or 12h",
-        ),
-        ("unknown", ["group=3fa9"], "group, name: must be given together"),
+        ("unknown", ["group=3fa9"], "group.*: must be given"),
         ("unknown", ["group=3fa9", "name=Bea"], "group 3fa9: there is none"),
     ],
 )
