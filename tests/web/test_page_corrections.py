@@ -3,20 +3,25 @@
 import re
 from typing import Any
 
-import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.web.chromium import complaints, jpeg, needs_chromium, shoot
-from tests.web.conftest import ANN, BOB, CLEO, SIZES, Running, Start, enroll, group, photo
+from tests.web.conftest import ANN, BOB, CLEO, SIZES, Running, Start, enroll, group, identify, photo
 
 pytestmark = needs_chromium
-PARTY = group((ANN, 2), (BOB, 1), (CLEO, 1))
+PARTY = group((ANN, 1), (BOB, 1), (CLEO, 1))
 
 
 def person_id(service: Running, name: str, *photos: bytes, **fields: Any) -> str:
     answer = enroll(service.client, name, *photos, **fields)
     answer.raise_for_status()
     return str(answer.json()["person"]["id"])
+
+
+def enrol_face(service: Running, name: str, place: int, **fields: Any) -> str:
+    """Enrol a face of `PARTY`, counted from the left, from 1; returns the person's id."""
+    faces = sorted(identify(service.client, PARTY).json()["faces"], key=lambda face: float(face["box"][0]))
+    return person_id(service, name, PARTY, face=faces[place - 1]["number"], **fields)
 
 
 def persons(service: Running) -> list[tuple[str, int]]:
@@ -37,7 +42,8 @@ def undo(page: Page, what: str) -> None:
 
 
 def test_a_wrong_name_in_a_photo_is_denied_and_replaced(page: Page, service: Running) -> None:
-    person_id(service, "Ann", photo(ANN, 1), photo(BOB, 1))
+    for place in (1, 2):  # and the second is Bob
+        enrol_face(service, "Ann", place)
     names = recognise(page, ("party.jpg", PARTY))
     expect(names).to_have_text(["Face 1: Ann", "Face 2: Ann", "Face 3: unknown"])
     page.get_by_role("button", name="Correct face 2").click()
@@ -57,8 +63,7 @@ def test_a_wrong_name_in_a_photo_is_denied_and_replaced(page: Page, service: Run
     page.get_by_role("button", name="It is Bob").click()  # in one step; but it does not look like him
     page.get_by_role("button", name="Enrol it anyway").click()
     expect(names).to_have_text(["Face 1: Ann", "Face 2: Bob", "Face 3: Bob"])
-    page.get_by_role("link", name="Show Bob").click()
-    expect(page.get_by_role("heading", name="2 samples")).to_be_visible()
+    assert persons(service) == [("Ann", 1), ("Bob", 2)]
 
 
 def test_a_face_that_is_enrolled_as_somebody_else_is_taken_from_them(page: Page, service: Running) -> None:
@@ -75,7 +80,7 @@ def test_a_face_that_is_enrolled_as_somebody_else_is_taken_from_them(page: Page,
 
 def test_the_keyboard_alone_is_enough(page: Page, service: Running) -> None:
     person_id(service, "Ann", photo(ANN, 1))
-    names = recognise(page, ("ann.jpg", photo(ANN, 2)))
+    names = recognise(page, ("ann.jpg", photo(ANN, 1)))
     correct = page.get_by_role("button", name="Correct face 1")
     correct.focus()
     page.keyboard.press("Enter")
@@ -85,12 +90,7 @@ def test_the_keyboard_alone_is_enough(page: Page, service: Running) -> None:
     expect(correct).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_be_visible()
-    denying = page.get_by_role("button", name="Not Ann")
-    for _ in range(3):
-        if denying.evaluate("node => node === document.activeElement"):
-            break
-        page.keyboard.press("Tab")
-    expect(denying).to_be_focused()
+    expect(page.get_by_role("button", name="Not Ann")).to_be_focused()
     page.keyboard.press("Enter")
     expect(names).to_have_text(["Face 1: unknown"])
     expect(page.get_by_role("button", name="Undo")).to_be_visible()
@@ -101,8 +101,8 @@ def test_the_keyboard_alone_is_enough(page: Page, service: Running) -> None:
 
 
 def test_two_people_of_one_name_are_told_apart(page: Page, service: Running) -> None:
-    first = person_id(service, "Ann", photo(ANN, 1))
-    second = person_id(service, "Ann", photo(BOB, 1), new=True)
+    first = enrol_face(service, "Ann", 1)
+    second = enrol_face(service, "Ann", 2, new=True)
     service.client.patch(f"/api/v1/persons/{second}", json={"note": "the neighbour"}).raise_for_status()
     names = recognise(page, ("party.jpg", PARTY))
     shown = [f"Face 1: Ann ({first[:8]})", f"Face 2: Ann (the neighbour, {second[:8]})"]
@@ -124,7 +124,7 @@ def test_two_people_of_one_name_are_told_apart(page: Page, service: Running) -> 
         expect(page.locator(f'a[href="/people/{who["id"]}"]')).to_contain_text(f"id {who['id'][:8]}")
     page.locator("summary").click()
     page.locator("#add-name").fill(" Ann ")
-    page.get_by_label("Photos of this person").set_input_files([jpeg("ann.jpg", photo(ANN, 3))])
+    page.get_by_label("Photos of this person").set_input_files([jpeg("ann.jpg", photo(ANN, 1))])
     page.get_by_role("button", name="Enrol").click()
     question.get_by_role("button", name=f"{first[:8]}, 1 sample").click()
     expect(page.locator("#status")).to_contain_text("Ann is enrolled with 1 new sample.")
@@ -148,7 +148,7 @@ def test_names_that_differ_in_case_only_are_pointed_out(page: Page, service: Run
 
 
 def test_ignored_people_are_grey_and_not_named(page: Page, service: Running) -> None:
-    bob = person_id(service, "Bob", photo(BOB, 1))
+    bob = enrol_face(service, "Bob", 2)
     page.goto(f"/people/{bob}")
     page.get_by_role("button", name="Ignore").click()
     expect(page.locator("#status")).to_have_text("Bob is ignored from now on.")
@@ -206,7 +206,7 @@ def test_samples_and_the_person_are_put_right(page: Page, service: Running) -> N
 
     page.get_by_label("2.jpg").check()
     page.get_by_role("button", name="Not Ann").click()
-    page.get_by_role("button", name="The face in 2.jpg is Ann, after all").click()
+    page.get_by_role("button", name="It is, after all: 2.jpg").click()
     expect(status).to_have_text("1 face no longer marked as not Ann.")
     expect(page.get_by_role("heading", name="Not Ann")).to_have_count(0)
     undo(page, "1 face no longer marked")
@@ -295,8 +295,8 @@ def test_photos_stay_in_the_order_in_which_they_were_chosen(page: Page) -> None:
 
 
 def test_labels_stay_inside_the_photo_and_apart(page: Page, service: Running) -> None:
-    person_id(service, "Ann-Kathrin von Hohenstein-Schwarzenfels", photo(ANN, 1))
-    person_id(service, "Bo", photo(BOB, 1))
+    enrol_face(service, "Ann-Kathrin von Hohenstein-Schwarzenfels", 1)
+    enrol_face(service, "Bo", 2)
     recognise(page, ("party.jpg", PARTY))
     inside = """frame => {
         const room = frame.getBoundingClientRect();
@@ -323,27 +323,26 @@ def test_labels_stay_inside_the_photo_and_apart(page: Page, service: Running) ->
     assert page.locator(".frame").evaluate("frame => frame.getBoundingClientRect().bottom") < 700
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_kept_crops_are_shown(browser: Browser, start: Start, size: str) -> None:
+def test_kept_crops_are_shown(browser: Browser, start: Start) -> None:
     service = start("keep_crops=true")
-    width, height = SIZES[size]
-    page = browser.new_context(base_url=service.url, viewport={"width": width, "height": height}).new_page()
+    page = browser.new_context(base_url=service.url).new_page()
     errors = complaints(page)
     ann = person_id(service, "Ann", photo(ANN, 1), photo(BOB, 1))
-    loaded = "image => image.complete && image.naturalWidth === 112"
+    shows = "async image => { await image.decode(); return image.naturalWidth === 112; }"
     page.goto("/people")
-    assert page.locator("img.portrait").evaluate(
-        f"async image => {{ await image.decode(); return ({loaded})(image); }}"
-    )
+    assert page.locator("img.portrait").evaluate(shows)
     page.goto(f"/people/{ann}")
     page.get_by_label("2.jpg").check()
     page.get_by_role("button", name="Not Ann").click()
     expect(page.get_by_role("heading", name="Not Ann")).to_be_visible()
     crops = page.locator(".samples img")
     expect(crops).to_have_count(2)
-    for crop in crops.all():
-        assert crop.evaluate(f"async image => {{ await image.decode(); return ({loaded})(image); }}")
-    shoot(page, "c14-crops")
+    for width, height in SIZES.values():
+        page.set_viewport_size({"width": width, "height": height})
+        for crop in crops.all():
+            crop.scroll_into_view_if_needed()
+            assert crop.evaluate(shows)
+        shoot(page, "c14-crops")
     page.goto("/privacy")
     expect(page.get_by_text("They are kept for 7 days")).to_be_visible()
     assert errors == []

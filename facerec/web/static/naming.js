@@ -33,8 +33,7 @@ export function useNaming(done) {
       enrolled = await send();
     }
     if (!enrolled) return;
-    const { person } = enrolled;
-    await finish([`${person.name} is enrolled.`, ...remarks(enrolled)].join(" "), { changes, links: [[address(person.id), `Show ${person.name}`]] });
+    await finish([`${enrolled.person.name} is enrolled.`, ...remarks(enrolled)].join(" "), { changes });
   }
 
   function deny({ id }) {
@@ -73,7 +72,7 @@ export function useNaming(done) {
     find("naming-answers").replaceChildren(...answers);
     find("naming-name").value = "";
     dialog.open();
-    if (kind === "unknown") find("naming-name").focus();
+    (kind === "unknown" ? find("naming-name") : find("naming-answers").firstElementChild).focus();
     offerNames();
   };
 }

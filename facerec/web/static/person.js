@@ -18,9 +18,11 @@ async function attempt(button, work) {
 }
 
 // The person
-formDialog("rename", async (fields) => {
-  const { answer, changes } = await correct("rename", ["PATCH", `persons/${id}`, { name: fields.get("name"), note: fields.get("note").trim() }]);
-  const text = answer.name !== name ? `${name} is now called ${answer.name}.` : answer.note !== note ? `The note on ${name} was changed.` : `Nothing about ${name} was changed.`;
+const rename = formDialog("rename", async (fields) => {
+  const wanted = { name: fields.get("name").trim(), note: fields.get("note").replaceAll("\r\n", "\n").trim() };
+  if (wanted.name === name && wanted.note === note) return rename.close();
+  const { answer, changes } = await correct("rename", ["PATCH", `persons/${id}`, wanted]);
+  const text = answer.name !== name ? `${name} is now called ${answer.name}.` : `The note on ${name} was changed.`;
   finish(text, { changes });
 });
 

@@ -9,8 +9,11 @@ export const forgetPersons = () => { listed = null; };
 export const shortId = (id) => id.slice(0, 8);
 export const address = (id) => inGallery(`/people/${id}`);
 
-// What tells persons of one name apart.
-export const detail = ({ id, note }) => [note, shortId(id)].filter(Boolean).join(", ");
+// What tells persons of one name apart: the beginnings of note and id.
+export function detail({ id, note }) {
+  const [line] = note.split("\n");
+  return [line.length > 40 ? `${line.slice(0, 39)}…` : line, shortId(id)].filter(Boolean).join(", ");
+}
 
 // The name, and where others have it, too, what tells them apart.
 export function label(id, name, persons) {
