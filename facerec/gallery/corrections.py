@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from psycopg import Connection
 
-from facerec.errors import GalleryError, UndoError
+from facerec.errors import GalleryError, TakenError, UndoError, UnknownSampleError
 from facerec.gallery import denials, people, undo
 from facerec.gallery.audit import record_event
 from facerec.gallery.database import Database
@@ -145,7 +145,7 @@ class Corrections:
             else:
                 owner, crop = find_sample(connection, face)
                 if owner != person:
-                    raise GalleryError(f"sample: {face} is a sample of somebody else than {who}")
+                    raise UnknownSampleError(f"sample: {face} is a sample of somebody else than {who}")
             undo.keep(connection, self.undo_days, "deny", [person], [crop])
             if isinstance(face, Sample):
                 denials.add_denial(connection, person, face)
@@ -166,7 +166,7 @@ class Corrections:
             person = people.lock_person(connection, who)
             owner, crop = find_sample(connection, sample, table="denial")
             if owner != person:
-                raise GalleryError(f"sample: {sample} is denied of somebody else than {who}")
+                raise UnknownSampleError(f"sample: {sample} is denied of somebody else than {who}")
             undo.keep(connection, self.undo_days, "allow", [person], [crop])
             denials.delete_denial(connection, person, crop)
             record_event(connection, "allow", person, 1)
@@ -235,5 +235,5 @@ class Corrections:
         keys = find_samples(connection, samples)
         people.lock_persons(connection, [owner for owner, _ in keys])
         if find_samples(connection, samples) != keys:
-            raise GalleryError("sample: has just been changed by somebody else; look at it again")
+            raise TakenError("sample: has just been changed by somebody else; look at it again")
         return keys

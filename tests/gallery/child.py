@@ -1,5 +1,6 @@
-"""A child process of the tests: `child.py enroll|identify FOLDER FIRST COUNT` or `backup|restore FOLDER FILE`."""
+"""A child process: `child.py enroll|identify|correct FOLDER FIRST COUNT` or `backup|restore FOLDER FILE`."""
 
+import random
 import sys
 from pathlib import Path
 
@@ -36,9 +37,37 @@ def save(task: str, folder: str, file: str) -> None:
     report("done")
 
 
+def correct(gallery: Gallery, choose: random.Random, count: int) -> None:
+    """Make and undo corrections that lose no sample, and report each with its id."""
+    corrections = gallery.corrections
+    for _ in range(count):
+        people = [gallery.show(person.id) for person in gallery.persons()]
+        (one, samples), (other, _) = choose.sample(people, 2)
+        crops = [sample.crop for sample in choose.sample(samples, min(len(samples), 2))]
+        action = choose.choice(["move", "split", "deny", "merge", "undo", "undo"])
+        if action == "undo":
+            if corrections.changes():
+                report(f"undid {corrections.undo().id}")
+            continue
+        if action == "merge" and len(people) > 2:
+            corrections.merge(one.id, other.id)
+        elif action == "move" and crops:
+            corrections.move(crops, other.id)
+        elif action == "split" and crops:
+            corrections.move(crops, one.name, new=True)
+        elif action == "deny" and crops:
+            corrections.deny(one.id, crops[0])
+        else:
+            continue
+        report(f"did {corrections.changes()[0].id}")
+
+
 def main(task: str, folder: str, first: int, count: int) -> None:
     with Gallery.open(folder, RECORD) as gallery:
         report("ready")
+        if task == "correct":
+            correct(gallery, random.Random(first), count)
+            return
         for number in range(first, first + count):
             if task == "enroll":
                 gallery.enroll(f"p{number}", [Sample(vector) for vector in vectors(number)])
