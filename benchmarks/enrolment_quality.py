@@ -21,7 +21,7 @@ from facerec.crops import align, read_photo
 from facerec.faces import Face, crop_files
 from facerec.job import CONFIG_DIR
 from facerec.models import open_model
-from facerec.recognition.quality import Quality, measure
+from facerec.recognition.quality import FaceQuality, measure
 
 Vectors = NDArray[np.float32]
 SIZES = (16, 20, 24, 30, 40, 50, 60, 80)  # pixels, shorter side of a box
@@ -89,7 +89,7 @@ def measured(name: str, photos: Photos, embed: Callable[..., Vectors], far: floa
     missed, rows, columns = similar[same] < threshold, rows[same], columns[same]
     print(f"\n{name}: {len(people)} photos of {people.max() + 1} people, {len(missed)} pairs of one person")
     print(f"threshold {threshold:.3f} at FAR {far:g}: {missed.mean():.4f} of them are missed\n")
-    quality = Quality(*np.array([measure(*pair) for pair in zip(photos.faces, photos.crops, strict=True)]).T)
+    quality = FaceQuality(*np.array([measure(*pair) for pair in zip(photos.faces, photos.crops, strict=True)]).T)
     print("| discarded pairs | " + " | ".join(f"{share:.0%}" for share in DISCARDS) + " |")
     for kind in GATES:
         good = getattr(quality, kind) * (-1 if kind == "turn" else 1)

@@ -22,7 +22,7 @@ _PREFIX = (
 _SHOWN = 8  # samples of a person
 
 
-class Finding(NamedTuple):
+class CheckupFinding(NamedTuple):
     """Something doubtful.
 
     Attributes:
@@ -62,7 +62,7 @@ def _share(rate: Rate) -> str:
     return f"{100 * rate.value:.2f} % of searches ({limits}; {rate.searches} searches for {rate.persons} persons)"
 
 
-def describe(checkup: Checkup, contents: Contents) -> list[Finding]:
+def describe(checkup: Checkup, contents: Contents) -> list[CheckupFinding]:
     """All findings, in the order of `KINDS`."""
     words = _Words(checkup, contents)
     return [*words.doubles(), *words.nearer(), *words.alike(), *words.unlike(), *words.copies(), *words.few()]
@@ -75,16 +75,16 @@ class _Words:
         self._checkup, self._near, self._contents = checkup, checkup.neighbours, contents
         self._labels = [printable(label) for label in contents.labels()]
 
-    def doubles(self) -> Iterator[Finding]:
+    def doubles(self) -> Iterator[CheckupFinding]:
         for pair in self._checkup.doubles:
             yield self._pair("double", pair, f"If they are one person: {self._merge(pair)}")
 
-    def alike(self) -> Iterator[Finding]:
+    def alike(self) -> Iterator[CheckupFinding]:
         for pair in self._checkup.alike:
             todo = f"Enrol more photos of both; if they are one person: {self._merge(pair)}"
             yield self._pair("alike", pair, todo)
 
-    def nearer(self) -> Iterator[Finding]:
+    def nearer(self) -> Iterator[CheckupFinding]:
         for row in self._checkup.nearer.tolist():
             own, other = int(self._near.own_row[row]), int(self._near.other_row[row])
             person, similarity = int(self._contents.persons[other]), self._near.other[row]
@@ -95,36 +95,36 @@ class _Words:
                 todo = f"Nobody is named for it. Unless it is a good photo: {delete}"
             else:
                 todo = f"If it shows {self._labels[person]}: {self._command('move', row, person)}; else {delete}"
-            yield Finding("nearer", sentence, todo, self._groups(row, own, other))
+            yield CheckupFinding("nearer", sentence, todo, self._groups(row, own, other))
 
-    def unlike(self) -> Iterator[Finding]:
+    def unlike(self) -> Iterator[CheckupFinding]:
         for row in self._checkup.unlike.tolist():
             far = f"is far from the others: {self._near.own[row]:.2f}"
             todo = f"If it shows somebody else, or is a bad photo: {self._command('delete', row)}"
             groups = self._groups(row, int(self._near.own_row[row]))
-            yield Finding("unlike", f"{self._called(row)} of {self._owner(row)} {far}", todo, groups)
+            yield CheckupFinding("unlike", f"{self._called(row)} of {self._owner(row)} {far}", todo, groups)
 
-    def copies(self) -> Iterator[Finding]:
+    def copies(self) -> Iterator[CheckupFinding]:
         for row, twin in self._checkup.copies:
             both = f"{self._called(row)} and {self._called(twin)} of {self._owner(row)}"
             todo = f"Of two copies of one photo, one is enough: {self._command('delete', twin)}"
             sentence = f"{both} are hardly different: {self._near.own[row]:.2f}"
-            yield Finding("copy", sentence, todo, self._groups(row, twin))
+            yield CheckupFinding("copy", sentence, todo, self._groups(row, twin))
 
-    def few(self) -> Iterator[Finding]:
+    def few(self) -> Iterator[CheckupFinding]:
         for person, good in self._checkup.few.items():
             label, rows = self._labels[person], self._contents.rows_of(person)
             count = f"{len(rows)} sample{'s' * (len(rows) > 1)}, {good or 'none'} of them good"
             todo = f"Enrol more: `facerec enroll person={shlex.quote(label)} photos=…`"
-            yield Finding("few", f"{label} has {count}", todo, ((label, tuple(rows[:_SHOWN])),))
+            yield CheckupFinding("few", f"{label} has {count}", todo, ((label, tuple(rows[:_SHOWN])),))
 
-    def _pair(self, kind: str, pair: PersonPair, todo: str) -> Finding:
+    def _pair(self, kind: str, pair: PersonPair, todo: str) -> CheckupFinding:
         a, b = (self._labels[person] for person in pair.persons)
         shares = f"{pair.shares[0]:.0%} and {pair.shares[1]:.0%} of their samples reach the other"
         sides = tuple(
             (self._labels[person], tuple(self._contents.rows_of(person)[:_SHOWN])) for person in pair.persons
         )
-        return Finding(kind, f"{a} and {b}: {shares}, the nearest two at {pair.similarity:.2f}", todo, sides)
+        return CheckupFinding(kind, f"{a} and {b}: {shares}, the nearest two at {pair.similarity:.2f}", todo, sides)
 
     def _merge(self, pair: PersonPair) -> str:
         a, b = (shlex.quote(self._labels[person]) for person in pair.persons)

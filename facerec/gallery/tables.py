@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from facerec.gallery.checkup import Checkup
 from facerec.gallery.contents import Contents
-from facerec.gallery.findings import KINDS, Finding, say_rates
+from facerec.gallery.findings import KINDS, CheckupFinding, say_rates
 from facerec.gallery.gallery import Gallery
 from facerec.gallery.names import printable
 from facerec.gallery.records import StoredSample
@@ -76,7 +76,9 @@ def _sample(sample: StoredSample) -> list[str]:
     return [sample.source, sample.crop[:12], _box(sample.box), score, f"{sample.created:%Y-%m-%d %H:%M}"]
 
 
-def show_checkup(gallery: Gallery, contents: Contents, checkup: Checkup, findings: Sequence[Finding]) -> None:
+def show_checkup(
+    gallery: Gallery, contents: Contents, checkup: Checkup, findings: Sequence[CheckupFinding]
+) -> None:
     """How often the gallery will be wrong, then the first findings of each kind."""
     console = _console()
     print(f"{gallery.place}: {len(contents.ids)} persons, {len(contents.crops)} samples")

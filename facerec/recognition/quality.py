@@ -13,7 +13,7 @@ from facerec.faces import Face
 _MIDDLE = (slice(24, 104), slice(24, 88))
 
 
-class Quality(NamedTuple):
+class FaceQuality(NamedTuple):
     """Measures of one face.
 
     Attributes:
@@ -39,11 +39,11 @@ class Gates(NamedTuple):
     min_brightness: float
 
 
-def measure(face: Face, crop: NDArray[np.uint8]) -> Quality:
+def measure(face: Face, crop: NDArray[np.uint8]) -> FaceQuality:
     """The measures of a face and of its crop `uint8 [3, 112, 112]`."""
     middle = np.ascontiguousarray(crop[:, *_MIDDLE])
     grey = cv2.cvtColor(middle.transpose(1, 2, 0), cv2.COLOR_RGB2GRAY)
-    return Quality(face.size, sharpness(middle), turn(face.landmarks), float(grey.mean()))
+    return FaceQuality(face.size, sharpness(middle), turn(face.landmarks), float(grey.mean()))
 
 
 def turn(landmarks: NDArray[np.floating]) -> float:
@@ -60,7 +60,7 @@ def turn(landmarks: NDArray[np.floating]) -> float:
     return abs(float((2 * nose - left - right) @ (right - left)) / width) if width else float("inf")
 
 
-def weaknesses(quality: Quality, gates: Gates) -> list[str]:
+def weaknesses(quality: FaceQuality, gates: Gates) -> list[str]:
     """What is weak, in words; empty if nothing is."""
     found = {
         f"small (face of {quality.size:.0f} pixels is smaller than {gates.min_size:g})": (

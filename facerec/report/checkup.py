@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 from facerec.gallery import Gallery
 from facerec.gallery.checkup import Checkup
 from facerec.gallery.contents import Contents
-from facerec.gallery.findings import KINDS, Finding, say_rates
+from facerec.gallery.findings import KINDS, CheckupFinding, say_rates
 from facerec.gallery.names import printable
 from facerec.report.templates import templates
 from facerec.runtime.files import replace_file
@@ -19,7 +19,7 @@ _SHOWN = 100  # findings of a kind, for the page's size
 
 
 def write_checkup(
-    file: Path, gallery: Gallery, contents: Contents, checkup: Checkup, findings: Sequence[Finding]
+    file: Path, gallery: Gallery, contents: Contents, checkup: Checkup, findings: Sequence[CheckupFinding]
 ) -> None:
     """Write the page, one HTML file without any other. It shows names and faces: it is as private as the gallery.
 
@@ -51,7 +51,7 @@ def write_checkup(
     replace_file(file, page.encode(errors="replace"))
 
 
-def _block(finding: Finding, gallery: Gallery, contents: Contents) -> dict[str, object]:
+def _block(finding: CheckupFinding, gallery: Gallery, contents: Contents) -> dict[str, object]:
     groups = [
         {"title": title, "images": [_image(row, gallery, contents) for row in rows]}
         for title, rows in finding.groups

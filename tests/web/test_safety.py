@@ -23,7 +23,7 @@ from facerec.web.pipeline import Pipeline, Settings
 from tests.web import fisherfaces
 from tests.web.conftest import ANN, Running, check_problem, photo
 
-SETTINGS = Settings(20, 0.8, 8, "largest", Gates(60, 20, 0.7, 70), False, 0.01, "search")
+SETTINGS = Settings(20, 0.8, 8, "largest", Gates(30, 40, 0.7, 70), False, 0.01, "search")
 LIMITS = Limits(20_000_000, 50_000_000, 20, 60, 120, 128, 64, "40/minute")
 
 
