@@ -47,8 +47,13 @@ def index(cfg: DictConfig) -> None:
             f"vector, its box and the hash of its crop, {expiry}. Whoever has them can recognise these people. "
             "`facerec index forget=true` wipes all of it."
         )
-        for _ in _occasions(root, cfg.gallery.url) if cfg.watch else [None]:
-            _look(gallery, root, retention, model, cfg)
+        for number, _ in enumerate(_occasions(root, cfg.gallery.url) if cfg.watch else [None]):
+            try:
+                _look(gallery, root, retention, model, cfg)
+            except ConfigError as error:  # the last photo is gone, or the disk
+                if not number:
+                    raise
+                log.warning("%s; nothing is forgotten", error)
 
 
 def _look(gallery: "Gallery", root: Path, retention: timedelta | None, model: "Model", cfg: DictConfig) -> None:

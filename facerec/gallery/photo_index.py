@@ -180,12 +180,13 @@ class PhotoIndex:
 
         Args:
             far, per, threshold: as in `photos_of`.
-            group_far: how often a face may find a stranger's alike among all unknown ones. The threshold that holds
+            group_far: how often a face may find a stranger's alike among all that are indexed. The threshold that holds
                 it is what the mean similarity of two groups must reach to be one; `threshold` replaces it, too.
             least: groups of fewer faces are left out.
         """
         faces = self._database.run(lambda connection: self._unnamed(connection, far, per, threshold))
-        alike = decide(self._model.statistics, len(faces.keys), far=group_far, threshold=threshold).threshold
+        # not the unknown ones: groups would change whenever another is named
+        alike = decide(self._model.statistics, self.size().faces, far=group_far, threshold=threshold).threshold
         photos = np.unique([str(photo) for photo, _ in faces.keys], return_inverse=True)[1]
         labels = group_faces(faces.vectors, photos, alike)
         order = np.argsort(labels, kind="stable")
