@@ -5,7 +5,8 @@ import re
 import shlex
 import shutil
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,28 +61,30 @@ def lines(block: Block) -> list[str]:
     """The commands of a block of a shell; of another one none."""
     said = re.sub(r" *\\\n *", " ", block.code).splitlines()
     said = [line.strip() for line in said if line.strip() and not line.strip().startswith("#")]
-    told = block.language in ("sh", "bash") or (not block.language and any(line.startswith(PROGRAMS) for line in said))
+    told = block.language in ("sh", "bash") or (
+        not block.language and any(line.startswith(PROGRAMS) for line in said)
+    )
     return said if told else []
 
 
-def inline() -> Iterator[tuple[str, str]]:
-    """Commands within the text, that leave nothing out."""
+def within_text() -> Iterator[tuple[str, str]]:
+    """Commands between backquotes, of which the text may tell a part."""
     for page in (page for page in PAGES if page.name not in ELSEWHERE):
         for token in MarkdownIt("gfm-like", {"linkify": False}).parse(page.read_text()):
             for child in token.children or []:
                 if child.type == "code_inline" and re.match(r"(facerec|python -m facerec\.) ?\w", child.content):
                     assert token.map is not None
-                    if not {"…", "|"} & set(child.content) and len(child.content.split()) > 2:
+                    if not re.search(r"[…|]|JOB|=NAME|=$", child.content):
                         yield f"{page.name}:{token.map[0] + 1}", child.content
 
 
-def commands() -> dict[str, str]:
-    """Each command without its comment, and the first place where it stands."""
-    told = [*((block.place, line) for block in blocks() for line in lines(block)), *inline()]
-    return {shlex.join(shlex.split(line, comments=True)): place for place, line in reversed(told)}
+def places(told: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Each command once, without its comment, with the place where it stands."""
+    return {shlex.join(shlex.split(line, comments=True)): place for place, line in told}
 
 
-COMMANDS = commands()
+COMMANDS = places((block.place, line) for block in blocks() for line in lines(block))
+PARTS = places(within_text())
 
 
 @pytest.fixture(scope="module")
@@ -100,11 +103,11 @@ def test_every_command_is_one(line: str, place: str) -> None:
         case "python" if given[:2] == ["-m", "pytest"]:
             assert all((ROOT / word).exists() for word in given if word.startswith("tests"))
         case "python" if given[0] == "-m":
-            check_job(given[1].removeprefix("facerec."), given[2:])
+            check_job(given[1].removeprefix("facerec."), given[2:], whole=True)
         case "python":
             assert (ROOT / given[0]).is_file()
         case "facerec":
-            check_job(given[0], given[1:])
+            check_job(given[0], given[1:], whole=True)
         case "make":
             check_target(*given)
         case "pip":
@@ -116,10 +119,17 @@ def test_every_command_is_one(line: str, place: str) -> None:
             assert re.search(rf"^{tool}==", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
 
 
-def check_job(job: str, given: list[str]) -> None:
-    """Compose it: every key, group and choice is there, and nothing that is needed is missing."""
+@pytest.mark.usefixtures("configuration")
+@pytest.mark.parametrize("line", PARTS)
+def test_what_texts_say_of_commands_is_true(line: str) -> None:
+    job, *given = shlex.split(line.replace("python -m facerec.", "facerec "))[1:]
+    check_job(job, given, whole=False)
+
+
+def check_job(job: str, given: list[str], *, whole: bool) -> None:
+    """Compose it: every key and choice is there and, of a whole command, nothing that is needed is missing."""
     if job == "keys":
-        assert len(given) == 3
+        assert len(given) == 3 or not whole
         return
     if job in ("--help", "--version") or given == ["--help"]:
         return
@@ -139,8 +149,11 @@ def check_job(job: str, given: list[str]) -> None:
         overrides.remove(word)
     config = compose(job, overrides)
     check_keys(config, CONFIG_DIR / f"{job}.yaml")
-    assert "???" not in yaml.safe_dump(OmegaConf.to_container(config))
-    if job == "study":  # its recipes, with what is given for the trainings
+    if whole:
+        assert "???" not in yaml.safe_dump(OmegaConf.to_container(config))
+    if whole and job == "gallery" and config.action in ACTIONS:
+        assert [key for key in ACTIONS[config.action][0] if not config[key]] == []
+    if job == "study" and whole:  # its recipes, with what is given for the trainings
         assert recipes_of(config.study)
         compose("train", [f"experiment={config.study}/resnet18", *config.train])
 
@@ -163,7 +176,7 @@ def check_target(*given: str) -> None:
 def check_installation(given: list[str]) -> None:
     """Files of constraints are there, and so are the extras."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    for option, value in zip(given, given[1:], strict=False):
+    for option, value in pairwise(given):
         assert option not in ("-c", "-r") or (ROOT / value).is_file()
     for wanted in re.findall(r"\[([\w,-]+)\]", " ".join(given)):
         assert set(wanted.split(",")) <= extras.keys()
@@ -177,11 +190,16 @@ def check_address(url: str) -> None:
 PYTHON = [block for block in blocks() if block.language == "python"]
 
 
+@pytest.fixture(scope="module")
+def contract(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model."""
+    return fisherfaces.make(tmp_path_factory.mktemp("model"))
+
+
 @pytest.mark.server
 @pytest.mark.parametrize("block", PYTHON, ids=[block.place for block in PYTHON])
-def test_python_runs(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_runs(block: Block, contract: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a small model in place of the one that is named."""
-    contract = fisherfaces.make(tmp_path)
     monkeypatch.chdir(tmp_path)
     [photo] = [file for file in orl().files if file.match("s31/1.pgm")]
     fisherfaces.doubled(photo).save("party.jpg")
@@ -199,7 +217,9 @@ def unit_vectors() -> np.ndarray[Any, np.dtype[np.float32]]:
     """Three, the first of which the gallery's page calls 3fa9, as if its crop were at hand."""
     values = np.random.default_rng(0).normal(size=(2**20, fisherfaces.DIM)).astype(np.float32)
     values /= np.linalg.norm(values, axis=1, keepdims=True)
-    first = next(row for row, value in enumerate(values) if hashlib.sha256(value.tobytes()).hexdigest()[:4] == "3fa9")
+    first = next(
+        row for row, value in enumerate(values) if hashlib.sha256(value.tobytes()).hexdigest()[:4] == "3fa9"
+    )
     return values[[first, first + 1, first + 2]]
 
 
@@ -214,5 +234,6 @@ def test_files_of_settings_can_be_read(block: Block) -> None:
 def test_every_block_says_what_it_is() -> None:
     known = {"", "sh", "python", "yaml", "toml", "text"}
     assert {block.language for block in blocks()} <= known
-    assert len(COMMANDS) > 100
+    assert len(COMMANDS) > 80
+    assert len(PARTS) > 20
     assert len(PYTHON) >= 4

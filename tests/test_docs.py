@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import grimp
@@ -20,7 +21,7 @@ pytest.importorskip("mkdocs", reason="mkdocs is not installed: pip install 'face
 
 def build(folder: Path, config: Path = ROOT / "mkdocs.yml") -> subprocess.CompletedProcess[str]:
     """Build the site; links and anchors that lead nowhere, and pages that the nav lacks, are errors."""
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--config-file", config, "--site-dir", folder]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", str(config), "-d", str(folder)]
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "PYTHONPATH": str(ROOT)}
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
 
@@ -52,7 +53,11 @@ def test_every_key_and_choice_of_the_configuration_is_described(site: Path) -> N
         group = file.relative_to(CONFIG_DIR).parent.parts
         if group == ("shared",):
             continue
-        page = site / "configuration" / f"{group[-1] if group[:1] == ('hydra',) else group[0] if group else 'jobs'}.html"
+        page = (
+            site
+            / "configuration"
+            / f"{group[-1] if group[:1] == ('hydra',) else group[0] if group else 'jobs'}.html"
+        )
         described, content = text(page), yaml.safe_load(file.read_text()) or {}
         keys = {key for key in content if key not in ("defaults", "hydra", "_target_", "_partial_")}
         missing = {key for key in keys if not re.search(rf"\b{re.escape(key)}\b", described)}
@@ -70,7 +75,10 @@ def test_the_diagram_shows_the_rooms_and_their_imports(site: Path) -> None:
     [drawn] = re.findall(r"<svg class=\"rooms\".*?</svg>", content, re.DOTALL)
     rooms = {file.parent.name for file in (ROOT / "facerec").glob("*/__init__.py")}
     assert set(re.findall(r"<text[^>]*>(\w+)</text>", drawn)) == rooms | {"errors", "jobs"}
-    rows = {row[0]: row[2] for row in re.findall(r"<td><code>(\w+)</code></td>\s*<td>(.*?)</td>\s*<td>(.*?)</td>", content)}
+    rows = {
+        row[0]: row[2]
+        for row in re.findall(r"<td><code>(\w+)</code></td>\s*<td>(.*?)</td>\s*<td>(.*?)</td>", content)
+    }
     graph = grimp.build_graph("facerec", cache_dir=None)
     for room, imports in rows.items():
         said = set(imports.split(", ")) - {""}
@@ -92,10 +100,23 @@ def test_a_fault_fails_the_build(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "index.md").write_text("# Here\n\n" + "\n\n".join(faults.values()))
     (tmp_path / "docs" / "glossary.md").write_text("# Glossary\n")
-    settings = re.sub(r"^nav:\n.*?^(?=exclude_docs)", "", (ROOT / "mkdocs.yml").read_text(), flags=re.MULTILINE | re.DOTALL)
+    settings = re.sub(
+        r"^nav:\n.*?^(?=exclude_docs)", "", (ROOT / "mkdocs.yml").read_text(), flags=re.MULTILINE | re.DOTALL
+    )
     hooks = f"hooks: [{ROOT}/docs/hooks/links.py]\n"
     settings = re.sub(r"^hooks:\n.*?^(?=plugins)", hooks, settings, flags=re.MULTILINE | re.DOTALL)
     (tmp_path / "mkdocs.yml").write_text(settings.replace("paths: [.]", f"paths: [{ROOT}]"))
     done = build(tmp_path / "site", tmp_path / "mkdocs.yml")
     assert done.returncode == 1
     assert [fault for fault in faults if fault not in done.stderr] == []
+
+
+def test_the_citation_names_the_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert (cited["title"], cited["version"], cited["license"]) == (
+        project["name"],
+        project["version"],
+        project["license"],
+    )
+    assert cited["version"] in (ROOT / "CHANGELOG.md").read_text()

@@ -1,9 +1,9 @@
-"""The configuration reference, out of the files in conf/ and their comments: a page for each group, and one of the jobs."""
+"""The configuration reference, out of conf/ and its comments: a page for each group, and one of the jobs."""
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import yaml
 from mkdocs.config.defaults import MkDocsConfig
@@ -41,12 +41,15 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def groups() -> list[str]:
     """The folders of conf/ that a command chooses from; `shared` is what jobs have in common."""
     folders = {file.relative_to(CONF).parent.as_posix() for file in CONF.glob("*/**/[!_]*.yaml")}
-    return sorted({folder if folder.startswith("hydra/") else folder.split("/")[0] for folder in folders} - {"shared"})
+    return sorted(
+        {folder if folder.startswith("hydra/") else folder.split("/")[0] for folder in folders} - {"shared"}
+    )
 
 
 def jobs_page() -> str:
     """All jobs: what their --help says, their groups and keys."""
-    page = "# Jobs and their keys\n\n`facerec JOB KEY=VALUE …` sets a key, `facerec JOB GROUP=CHOICE` chooses from a group.\n"
+    page = "# Jobs and their keys\n\n"
+    page += "`facerec JOB KEY=VALUE …` sets a key, `facerec JOB GROUP=CHOICE` chooses from a group.\n"
     for file in sorted(CONF.glob("*.yaml")):
         header = yaml.safe_load(file.read_text(encoding="utf-8"))["hydra"]["help"]["header"]
         rows = [row for row in rows_of(file) if not row.key.startswith("hydra.")]
@@ -111,7 +114,7 @@ def _leaves(node: yaml.Node, prefix: str, text: str, comments: "Comments") -> It
 
 
 class Comments:
-    """The comment of each line: what stands behind it and goes on below in the same column, and what stands above it."""
+    """The comment of each line: what stands above, and behind it, and goes on below in the same column."""
 
     def __init__(self, text: str) -> None:
         self._of: dict[int, str] = {}
@@ -169,6 +172,3 @@ def _sentence(comment: str) -> str:
 
 def _page(group: str) -> str:
     return group.rpartition("/")[2]
-
-
-__all__: list[Any] = ["group_page", "groups", "jobs_page", "on_config", "on_files"]

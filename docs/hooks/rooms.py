@@ -1,9 +1,10 @@
-"""The diagram of rooms in architecture.md: floors from the import contract in pyproject.toml, arrows from the code's imports."""
+"""The diagram of rooms in architecture.md: floors from the contract in pyproject.toml, arrows from the imports."""
 
 import ast
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import grimp
 from mkdocs.config.defaults import MkDocsConfig
@@ -28,8 +29,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 def floors_and_edges() -> tuple[list[list[str]], Edges]:
     """Rooms floor by floor, from the top, and which room imports which."""
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
-    [layers] = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
+    [layers] = [contract["layers"] for contract in contracts() if contract["type"] == "layers"]
     floors = [[room.strip() for room in layer.split("|")] for layer in layers]
     rooms = {room for floor in floors for room in floor if (ROOT / "facerec" / room).is_dir() or room == "errors"}
     graph = grimp.build_graph("facerec", cache_dir=None)
@@ -43,9 +43,16 @@ def floors_and_edges() -> tuple[list[list[str]], Edges]:
     return [floor for floor in kept if floor], {(a, b) for a, b in edges if a != b and {a, b} <= known}
 
 
+def contracts() -> list[dict[str, Any]]:
+    """Those that lint-imports checks."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    listed: list[dict[str, Any]] = project["tool"]["importlinter"]["contracts"]
+    return listed
+
+
 def _room(module: str, rooms: set[str]) -> str:
     """The room of a module; jobs are loose modules, or a room's `__main__`."""
-    name = (module.split(".") + [""])[1]
+    name = module.partition(".")[2].partition(".")[0]
     if name in rooms and not module.endswith(".__main__"):
         return name
     return "" if name in ("", "_version") else JOBS
@@ -66,9 +73,9 @@ def needed(edges: Edges) -> Edges:
 
 def without_torch() -> set[str]:
     """The rooms that the contract keeps from importing torch, as wholes."""
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
-    [sources] = [contract["source_modules"] for contract in contracts if "torch" in contract.get("forbidden_modules", ())]
-    return {source.removeprefix("facerec.") for source in sources if source.count(".") == 1}
+    free = [contract for contract in contracts() if "torch" in contract.get("forbidden_modules", ())]
+    modules = [module for contract in free for module in contract["source_modules"]]
+    return {module.removeprefix("facerec.") for module in modules if module.count(".") == 1}
 
 
 def diagram(floors: list[list[str]], edges: Edges) -> str:
@@ -90,8 +97,10 @@ def diagram(floors: list[list[str]], edges: Edges) -> str:
 
 
 def _arrow(x: float, y: float, to_x: float, to_y: float) -> str:
-    middle = (y + BOX + to_y) / 2
-    return f'<path class="arrow" d="M{x:.0f} {y + BOX:.0f}C{x:.0f} {middle:.0f} {to_x:.0f} {middle:.0f} {to_x:.0f} {to_y:.0f}"/>'
+    y += BOX
+    middle = (y + to_y) / 2
+    curve = f"M{x:.0f} {y:.0f}C{x:.0f} {middle:.0f} {to_x:.0f} {middle:.0f} {to_x:.0f} {to_y:.0f}"
+    return f'<path class="arrow" d="{curve}"/>'
 
 
 def _box(room: str, x: float, y: float, free: bool) -> str:
@@ -103,10 +112,9 @@ def _box(room: str, x: float, y: float, free: bool) -> str:
 
 def table(floors: list[list[str]], edges: Edges) -> str:
     """What each room is for, by its docstring, and all that it imports."""
-    lines = ["| room | holds | imports |", "| --- | --- | --- |"]
-    for room in (room for floor in floors for room in floor if room != JOBS):
-        lines.append(f"| `{room}` | {_docstring(room)} | {_listed(b for a, b in edges if a == room)} |")
-    return "\n".join(lines)
+    rooms = [room for floor in floors for room in floor if room != JOBS]
+    rows = [f"| `{room}` | {_docstring(room)} | {_listed(b for a, b in edges if a == room)} |" for room in rooms]
+    return "\n".join(["| room | holds | imports |", "| --- | --- | --- |", *rows])
 
 
 def _docstring(room: str) -> str:
