@@ -95,7 +95,6 @@ def test_a_fault_fails_the_build(tmp_path: Path) -> None:
         "gone.md": "[a page](gone.md)",
         "lost.md": "[a page outside](../benchmarks/lost.md)",
         "no-such-place": "[an anchor](glossary.md#no-such-place)",
-        "no_such_name": "::: facerec.no_such_name",
     }
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "index.md").write_text("# Here\n\n" + "\n\n".join(faults.values()))
