@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PLACES = ("facerec", "conf", "docs", "tests", "benchmarks", "experiments", "README.md", "Makefile")
+PLACES = (
+    *("facerec", "conf", "docs", "tests", "benchmarks", "experiments", "Makefile"),
+    *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"),
+)
 
 # old word, as a case-insensitive regular expression of whole words → what it is called now
 OLD_WORDS = {

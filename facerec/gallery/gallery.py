@@ -180,7 +180,9 @@ class Gallery:
         Args:
             who: name or id of the person, enrolled or not.
             vectors: `float [N, d]` of unit length, of the gallery's model.
-            far, per, threshold: as in `identify`.
+            far: as in `identify`.
+            per: as in `identify`.
+            threshold: as in `identify`.
 
         Raises:
             GalleryError: as in `identify`, or the name is not valid or that of several persons.
