@@ -149,8 +149,8 @@ def _pairs(
 
 def _copies(near: Neighbours, pair_threshold: float) -> list[tuple[int, int]]:
     level = pair_threshold + _COPY * (1 - pair_threshold)
-    found = np.flatnonzero(near.own >= level).tolist()
-    return sorted({(min(row, other), max(row, other)) for row in found for other in [int(near.own_row[row])]})
+    rows = np.flatnonzero(near.own >= level).tolist()
+    return sorted({(min(row, other), max(row, other)) for row in rows for other in [int(near.own_row[row])]})
 
 
 def _linked(persons: NDArray[np.int64], reached: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -159,8 +159,8 @@ def _linked(persons: NDArray[np.int64], reached: NDArray[np.int64]) -> NDArray[n
     ends = np.column_stack([persons[reached[:, 0]], reached[:, 1]])
     while True:
         lowest = groups.copy()
-        for one, other in (ends.T, ends.T[::-1]):
-            np.minimum.at(lowest, one, groups[other])
+        for left, right in (ends.T, ends.T[::-1]):
+            np.minimum.at(lowest, left, groups[right])
         if (lowest == groups).all():
             return groups
         groups = lowest[lowest]

@@ -61,7 +61,7 @@ def compare(vectors: NDArray[np.float32], persons: NDArray[np.int64], threshold:
             if not np.isnan(result.other[row]):
                 result.other_row[row] = starts[others[place]] + block[place, theirs].argmax()
         for place in np.flatnonzero(result.other[rows] >= threshold).tolist():
-            found = np.flatnonzero(nearest[place] >= threshold)
-            found = found[np.argsort(-nearest[place, found], kind="stable")[:_MOST]]
-            reached.append(np.column_stack([np.full(len(found), rows[place]), found]))
+            candidates = np.flatnonzero(nearest[place] >= threshold)
+            candidates = candidates[np.argsort(-nearest[place, candidates], kind="stable")[:_MOST]]
+            reached.append(np.column_stack([np.full(len(candidates), rows[place]), candidates]))
     return result._replace(reached=np.concatenate(reached))

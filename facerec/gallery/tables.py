@@ -85,10 +85,10 @@ def show_checkup(
     for line in say_rates(checkup):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     for kind, heading in KINDS.items():
-        found = [finding for finding in findings if finding.kind == kind]
-        if found:
-            rows = [[finding.sentence, finding.todo.replace("`", "")] for finding in found[:_SHOWN]]
-            count = f"{len(found)}, of which the first {_SHOWN}" if len(found) > _SHOWN else f"{len(found)}"
+        of_kind = [finding for finding in findings if finding.kind == kind]
+        if of_kind:
+            rows = [[finding.sentence, finding.todo.replace("`", "")] for finding in of_kind[:_SHOWN]]
+            count = f"{len(of_kind)}, of which the first {_SHOWN}" if len(of_kind) > _SHOWN else f"{len(of_kind)}"
             _table(f"{heading[0].upper()}{heading[1:]}: {count}", ["found", "what to do"], rows)
     if not findings:
         print("nothing doubtful was found")

@@ -62,7 +62,7 @@ def turn(landmarks: NDArray[np.floating]) -> float:
 
 def weaknesses(quality: FaceQuality, gates: Gates) -> list[str]:
     """What is weak, in words; empty if nothing is."""
-    found = {
+    measures = {
         f"small (face of {quality.size:.0f} pixels is smaller than {gates.min_size:g})": (
             quality.size < gates.min_size
         ),
@@ -74,4 +74,4 @@ def weaknesses(quality: FaceQuality, gates: Gates) -> list[str]:
             quality.brightness < gates.min_brightness
         ),
     }
-    return [words for words, weak in found.items() if weak]
+    return [words for words, weak in measures.items() if weak]

@@ -32,10 +32,10 @@ def write_checkup(
     """
     sections = []
     for kind, heading in KINDS.items():
-        found = [finding for finding in findings if finding.kind == kind]
-        blocks = [_block(finding, gallery, contents) for finding in found[:_SHOWN]]
-        if found:
-            sections.append({"kind": kind, "heading": heading, "count": len(found), "blocks": blocks})
+        of_kind = [finding for finding in findings if finding.kind == kind]
+        blocks = [_block(finding, gallery, contents) for finding in of_kind[:_SHOWN]]
+        if of_kind:
+            sections.append({"kind": kind, "heading": heading, "count": len(of_kind), "blocks": blocks})
     page = (
         templates()
         .get_template("checkup.html.j2")
