@@ -7,6 +7,7 @@ from tests.web.conftest import ANN, BOB, CLEO, Running, enroll, group, photo
 
 pytestmark = needs_chromium
 
+
 def test_the_whole_story(page: Page) -> None:
     picture = jpeg("party.jpg", group((ANN, 1), (BOB, 1), (CLEO, 1)))
     page.goto("/people")
