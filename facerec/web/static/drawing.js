@@ -1,6 +1,6 @@
 import { admin, element, plural } from "./api.js";
 import { placeLabels } from "./labels.js";
-import { label } from "./persons.js";
+import { label, shortId } from "./persons.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const percent = (share) => (share > 0.995 ? "over 99%" : `${Math.round(share * 100)}%`);
@@ -43,7 +43,7 @@ function box(face, choose) {
 function tag(face, number, { faces, width, height }, persons, choose) {
   const kind = kindOf(face);
   const box = face.box.map((edge, index) => edge / (index % 2 ? height : width));
-  const names = kind === "known" ? [`${face.person} ${probability(face)}`.trim(), face.person] : kind === "unknown" ? [kind] : [];
+  const names = { known: () => calledInShort(face, persons), unknown: () => [kind], ignored: () => [] }[kind]();
   const texts = faces.length > 1 ? [...names.map((name) => `${number} ${name}`), `${number}`] : names.length ? names : ["ignored"];
   const data = { class: `tag ${kind}`, "data-box": JSON.stringify(box), "data-texts": JSON.stringify(texts) };
   if (!choose) return element("span", { ...data, "aria-hidden": "true" });
@@ -57,6 +57,13 @@ function item(face, number, persons, choose) {
   const node = element("li", { class: kind }, text);
   if (choose) node.append(element("button", { class: "second", type: "button", onclick: choose }, `${kind === "unknown" ? "Name" : "Correct"} face ${number}`));
   return node;
+}
+
+// The longest first; people of one name are never shown by the name alone.
+function calledInShort(face, persons) {
+  const { id, name } = matchOf(face);
+  const told = label(id, name, persons);
+  return told === name ? [`${name} ${probability(face)}`.trim(), name] : [told, `${name} (${shortId(id)})`];
 }
 
 function probability(face) {
