@@ -32,7 +32,6 @@ from facerec.metrics import (
     verification_intervals,
 )
 
-
 _EXPONENT_FARS = (1e-4, 1e-3, 1e-2)
 
 
