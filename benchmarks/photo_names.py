@@ -2,9 +2,10 @@
 
     python benchmarks/photo_names.py DATA sface mobilefacenet
 
-Groups are drawn from half of the people of `search_rates.py`, thresholds are of the other half: `--persons` are enrolled
-with three images each, and a group has five faces of different people, two of them strangers. In a collage, a sixth
-is another image of one who is enrolled. The albums are real photos, decided with the model's own thresholds.
+Groups are drawn from half of the people of `search_rates.py`, thresholds are of the other half: `--persons` are
+enrolled with three images each, and a group has five faces of different people, two of them strangers. In a
+collage, a sixth is another image of one who is enrolled. The albums are real photos, decided with the model's own
+thresholds.
 """
 
 import argparse
@@ -74,7 +75,9 @@ def search(
     similarity = np.einsum("pkd,fd->fpk", vectors, faces).max(2)
     nearest = np.argsort(-similarity, axis=1)[:, : len(faces)]
     return [
-        answer([(UUID(int=person), names[person], float(row[person])) for person in order.tolist()], rule, statistics)
+        answer(
+            [(UUID(int=person), names[person], float(row[person])) for person in order.tolist()], rule, statistics
+        )
         for row, order in zip(similarity, nearest, strict=True)
     ]
 

@@ -3,8 +3,8 @@
     python benchmarks/search_rates.py DATA sface mobilefacenet
 
 DATA holds `celeba`, `celeba_small` and `lfw_view1`. Thresholds and the sample exponent are found on one half of the
-identities and checked on the other, both ways round. Vectors are kept in outputs/bench. `--store` writes what is found
-on all of them into the statistics that the package brings for a model.
+identities and checked on the other, both ways round. Vectors are kept in outputs/bench. `--store` writes what is
+found on all of them into the statistics that the package brings for a model.
 """
 
 import argparse
@@ -89,7 +89,9 @@ def without_doubles(people: People) -> People:
         doubles |= {max(pair) for pair in zip(left, labels[right], strict=True) if pair[0] != pair[1]}
         start += len(block)
     keep = ~np.isin(labels, list(doubles))
-    print(f"{len(keep)} faces of {len(names)} identities; {len(doubles)} left out as doubles (similarity {level:.3f})")
+    print(
+        f"{len(keep)} faces of {len(names)} identities; {len(doubles)} left out as doubles (similarity {level:.3f})"
+    )
     return People(people.vectors[keep], people.names[keep])
 
 
@@ -102,7 +104,10 @@ def halve(people: People) -> list[People]:
 
 def measure(people: People) -> Statistics:
     """Thresholds and exponent, as evaluation finds them."""
-    vectors, labels = torch.from_numpy(people.vectors), torch.from_numpy(np.unique(people.names, return_inverse=True)[1])
+    vectors, labels = (
+        torch.from_numpy(people.vectors),
+        torch.from_numpy(np.unique(people.names, return_inverse=True)[1]),
+    )
     points = operating_points(pair_histograms(vectors, labels), FARS)
     exponent = sample_exponent(vectors, labels, points[FARS.index(1e-4)].threshold)
     thresholds = tuple(Threshold(point.target_far, point.threshold) for point in points)
@@ -111,7 +116,10 @@ def measure(people: People) -> Statistics:
 
 def store(people: People, name: str) -> None:
     """Write thresholds with intervals and the exponent; the calibration stays."""
-    vectors, labels = torch.from_numpy(people.vectors), torch.from_numpy(np.unique(people.names, return_inverse=True)[1])
+    vectors, labels = (
+        torch.from_numpy(people.vectors),
+        torch.from_numpy(np.unique(people.names, return_inverse=True)[1]),
+    )
     intervals = verification_intervals(pair_histograms(vectors, labels), FARS, resamples=500).threshold
     file = Path(entry.__file__).parent / "entries" / f"{name}.statistics.json"
     values = json.loads(file.read_text())
@@ -154,22 +162,23 @@ def search(people: People, samples: int | None, seed: int) -> Searches:
     return Searches(similarity, enrolled, np.diff(np.r_[0, ends]))
 
 
-def rates(searches: Searches, threshold: float, persons: int, seed: int) -> NDArray[np.float64]:
-    """How often a stranger is named in a gallery of `persons`; first, then resampled over identities.
+def rates(searches: Searches, threshold: float, persons: int, resamples: int) -> NDArray[np.float64]:
+    """How often a stranger is named in a gallery of `persons`; first of these people, then resampled.
 
     Of all galleries that can be drawn of the people: where h of P persons reach the threshold, one of N drawn does
     with the probability of the hypergeometric distribution.
     """
     identities = len(searches.similarity)
-    drawn = np.random.default_rng(seed).multinomial(identities, np.full(identities, 1 / identities), RESAMPLES)
-    weights = np.vstack([np.ones(identities), drawn])  # [resamples + 1, identities]
+    drawn = np.random.default_rng(0).multinomial(identities, np.full(identities, 1 / identities), resamples)
+    weights = np.vstack([np.ones(identities, int), drawn])  # [resamples + 1, identities]
     of_persons = weights[:, searches.enrolled]
-    hits = csr_array(searches.similarity >= threshold) @ of_persons.T  # [identities, resamples + 1]
-    pool = of_persons.sum(1)
-    both = np.stack([np.broadcast_to(pool, hits.shape), hits]).astype(int).reshape(2, -1)
-    kinds, places = np.unique(both, axis=1, return_inverse=True)
-    named = hypergeom.sf(0, kinds[0], kinds[1], np.minimum(persons, kinds[0]))[places].reshape(hits.shape)
-    return (named * weights.T).sum(0) / weights.sum(1)
+    hits = csr_array(searches.similarity >= threshold).astype(int) @ of_persons.T  # [identities, resamples + 1]
+    figures = []
+    for pool, of_identity, column in zip(of_persons.sum(1), weights, hits.T, strict=True):
+        counts = np.bincount(column, of_identity)
+        named = hypergeom.sf(0, pool, np.arange(len(counts)), min(persons, pool))
+        figures.append(counts @ named / counts.sum())
+    return np.array(figures)
 
 
 def main() -> None:
@@ -196,20 +205,22 @@ def main() -> None:
             for persons in (10, 100, 1000, 3000):
                 if persons > min(len(searches.sizes) for searches in checked):
                     continue
-                by_rule = []
+                by_rule, resampled = [], []
                 for statistics, searches in zip(found, checked, strict=True):
                     counts = dict(zip(*np.unique(searches.sizes, return_counts=True), strict=True))
                     share = persons / len(searches.sizes)
-                    worths = (
-                        comparisons(statistics, counts) * share, persons, float(searches.sizes.sum()) * share
-                    )
+                    worths = (comparisons(statistics, counts) * share, persons, float(searches.sizes.sum()) * share)
                     rules = [decide(statistics, persons, comparisons=worth, far=options.far) for worth in worths]
-                    by_rule.append([rates(searches, rule.threshold, persons, 0) for rule in rules])
-                held = np.mean(by_rule, axis=0)  # [rules, resamples + 1]
-                low, high = np.quantile(held[0, 1:] - held[0, 1:].mean() + held[0, 0], (0.025, 0.975))
+                    by_rule.append([rates(searches, rule.threshold, persons, 0)[0] for rule in rules])
+                    resampled.append(rates(searches, rules[0].threshold, persons, RESAMPLES)[1:])
+                held, by_person, by_sample = np.mean(by_rule, axis=0)
+                spread = np.mean(resampled, axis=0)
+                low, high = np.quantile(spread - spread.mean() + held, (0.025, 0.975))
+                people_of = sum(len(searches.sizes) for searches in checked)
                 print(
-                    f"| {samples or '1 to 30'} | {sum(len(searches.sizes) for searches in checked)} | {persons} "
-                    f"| {options.far} | {held[0, 0]:.4f} ({max(low, 0):.4f}–{high:.4f}) | {held[1, 0]:.4f} | {held[2, 0]:.4f} |"
+                    f"| {samples or '1 to 30'} | {people_of} | {persons} | {options.far} "
+                    f"| {held:.4f} ({max(low, 0):.4f}-{high:.4f}) | {by_person:.4f} | {by_sample:.4f} |",
+                    flush=True,
                 )
 
 

@@ -14,7 +14,7 @@ from facerec.models.statistics import Statistics
 
 log = logging.getLogger(__name__)
 Per = Literal["search", "pair"]
-_CERTAIN = 0.01  # of the false accept rate
+_CERTAIN = 0.1  # of the false accept rate
 
 
 def comparisons(statistics: Statistics, sizes: Mapping[int, int]) -> float:
@@ -29,7 +29,7 @@ def comparisons(statistics: Statistics, sizes: Mapping[int, int]) -> float:
         sizes: number of samples → how many persons have so many.
     """
     exponent = statistics.sample_exponent or 0.0
-    return sum(persons * samples**exponent for samples, persons in sizes.items())
+    return float(sum(persons * samples**exponent for samples, persons in sizes.items()))
 
 
 def decide(

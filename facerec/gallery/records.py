@@ -145,7 +145,7 @@ class DecisionRule(NamedTuple):
         search_far: false accept rate of the whole search, 1 - (1 - far)^comparisons; None likewise.
         persons: enrolled at the time.
         comparisons: independent ones that the search is worth, see `decision.comparisons`.
-        certain: a similarity of at least this leaves no doubt: it holds a hundredth of `far`; None if that was not
+        certain: a similarity of at least this leaves no doubt: it holds a tenth of `far`; None if that was not
             measured.
         extrapolated: whether `far` is lower than any rate that was measured, so that these figures are no more than
             likely.

@@ -23,7 +23,7 @@ def sample_exponent(
 
     Where h of an identity's n samples reach the threshold, k drawn of the n include one with the probability of the
     hypergeometric distribution, so all draws count and none is made. F_k is the mean of these probabilities over
-    all samples of other identities; the exponent is the slope of log F_k over log k, least squares through F_1.
+    all samples of other identities; the exponent is the largest of log(F_k / F_1) / log k.
 
     Args:
         embeddings: unit `float [N, d]`.
@@ -40,16 +40,13 @@ def sample_exponent(
     require_finite(embeddings)
     sizes = labels.unique(return_counts=True)[1].numpy()
     counts = _count_hits(embeddings, labels, threshold)
-    slopes = []
+    exponents = []
     for k in (k for k in samples if (sizes >= k).sum() >= _FEWEST):
         n, h = counts[k:].nonzero()
         single, several = (counts[k:][n, h] @ hypergeom.sf(0, n + k, h, drawn) for drawn in (1, k))
         if single:
-            slopes.append((np.log(k), np.log(several / single)))
-    if not slopes:
-        return None
-    x, y = np.array(slopes).T
-    return float(np.clip(x @ y / (x @ x), 0, 1))
+            exponents.append(np.log(several / single) / np.log(k))
+    return float(np.clip(max(exponents), 0, 1)) if exponents else None
 
 
 def _count_hits(embeddings: Tensor, labels: Tensor, threshold: float) -> NDArray[np.int64]:

@@ -42,9 +42,9 @@ class Named(NamedTuple):
     @property
     def reason(self) -> str | None:
         """Why the face is not named as the search alone would name it; None: it is."""
-        return (
-            self.perhaps and f"similar enough to {self.perhaps.name}, but face {self.rival} is {self.perhaps.name}"
-        )
+        if self.perhaps is None:
+            return None
+        return f"similar enough to {self.perhaps.name}, but face {self.rival} is {self.perhaps.name}"
 
 
 def identify_photo(gallery: Gallery, vectors: NDArray[np.floating], *, top: int, **rule: Any) -> list[Named]:
@@ -72,7 +72,8 @@ def assign(answers: Sequence[Answer]) -> list[Named]:
     similarity (the calibration is a sigmoid), so the logarithm of the odds of a whole photo, relative to faces at
     the threshold, is the sum of what the similarities have above it.
 
-    If several faces reach `rule.certain` for the same nearest person, all of them are that person: mirrors, collages.
+    A face that loses its nearest person to a more similar face is unknown: where somebody is in a photo twice, the
+    next person would be wrong. If several faces reach `rule.certain` for their nearest person, all are that person.
 
     Args:
         answers: for each face, with as many matches as there are faces, or everybody if fewer are enrolled.
@@ -83,15 +84,24 @@ def assign(answers: Sequence[Answer]) -> list[Named]:
     nearest = [_nearest(answer) for answer in answers]
     if not _repeated(nearest):
         return [_named(answer, match) for answer, match in zip(answers, nearest, strict=True)]
-    persons = _most_probable(answers, _beyond_doubt(answers))
-    given = [(match.similarity, number, match.person) for number, match in enumerate(persons, 1) if match]
-    faces = {person: number for _, number, person in sorted(given)}  # of several the most similar
-    return [
-        _named(answer, person)
-        if first is None or first.ignored or (person is not None and person.person == first.person)
-        else _named(answer, person, first, faces[first.person])
-        for answer, person, first in zip(answers, persons, nearest, strict=True)
-    ]
+    fixed, open_to = _beyond_doubt(answers), list(answers)
+    while True:
+        persons = _most_probable(open_to, fixed)
+        given = [(match.similarity, number, match.person) for number, match in enumerate(persons, 1) if match]
+        rivals = {person: (number, similarity) for similarity, number, person in sorted(given)}
+        decided, lost = [], []
+        for face, (answer, person, first) in enumerate(zip(answers, persons, nearest, strict=True)):
+            if first is None or (person is not None and person.person == first.person):
+                decided.append(_named(answer, person))
+                continue
+            rival, similarity = rivals[first.person]
+            decided.append(_named(answer, person, first, rival))
+            if person is not None and similarity >= first.similarity:
+                lost.append(face)
+        if not lost:
+            return decided
+        for face in lost:
+            open_to[face] = answers[face]._replace(matches=answers[face].matches[:1])
 
 
 def _nearest(answer: Answer) -> Match | None:
@@ -102,6 +112,8 @@ def _nearest(answer: Answer) -> Match | None:
 def _named(answer: Answer, match: Match | None, perhaps: Match | None = None, rival: int | None = None) -> Named:
     if match and match.ignored:
         return Named(answer, None, ignored=True)
+    if perhaps and perhaps.ignored:
+        return Named(answer, match)
     return Named(answer, match, perhaps, rival)
 
 

@@ -77,9 +77,7 @@ class RuleOut(BaseModel):
     far: float | None
     search_far: float | None
     persons: int
-    comparisons: float = Field(
-        description="independent ones that a search is worth; a person with k samples is more than one"
-    )
+    comparisons: float = Field(description="independent ones that a search is worth: more samples, more of them")
     certain: float | None = Field(
         description="if several faces of a photo reach this for one person, all of them are named; null: unknown"
     )

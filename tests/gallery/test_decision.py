@@ -49,9 +49,9 @@ def test_a_single_measured_rate_decides_and_what_it_holds_is_said(caplog: pytest
     assert "a search now accepts a stranger with probability 0.63" in caplog.text
 
 
-def test_beyond_doubt_is_a_hundredth_of_the_rate() -> None:
+def test_beyond_doubt_is_a_tenth_of_the_rate() -> None:
     rule = decide(STATISTICS, 1, far=1e-2, per="pair")
-    assert rule.certain == pytest.approx(decide(STATISTICS, 1, far=1e-4, per="pair").threshold)
+    assert rule.certain == pytest.approx(decide(STATISTICS, 1, far=1e-3, per="pair").threshold)
     assert decide(STATISTICS, 1, threshold=0.5).certain is None
 
 
