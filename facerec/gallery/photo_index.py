@@ -168,8 +168,8 @@ class PhotoIndex:
 
         Args:
             far, per, threshold: as in `photos_of`.
-            group_far: how often a face may find a stranger's alike among all that are indexed. The threshold that holds
-                it is what the mean similarity of two groups must reach to be one; `threshold` replaces it, too.
+            group_far: how often a face may find a stranger's alike among all that are indexed. The threshold that
+                holds it is what the mean similarity of two groups must reach to be one; `threshold` replaces it.
             least: groups of fewer faces are left out.
         """
         faces = self._database.run(lambda connection: self._unnamed(connection, far, per, threshold))
