@@ -38,7 +38,9 @@ def names(decided: list[Named]) -> list[str | None]:
 
 
 def surplus(choice: tuple[int | None, ...], similarities: NDArray[np.float64]) -> float:
-    return sum(similarities[face, person] - THRESHOLD for face, person in enumerate(choice) if person is not None)
+    return sum(
+        float(similarities[face, person]) - THRESHOLD for face, person in enumerate(choice) if person is not None
+    )
 
 
 GROUPS = st.tuples(st.integers(1, 4), st.integers(1, 4)).flatmap(

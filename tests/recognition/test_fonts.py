@@ -2,6 +2,7 @@
 
 import logging
 import unicodedata
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 from PIL import ImageColor, ImageFont, features
 
 from facerec.faces import Face
-from facerec.recognition import draw, fonts
+from facerec.gallery import Answer, DecisionRule, Match
+from facerec.recognition import Named, draw, fonts
 
 NAMES = {
     "Latin": "Zoë Ångström",
@@ -87,7 +89,9 @@ def test_names_stand_at_their_faces_and_inside_the_picture() -> None:
     photo = np.full((200, 300, 3), 7, np.uint8)
     boxes = ((10, 10, 60, 60), (150, 120, 199, 199))
     faces = [Face(np.array(box, np.float32), np.zeros((5, 2), np.float32), 0.9) for box in boxes]
-    drawn = draw(photo, faces, ["محمد", None])
+    rule = DecisionRule(0.5, None, None, 1, 1)
+    known = Match(uuid4(), "محمد", 0.9, None, accepted=True)
+    drawn = draw(photo, faces, [Named(Answer((known,), rule), known), Named(Answer((), rule), None)])
     assert drawn.shape == photo.shape
     for (left, _, _, bottom), colour in zip(boxes, ("#2e9e4f", "#c8553d"), strict=True):
         wanted = ImageColor.getrgb(colour)
