@@ -110,7 +110,7 @@ def test_killed_while_correcting_nothing_is_half_done(folder: Path, child_enviro
             heard += len(lines)
             after = state(gallery)
             assert crops_of(after) == crops_of(before)  # each crop once: nothing lost, nothing doubled
-            listed = {str(change.id) for change in gallery.corrections.changes()}
+            listed = {str(entry.id) for entry in gallery.corrections.changes()}
             assert len(ids ^ listed) <= 1  # the last one may have been made or undone unheard
             ids = listed
         assert heard > 40
@@ -119,8 +119,8 @@ def test_killed_while_correcting_nothing_is_half_done(folder: Path, child_enviro
             for exact in (True, False):
                 [answer] = gallery.identify(child.vectors(number)[:1], threshold=0.99, exact=exact)
                 assert (answer.person is None) == (child_crop(number) not in samples_of(after))
-        for change in gallery.corrections.changes():
-            gallery.corrections.undo(change.id)
+        for entry in gallery.corrections.changes():
+            gallery.corrections.undo(entry.id)
         assert state(gallery) == before
         assert gallery.corrections.changes() == []
 
