@@ -4,6 +4,7 @@
 # make bench: side-by-side timings against peers, into benchmarks/README.md, and what became slower; best on a quiet machine
 # make serve: a page in front of a gallery, http://127.0.0.1:8000/
 # make openapi: write docs/openapi.json, unless that would break clients of the API
+# make docs:  the site of docs/, into outputs/site, without network
 # make test:  set up, check style and types, run the tests; make test-slow: those of the container
 PYTHON ?= python3
 BIN := .venv/bin
@@ -16,18 +17,20 @@ GALLERY := gallery$(addprefix -,$(subst /,-,$(MODEL)))
 # folders with enroll/PERSON/*.jpg and photos/*.jpg; where none are at hand, one is made of the ORL faces
 ALBUMS ?= $(or $(patsubst %/enroll,%,$(wildcard $(or $(FACEREC_DATA),../shared/data)/albums/*/enroll)),outputs/album/orl)
 
+# or the oldest versions: make test PINS=constraints/oldest.txt
+PINS ?= requirements.txt
 # test processes; each wants a core and 3 GB
 WORKERS ?= 2
 
-.PHONY: study album outputs/album/orl serve test test-slow bench setup requirements openapi wheel
+.PHONY: study album outputs/album/orl serve docs test test-slow bench setup requirements openapi wheel
 
 setup: .venv/installed
 
 # uv from the PATH, or else a private one; byte-code is compiled once here instead of at every start
-.venv/installed: requirements.txt pyproject.toml
+.venv/installed: $(PINS) pyproject.toml
 	$(PYTHON) -m venv .venv
 	command -v uv >/dev/null || $(BIN)/python -m pip install --quiet uv
-	PATH="$$PATH:$(CURDIR)/$(BIN)" uv pip install --python $(BIN)/python --quiet --compile-bytecode -r requirements.txt
+	PATH="$$PATH:$(CURDIR)/$(BIN)" uv pip install --python $(BIN)/python --quiet --compile-bytecode -r $(PINS)
 	PATH="$$PATH:$(CURDIR)/$(BIN)" uv pip install --python $(BIN)/python --quiet --no-deps --editable .
 	touch $@
 
@@ -61,6 +64,9 @@ test: setup
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadgroup --no-loadscope-reorder
+
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # what takes minutes and root: a Debian with the steps of the Containerfile, asked for names
 test-slow: setup

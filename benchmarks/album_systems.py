@@ -11,13 +11,15 @@ from omegaconf import OmegaConf
 from facerec.gallery import Gallery
 from facerec.job import CONFIG_DIR
 from facerec.models import open_model
-from facerec.recognition import PhotoFaces, embed_files, review
+from facerec.recognition import PhotoFaces, embed_files, identify_photo, review
+
+Box = tuple[float, float, float, float]
 
 
 class Face(NamedTuple):
     """A face that was found, x0, y0, x1, y1 in pixels, and who it is said to be."""
 
-    box: tuple[float, float, float, float]
+    box: Box
     name: str | None
 
     def shows(self, x: int, y: int) -> bool:
@@ -55,19 +57,21 @@ class Facerec:
 
     def enroll(self, person: str, file: Path) -> bool:
         """The largest face."""
-        sample = review(self._embed(file), file.name, strict=False, min_size=0, min_sharpness=0, keep=False)
+        sample = review(self._embed(file), file.name, strict=None, keep=False)
         if not isinstance(sample, str):
             self.gallery.enroll(person, [sample])
         return not isinstance(sample, str)
 
     def identify(self, file: Path) -> list[Face]:
         """A stranger is given a name in one search of a hundred."""
+        boxes, vectors = self.search(file)
+        people = identify_photo(self.gallery, vectors, top=1)
+        return [Face(box, named.person and named.person.name) for box, named in zip(boxes, people, strict=True)]
+
+    def search(self, file: Path) -> tuple[list[Box], NDArray[np.float32]]:
+        """Boxes and vectors of the faces in a photo."""
         photo = self._embed(file)
-        answers = self.gallery.identify(photo.vectors) if photo.faces else []
-        return [
-            Face(tuple(face.box.tolist()), answer.person.name if answer.person else None)
-            for face, answer in zip(photo.faces, answers, strict=True)
-        ]
+        return [tuple(face.box.tolist()) for face in photo.faces], photo.vectors
 
 
 class FaceRecognition:

@@ -90,7 +90,9 @@ def _thresholds(folder: Path, ensemble: "Ensemble") -> "Statistics":
         return Statistics()
     if not same:
         return Statistics()
-    kept = {key: getattr(statistics, key) for key in ("thresholds", "calibration", "evaluated_on")}
+    kept = {
+        key: getattr(statistics, key) for key in ("thresholds", "sample_exponent", "calibration", "evaluated_on")
+    }
     return Statistics(**kept)
 
 

@@ -9,7 +9,8 @@ from difflib import get_close_matches
 from pathlib import Path
 
 _JOBS = (
-    *("enroll", "identify", "gallery", "serve", "keys", "models", "adopt", "export"),
+    *("enroll", "identify", "index", "photos", "unknown"),
+    *("gallery", "serve", "keys", "models", "adopt", "export"),
     *("prepare", "doctor", "train", "study", "assemble", "evaluate", "compare", "search", "pairs"),
 )
 _MODULES = {"keys": "web.keys"}  # the others have their job's name

@@ -18,10 +18,12 @@ log = logging.getLogger(__name__)
 
 
 def enroll(cfg: DictConfig) -> None:
-    """Enrol the largest face of each photo, one transaction for each; then list what was enrolled and refused.
+    """Enrol the largest face of each photo, or its named regions; then list what was enrolled and refused.
+
+    Each sample is a transaction.
 
     Raises:
-        RefusedError: a photo was refused; the others are enrolled.
+        RefusedError: a photo or a region was refused; the others are enrolled.
         GalleryError: nobody was enrolled, or the gallery fails.
     """
     from tqdm import tqdm
@@ -29,15 +31,17 @@ def enroll(cfg: DictConfig) -> None:
     from facerec.crops import list_photos
     from facerec.gallery import Gallery
     from facerec.models import open_model
-    from facerec.recognition import Ledger, embed_files, review
+    from facerec.recognition import Gates, Ledger, embed_files, names_in_photos, review_people
 
     if cfg.review not in ("largest", "strict"):
         raise ConfigError(f"review: must be largest or strict, not {cfg.review}")
     if cfg.new and cfg.person is None:
         raise ConfigError("new: makes the person of person=NAME; give that too")
-    root = Path(cfg.photos).expanduser()
+    root, gates = Path(cfg.photos).expanduser(), Gates(**cfg.strict)
     model = open_model(cfg.model, cfg.device, cfg.cache_dir, offline=cfg.offline, accept_licence=cfg.accept_licence)
-    ledger = Ledger(root, list_photos(root), cfg.person)
+    ledger = Ledger()
+    wanted = names_in_photos(root, list_photos(root), ledger, people=cfg.people, person=cfg.person)
+    how = {"strict": cfg.review == "strict", "keep": cfg.keep_crops}
     with (
         going_on(ledger.how_to_go_on),
         Gallery.open(cfg.gallery.url, model, read_url=cfg.gallery.read_url) as gallery,
@@ -48,28 +52,27 @@ def enroll(cfg: DictConfig) -> None:
                 "facerec.evaluate` on it, or give threshold=",
                 model.path,
             )
-        photos = embed_files(list(ledger.names), instantiate(cfg.detector), model.embed, **cfg.faces)
+        photos = embed_files(list(wanted), instantiate(cfg.detector), model.embed, **cfg.faces)
         size = None
         try:
-            for photo in tqdm(photos, total=len(ledger.names), desc="enrolling", unit="photo"):
-                sample = review(
-                    photo, photo.file.name, strict=cfg.review == "strict", keep=cfg.keep_crops, **cfg.strict
-                )
-                if isinstance(sample, str):
-                    ledger.refuse(photo.file, sample)
-                else:
-                    _enroll(gallery, ledger, photo.file, sample, cfg)
+            for photo in tqdm(photos, total=len(wanted), desc="enrolling", unit="photo"):
+                for name, sample, weak in review_people(photo, wanted[photo.file], gates, **how):
+                    if isinstance(sample, str):
+                        ledger.refuse(photo.file, sample, name)
+                    elif _enroll(gallery, ledger, photo.file, name, sample, cfg) and weak:
+                        ledger.warn(photo.file, name, f"is weak: {weak}")
             size = gallery.size()
         finally:  # also when it is interrupted, or the disk is full
             ledger.show(gallery.place, size)
     if not ledger.enrolled:
         raise GalleryError("nobody was enrolled; the reasons are above")
     if ledger.refused:
-        raise RefusedError(f"{ledger.refused} of {ledger.photos} photos were refused; the reasons are above")
+        raise RefusedError(f"{ledger.refused} of {ledger.total} {ledger.unit} were refused; the reasons are above")
 
 
-def _enroll(gallery: "Gallery", ledger: "Ledger", file: Path, sample: "Sample", cfg: DictConfig) -> None:
-    name, doubt = ledger.names[file], None
+def _enroll(gallery: "Gallery", ledger: "Ledger", file: Path, name: str, sample: "Sample", cfg: DictConfig) -> bool:
+    """Enrol a sample unless it is refused; returns whether it was enrolled."""
+    doubt = None
     who = ledger.ids.get(name, name)
     new = cfg.new and name not in ledger.ids
     if not new and (cfg.threshold is not None or gallery.has_thresholds):
@@ -77,24 +80,27 @@ def _enroll(gallery: "Gallery", ledger: "Ledger", file: Path, sample: "Sample", 
         try:
             [doubt] = gallery.check_enrolment(who, sample.vector[None], **rule)
         except AmbiguousNameError as error:
-            ledger.refuse(file, f"{error}; person=ID adds to one of them, person={name!r} new=true makes another")
-            return
+            cure = f"person=ID adds to one of them, person={name!r} new=true makes another"
+            ledger.refuse(file, f"{error}; {cure}", name)
+            return False
     unlike = doubt and doubt.unlike is not None and f"does not look like the {name} you have ({doubt.unlike:.2f})"
     if unlike and cfg.review == "strict":
-        ledger.refuse(file, unlike)
-        return
+        ledger.refuse(file, unlike, name)
+        return False
     try:
         enrolled = gallery.enroll(who, [sample], new=new)
     except (TakenError, AmbiguousNameError) as error:
-        ledger.refuse(file, str(error))
-        return
-    ledger.enroll(file, enrolled)
+        ledger.refuse(file, str(error), name)
+        return False
+    ledger.enroll(name, enrolled)
     for similar in enrolled.similar_names:
-        ledger.warn(file, f"is of a new person, though there is {similar}; `facerec gallery merge` makes them one")
+        merging = "`facerec gallery merge` makes them one"
+        ledger.warn(file, name, f"is of a new person, though there is {similar}; {merging}")
     if unlike:
-        ledger.warn(file, unlike)
+        ledger.warn(file, name, unlike)
     if doubt and doubt.looks_like:
-        ledger.warn(file, f"looks like {doubt.looks_like.name} ({doubt.looks_like.similarity:.2f})")
+        ledger.warn(file, name, f"looks like {doubt.looks_like.name} ({doubt.looks_like.similarity:.2f})")
+    return True
 
 
 if __name__ == "__main__":

@@ -53,6 +53,10 @@ class UnknownSampleError(GalleryError):
     """There is no such sample."""
 
 
+class UnknownGroupError(GalleryError):
+    """There is no such group of unknown faces."""
+
+
 class UndoError(GalleryError):
     """A change that can't be undone."""
 

@@ -1,9 +1,6 @@
 """Identify the people in photos: `python -m facerec.identify photos=PHOTO|FOLDER model=MODEL`."""
 
-import base64
 import io
-import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,19 +8,24 @@ from typing import TYPE_CHECKING, Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from facerec.errors import RefusedError
 from facerec.job import run_job
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from rich.table import Table
 
-    from facerec.gallery import Answer
-    from facerec.recognition import PhotoFaces
+    from facerec.recognition import Named, PhotoFaces
 
 
 def identify(cfg: DictConfig) -> None:
-    """Print a JSON line for each face on standard output and a table on standard error; draw photos if asked to.
+    """Print a line for each face on standard output, a table on standard error; draw and write XMP if asked to.
 
     The lines are always UTF-8; where a path is not, `photo_bytes` holds its exact bytes as base64.
+
+    Raises:
+        RefusedError: the XMP of some photos could not be written.
     """
     from rich.console import Console
     from rich.table import Table
@@ -31,12 +33,15 @@ def identify(cfg: DictConfig) -> None:
 
     from facerec.crops import encode_png, list_photos
     from facerec.gallery import Gallery
+    from facerec.gallery.names import printable
     from facerec.models import open_model
-    from facerec.recognition import draw, embed_files
+    from facerec.recognition import XmpWriter, draw, embed_files, identify_photo, line_writer
     from facerec.runtime.files import replace_file
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
+    write = line_writer(cfg.format, sys.stdout)
+    xmp = XmpWriter(cfg.xmp)
     root = Path(cfg.photos).expanduser()
     files = list_photos(root)
     table = Table("photo", "face", "who", "similarity", "probability", title="Who is who", title_justify="left")
@@ -46,66 +51,64 @@ def identify(cfg: DictConfig) -> None:
         photos = embed_files(files, instantiate(cfg.detector), model.embed, **cfg.faces)
         lines_show = sys.stdout.isatty()  # where the lines can be seen, no bar is needed
         for photo in tqdm(photos, "identifying", len(files), unit="photo", disable=lines_show or len(files) == 1):
-            answers = gallery.identify(photo.vectors, top=cfg.top, **rule) if photo.faces else []
-            _report(photo, answers, table)
+            people = identify_photo(gallery, photo.vectors, top=cfg.top, **rule)
+            _report(photo, people, table, write)
+            xmp.write(photo, [named.person and named.person.name for named in people])
             if cfg.draw and photo.faces:
-                seen = [pair for pair in zip(photo.faces, answers, strict=True) if not pair[1].ignored]
-                names = [answer.person.name if answer.person else None for _, answer in seen]
                 name = photo.file.relative_to(root) if root.is_dir() else photo.file.name
                 file = Path(cfg.out) / f"{name}.png"
                 file.parent.mkdir(parents=True, exist_ok=True)
-                replace_file(file, encode_png(draw(photo.photo, [face for face, _ in seen], names)))
+                replace_file(file, encode_png(draw(photo.photo, photo.faces, people)))
     console = Console(stderr=True, width=110)
     console.print(table)
     if cfg.draw:
         console.print(f"photos with names: {cfg.out}", highlight=False, markup=False, soft_wrap=True)
+    if cfg.xmp:
+        for line in (f"XMP files written: {xmp.written}", *map(printable, xmp.problems)):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+    if xmp.problems:
+        raise RefusedError(f"the XMP of {len(xmp.problems)} photos could not be written; the reasons are above")
 
 
-def _report(photo: "PhotoFaces", answers: list["Answer"], table: "Table") -> None:
+def _report(
+    photo: "PhotoFaces", people: list["Named"], table: "Table", write: "Callable[[Mapping[str, Any]], None]"
+) -> None:
     from rich.text import Text
 
-    from facerec.gallery.names import printable
+    from facerec.gallery.names import path_fields, printable
 
     def row(*cells: str) -> None:
         table.add_row(*(Text(printable(cell)) for cell in (photo.file.name, *cells)))
 
-    path = _path(photo.file)
+    path = path_fields(photo.file)
     if not photo.faces:
-        _print_json({**path, "faces": 0, "problem": printable(photo.problem) or None})
+        write({**path, "faces": 0, "problem": printable(photo.problem) or None})
         row("", photo.problem or "no face found", "", "")
-    for number, (face, answer) in enumerate(zip(photo.faces, answers, strict=True), 1):
-        nearest = answer.matches[0] if answer.matches else None
-        _print_json({**path, "face": number, **_line(face.box.tolist(), face.score, answer)})
-        who = answer.person.name if answer.person else f"unknown (nearest {nearest.name})" if nearest else "unknown"
-        if answer.ignored:
-            who = "ignored"
-        probability = "" if nearest is None or nearest.probability is None else f"{nearest.probability:.3f}"
-        row(str(number), who, f"{nearest.similarity:.3f}" if nearest else "", probability)
+    for number, (face, named) in enumerate(zip(photo.faces, people, strict=True), 1):
+        write({**path, "face": number, **_line(face.box.tolist(), face.score, named)})
+        shown = named.person or next(iter(named.answer.matches), None)
+        who = named.label
+        if named.reason:
+            who += f" ({named.reason})"
+        elif shown and not named.person and not named.ignored:
+            who += f" (nearest {shown.name})"
+        probability = "" if shown is None or shown.probability is None else f"{shown.probability:.3f}"
+        row(str(number), who, f"{shown.similarity:.3f}" if shown else "", probability)
 
 
-def _print_json(line: dict[str, Any]) -> None:
-    print(json.dumps(line, ensure_ascii=False), flush=True)
-
-
-def _path(file: Path) -> dict[str, str]:
-    path = os.fsencode(file)
-    try:
-        return {"photo": path.decode()}
-    except UnicodeDecodeError:
-        return {"photo": path.decode(errors="replace"), "photo_bytes": base64.b64encode(path).decode()}
-
-
-def _line(box: list[float], score: float, answer: "Answer") -> dict[str, Any]:
+def _line(box: list[float], score: float, named: "Named") -> dict[str, Any]:
     return {
         "box": [round(edge, 1) for edge in box],
         "score": round(score, 4),
-        "person": answer.person.name if answer.person else None,
-        "ignored": answer.ignored,
-        "threshold": round(answer.rule.threshold, 4),
-        "search_far": answer.rule.search_far,
+        "person": named.person and named.person.name,
+        "perhaps": named.perhaps and named.perhaps.name,
+        "reason": named.reason,
+        "ignored": named.ignored,
+        "threshold": round(named.answer.rule.threshold, 4),
+        "search_far": named.answer.rule.search_far,
         "matches": [
             {"person": match.name, "similarity": round(match.similarity, 4), "probability": match.probability}
-            for match in answer.matches
+            for match in named.answer.matches
         ],
     }
 

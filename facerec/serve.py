@@ -116,6 +116,7 @@ def _places(cfg: DictConfig) -> dict[str, tuple[str, str | None]]:
 
 
 def _settings(cfg: DictConfig) -> "Settings":
+    from facerec.recognition import Gates
     from facerec.web.pipeline import Settings
 
     if cfg.review not in ("largest", "strict"):
@@ -124,8 +125,10 @@ def _settings(cfg: DictConfig) -> "Settings":
         raise ConfigError(f"far: must lie between 0 and 1, not {cfg.far}")
     if cfg.per not in ("search", "pair"):
         raise ConfigError(f"per: must be search or pair, not {cfg.per}")
-    strict = {"strict_size": cfg.strict.min_size, "strict_sharpness": cfg.strict.min_sharpness}
-    return Settings(**cfg.faces, review=cfg.review, **strict, keep_crops=cfg.keep_crops, far=cfg.far, per=cfg.per)
+    gates = Gates(**cfg.strict)
+    return Settings(
+        **cfg.faces, review=cfg.review, gates=gates, keep_crops=cfg.keep_crops, far=cfg.far, per=cfg.per
+    )
 
 
 def _limits(cfg: DictConfig) -> "Limits":

@@ -293,7 +293,7 @@ def test_a_ready_made_model_is_a_member_and_needs_no_cache_afterwards(
     monkeypatch.delenv("FACEREC_CACHE")
     weights = weights_file(find_entry("sface"))
     if not weights.exists():
-        pytest.skip("the weights of sface are not in the user's cache")
+        pytest.skip("the weights of sface are not in the user's cache: facerec models get sface")
     shutil.copytree(cache, tmp_path / "cache")
     (tmp_path / "cache/models").mkdir(exist_ok=True)
     (tmp_path / "cache/models/sface.onnx").symlink_to(weights)

@@ -95,7 +95,7 @@ def test_bash_completes_jobs_and_keys(line: str, completed: list[str]) -> None:
 
 
 @pytest.mark.usefixtures("command")
-@pytest.mark.skipif(not shutil.which("fish"), reason="fish is not on the PATH")
+@pytest.mark.skipif(not shutil.which("fish"), reason="no fish on the PATH: apt-get install fish")
 @pytest.mark.parametrize(("line", "completed"), COMPLETIONS)
 def test_fish_completes_jobs_and_keys(line: str, completed: list[str]) -> None:
     script = f'facerec -sc install=fish | source; complete -C "{line}"'

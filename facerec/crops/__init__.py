@@ -3,6 +3,7 @@
 from facerec.crops.align import ALIGNER_VERSION, ARCFACE_TEMPLATE, align, similarity_transform, warp
 from facerec.crops.contract import Crops, Photo
 from facerec.crops.crop_file import crop_file
+from facerec.crops.header import PhotoHeader, read_header
 from facerec.crops.listing import list_photos
 from facerec.crops.photo import is_photo, read_photo
 from facerec.crops.png import encode_png
@@ -13,11 +14,13 @@ __all__ = [
     "ARCFACE_TEMPLATE",
     "Crops",
     "Photo",
+    "PhotoHeader",
     "align",
     "crop_file",
     "encode_png",
     "is_photo",
     "list_photos",
+    "read_header",
     "read_photo",
     "sharpness",
     "similarity_transform",

@@ -73,7 +73,7 @@ def is_photo(file: Path) -> bool:
         with file.open("rb") as stream:
             if _is_heif(stream.read(12)):
                 return True
-            _open(stream, str(file)).close()
+            open_picture(stream, str(file)).close()
     except Exception:  # as `read_photo`
         return False
     return True
@@ -86,7 +86,7 @@ def _suffixes() -> set[str]:
 
 
 def _decode(data: bytes, name: str, max_pixels: int) -> Photo:
-    with _open(io.BytesIO(data), name) as picture:  # reads the header alone
+    with open_picture(io.BytesIO(data), name) as picture:  # reads the header alone
         width, height = picture.size
         if width * height > max_pixels:
             raise PhotoSizeError(
@@ -95,7 +95,7 @@ def _decode(data: bytes, name: str, max_pixels: int) -> Photo:
         return _upright_rgb(picture, name)
 
 
-def _open(stream: IO[bytes], name: str) -> Image.Image:
+def open_picture(stream: IO[bytes], name: str) -> Image.Image:
     """As `Image.open`, without its own limit of pixels, which would warn below ours."""
     stream.seek(0)
     start = stream.read(16)

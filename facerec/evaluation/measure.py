@@ -22,13 +22,17 @@ from facerec.metrics import (
     identification_points,
     mean_interval,
     open_set_probes,
+    operating_points,
     pair_histograms,
     paired_difference,
     reliability,
     retrieval_per_query,
+    sample_exponent,
     unseen_per_probe,
     verification_intervals,
 )
+
+_EXPONENT_FARS = (1e-4, 1e-3, 1e-2)
 
 
 class EvaluationSet(NamedTuple):
@@ -60,6 +64,7 @@ class Measured(NamedTuple):
         per_probe: A@1/unseen of each probe.
         pairs: histograms of all pairs.
         verification: error rates and thresholds with intervals, at the false accept rates asked for.
+        sample_exponent: how the number of a person's samples enters a threshold; None if no identity has three.
         calibration: similarity → probability, fitted on other identities.
         reliability: of that calibration on this set.
     """
@@ -69,6 +74,7 @@ class Measured(NamedTuple):
     per_probe: PerProbe
     pairs: PairHistograms
     verification: VerificationIntervals
+    sample_exponent: float | None
     calibration: Calibration
     reliability: Reliability
 
@@ -121,7 +127,16 @@ def measure(
     calibration = fit_calibration(calibration_pairs)
     diagram = reliability(calibration, pairs)
     figures["ECE"] = Interval(diagram.ece, np.nan, np.nan)
-    return Measured(figures, queries, probes, pairs, verification, calibration, diagram)
+    exponent = _sample_exponent(embeddings, evaluated.labels, pairs)
+    return Measured(figures, queries, probes, pairs, verification, exponent, calibration, diagram)
+
+
+def _sample_exponent(embeddings: Tensor, labels: Tensor, pairs: PairHistograms) -> float | None:
+    """At the strictest of these rates that false matches are seen at: galleries decide there."""
+    for point in operating_points(pairs, _EXPONENT_FARS):
+        if (exponent := sample_exponent(embeddings, labels, point.threshold)) is not None:
+            return exponent
+    return None
 
 
 def compare(a: Measured, b: Measured, labels: Tensor, *, resamples: int, seed: int) -> dict[str, Interval]:

@@ -26,12 +26,16 @@ def systems_as_plain(measured: Mapping[str, Measured]) -> dict[str, dict[str, di
 
 
 def decisions_as_plain(measured: Measured, fars: Sequence[float]) -> Plain:
-    """What a gallery decides by: `thresholds` at target false accept rates, and the `calibration`."""
+    """What a gallery decides by: `thresholds` at target false accept rates, `sample_exponent`, `calibration`."""
     thresholds = [
         {"far": far, "threshold": interval.value, "low": interval.low, "high": interval.high}
         for far, interval in zip(fars, measured.verification.threshold, strict=True)
     ]
-    return {"thresholds": thresholds, "calibration": measured.calibration._asdict()}
+    return {
+        "thresholds": thresholds,
+        "sample_exponent": measured.sample_exponent,
+        "calibration": measured.calibration._asdict(),
+    }
 
 
 def as_csv(results: Mapping[str, Any]) -> str:

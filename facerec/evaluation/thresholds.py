@@ -41,7 +41,13 @@ def with_thresholds(statistics: Statistics, results: Mapping[str, Any]) -> Stati
     """The statistics with the thresholds and the calibration of this evaluation."""
     thresholds = tuple(Threshold(**point) for point in results["thresholds"])
     calibration = Sigmoid(**results["calibration"])
-    return replace(statistics, thresholds=thresholds, calibration=calibration, evaluated_on=measured_on(results))
+    return replace(
+        statistics,
+        thresholds=thresholds,
+        sample_exponent=results.get("sample_exponent"),
+        calibration=calibration,
+        evaluated_on=measured_on(results),
+    )
 
 
 def describe_thresholds(statistics: Statistics, results: Mapping[str, Any]) -> str:

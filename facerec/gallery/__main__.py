@@ -13,8 +13,10 @@ from facerec.job import run_job
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from facerec.gallery.actions import Action
     from facerec.gallery.gallery import Gallery
     from facerec.gallery.records import Sample
+    from facerec.models.statistics import Statistics
 
 
 def administrate(cfg: DictConfig) -> None:
@@ -22,7 +24,7 @@ def administrate(cfg: DictConfig) -> None:
     from facerec.gallery.actions import ACTIONS
     from facerec.gallery.gallery import Gallery
 
-    actions = {**ACTIONS, "deny": (["name"], _deny), "rebuild": (["model"], _rebuild)}
+    actions = {**ACTIONS, **_ACTIONS}
     if cfg.action not in actions:
         raise ConfigError(f"action: must be one of {', '.join(actions)}, not {cfg.action}")
     needs, act = actions[cfg.action]
@@ -30,6 +32,9 @@ def administrate(cfg: DictConfig) -> None:
         raise ConfigError(f"{', '.join(missing)}: must be given, as in `{cfg.action} {missing[0]}=…`")
     if cfg.action == "import" and not Path(cfg.file).is_file():  # before a new gallery is made
         raise ConfigError(f"file: there is no file {cfg.file}")
+    if cfg.action == "restore":  # which makes the gallery
+        _restore(cfg)
+        return
     # the model of a rebuild is the new one, which the gallery is not of yet; deny opens it only for a photo
     model = None if cfg.action in ("rebuild", "deny") else cfg.model
     make = cfg.action == "import"
@@ -66,6 +71,55 @@ def _face(gallery: "Gallery", cfg: DictConfig) -> "Sample":
     return sample_of(photo, cfg.face - 1, photo.file.name, keep=False)
 
 
+def _backup(gallery: "Gallery", cfg: DictConfig) -> None:
+    from facerec.gallery.actions import SECRET
+
+    gallery.backup(cfg.file)
+    size, megabytes = gallery.size(), Path(cfg.file).stat().st_size / 1e6
+    held = f"{size.persons} persons and {size.samples} samples"
+    print(f"{held} were backed up to {cfg.file} ({megabytes:.1f} MB); {SECRET}")
+
+
+def _restore(cfg: DictConfig) -> None:
+    from facerec.gallery.backup import restore
+    from facerec.gallery.gallery import Gallery
+
+    restore(cfg.gallery.url, Path(cfg.file))
+    with Gallery.open(cfg.gallery.url, make=False) as gallery:
+        size = gallery.size()
+        print(f"{size.persons} persons and {size.samples} samples were restored in {gallery.place}")
+        print(f"model {gallery.model.fingerprint}")
+
+
+def _check(gallery: "Gallery", cfg: DictConfig) -> None:
+    from facerec.gallery.findings import describe
+    from facerec.gallery.tables import show_checkup
+
+    if cfg.threshold is None and not gallery.has_thresholds:
+        gallery.model = gallery.model._replace(statistics=_statistics(gallery, cfg))
+    contents, checkup = gallery.check_up(far=cfg.far, threshold=cfg.threshold, min_size=cfg.min_size)
+    findings = describe(checkup, contents)
+    show_checkup(gallery, contents, checkup, findings)
+    if cfg.out:
+        from facerec.report.checkup import write_checkup
+
+        file = Path(cfg.out) / "check.html"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_checkup(file, gallery, contents, checkup, findings)
+        print(f"{file}: the same with faces")
+
+
+def _statistics(gallery: "Gallery", cfg: DictConfig) -> "Statistics":
+    """Of the gallery's model, if that is a ready-made one."""
+    from facerec.models import open_model
+    from facerec.models.catalogue import name_of
+
+    name = name_of(gallery.model.fingerprint)
+    if name is None:
+        raise ConfigError("model: give the gallery's model, evaluated, whose thresholds are needed; or threshold=")
+    return open_model(name, "cpu", offline=cfg.offline, accept_licence=cfg.accept_licence).statistics
+
+
 def _rebuild(gallery: "Gallery", cfg: DictConfig) -> None:
     import numpy as np
     from tqdm import tqdm
@@ -85,10 +139,18 @@ def _rebuild(gallery: "Gallery", cfg: DictConfig) -> None:
     print(f"{count} samples were embedded again; the gallery is now of model {gallery.model.fingerprint}")
 
 
+_ACTIONS: "dict[str, Action]" = {
+    "deny": (["name"], _deny),
+    "backup": (["file"], _backup),
+    "restore": (["file"], lambda gallery, cfg: None),  # see `administrate`
+    "rebuild": (["model"], _rebuild),
+    "check": ([], _check),
+}
+
 if __name__ == "__main__":
     from facerec.gallery.actions import ACTIONS
 
     # `list` is short for `action=list`
-    words = {*ACTIONS, "deny", "rebuild"}
+    words = {*ACTIONS, *_ACTIONS}
     sys.argv[1:] = [f"action={word}" if word in words else word for word in sys.argv[1:]]
     run_job("gallery", administrate)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 UNDO = "`facerec gallery undo` takes it back"
+SECRET = "whoever has the file can recognise these persons"
 _LOG_KEPT = "the server keeps old write-ahead logs until it overwrites them, unless it has wal_recycle = off"
 
 
@@ -81,7 +82,7 @@ def _erase(gallery: Gallery, cfg: "DictConfig") -> None:
 
 def _export(gallery: Gallery, cfg: "DictConfig") -> None:
     count = gallery.export(cfg.file)
-    print(f"{count} samples were exported to {cfg.file}; whoever has the file can recognise these persons")
+    print(f"{count} samples were exported to {cfg.file}; {SECRET}")
 
 
 def _import(gallery: Gallery, cfg: "DictConfig") -> None:

@@ -28,12 +28,16 @@ class Corrections:
         database: of the gallery.
         undo_days: for which a correction can be undone; 0: not at all.
         changed: is called after each.
+
+    Attributes:
+        undo_days: as given.
     """
 
     def __init__(self, database: Database, undo_days: float, changed: Callable[[], None]) -> None:
         if undo_days < 0:
             raise GalleryError(f"gallery.undo_days: must be 0 or more, not {undo_days}")
-        self._database, self._days, self._changed = database, undo_days, changed
+        self.undo_days = undo_days
+        self._database, self._changed = database, changed
 
     def rename(self, who: Who, to: str, *, note: str | None = None) -> Person:
         """Rename a person, whatever others are called; `note` replaces theirs unless it is None.
@@ -45,7 +49,7 @@ class Corrections:
 
         def change(connection: Connection[Any]) -> UUID:
             person = people.lock_person(connection, who)
-            undo.keep(connection, self._days, "rename", [person])
+            undo.keep(connection, self.undo_days, "rename", [person])
             people.rename_person(connection, person, to, note)
             record_event(connection, "rename", person)
             return person
@@ -69,7 +73,7 @@ class Corrections:
                 for table in ("sample", "denial")
                 for row in connection.execute(statement.format(table).encode(), [person])
             ]
-            undo.keep(connection, self._days, "merge", [person, other], crops)
+            undo.keep(connection, self.undo_days, "merge", [person, other], crops)
             moved = people.merge_persons(connection, person, other)
             record_event(connection, "merge", other, moved)
             return other
@@ -94,7 +98,7 @@ class Corrections:
             person = people.person_to_enroll(connection, to, new_id, new=new)
             crops = [crop for _, crop in keys]
             created = new_id if person == new_id else None
-            undo.keep(connection, self._days, "move", [*{owner for owner, _ in keys}, person], crops, created)
+            undo.keep(connection, self.undo_days, "move", [*{owner for owner, _ in keys}, person], crops, created)
             move_samples(connection, keys, person)
             for crop in crops:
                 denials.delete_denial(connection, person, crop)
@@ -113,7 +117,7 @@ class Corrections:
         def change(connection: Connection[Any]) -> int:
             keys = self._lock_samples(connection, samples)
             owners = list(dict.fromkeys(owner for owner, _ in keys))
-            undo.keep(connection, self._days, "delete", owners, [crop for _, crop in keys])
+            undo.keep(connection, self.undo_days, "delete", owners, [crop for _, crop in keys])
             delete_samples(connection, keys)
             for owner in owners:
                 record_event(connection, "delete", owner, sum(key[0] == owner for key in keys))
@@ -142,7 +146,7 @@ class Corrections:
                 owner, crop = find_sample(connection, face)
                 if owner != person:
                     raise UnknownSampleError(f"sample: {face} is a sample of somebody else than {who}")
-            undo.keep(connection, self._days, "deny", [person], [crop])
+            undo.keep(connection, self.undo_days, "deny", [person], [crop])
             if isinstance(face, Sample):
                 denials.add_denial(connection, person, face)
             move_samples(connection, [(person, crop)], person, into="denial")
@@ -163,7 +167,7 @@ class Corrections:
             owner, crop = find_sample(connection, sample, table="denial")
             if owner != person:
                 raise UnknownSampleError(f"sample: {sample} is denied of somebody else than {who}")
-            undo.keep(connection, self._days, "allow", [person], [crop])
+            undo.keep(connection, self.undo_days, "allow", [person], [crop])
             denials.delete_denial(connection, person, crop)
             record_event(connection, "allow", person, 1)
             return person
@@ -190,7 +194,7 @@ class Corrections:
         def change(connection: Connection[Any]) -> UUID:
             person = people.lock_person(connection, who)
             action = "ignore" if ignored else "unignore"
-            undo.keep(connection, self._days, action, [person])
+            undo.keep(connection, self.undo_days, action, [person])
             connection.execute("UPDATE person SET ignored = %s WHERE id = %s", [ignored, person])
             record_event(connection, action, person)
             return person

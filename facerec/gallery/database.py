@@ -46,6 +46,11 @@ class Database:
         except psycopg.Error as error:
             raise self._explained(error) from error
 
+    @property
+    def url(self) -> str:
+        """Of the server, with its password."""
+        return self._url
+
     def run(self, work: Callable[[Connection[Any]], T]) -> T:
         """Run `work` in one transaction, and run it again from the start if the server goes away meanwhile.
 

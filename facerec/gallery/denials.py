@@ -16,7 +16,10 @@ _INSERT = """
     INSERT INTO denial (person_id, crop, vector, source, box, score, kept) VALUES (%s, %s, %s, %s, %s, %s, %s)
     ON CONFLICT (person_id, crop) DO NOTHING
 """
-_LIST = "SELECT encode(crop, 'hex'), source, box, score, created FROM denial WHERE person_id = %s ORDER BY created"
+_LIST = """
+    SELECT encode(crop, 'hex'), source, box, score, created, kept IS NOT NULL FROM denial WHERE person_id = %s
+    ORDER BY created, source, crop
+"""
 
 
 def add_denial(connection: Connection[Any], person: UUID, face: Sample) -> None:

@@ -10,11 +10,16 @@ from psycopg import Connection
 from facerec.errors import GalleryError
 from facerec.gallery.audit import record_event
 from facerec.gallery.database import Database
+from facerec.gallery.index_tables import delete_faces_of
 from facerec.gallery.people import delete_person, lock_persons
 from facerec.gallery.records import Erasure
 from facerec.gallery.undo import delete_expired, forget
 
 _PATIENCE = 60.0  # seconds to wait for older transactions
+_TABLES = (  # what is personal
+    *("sample", "centroid", "person", "denial", "change_sample", "change_person", "change"),
+    *("indexed_face", "indexed_photo"),
+)
 _OLDER = """
     SELECT count(*) FROM pg_stat_activity
     WHERE backend_type = 'client backend' AND datname = current_database() AND pid <> pg_backend_pid()
@@ -33,7 +38,6 @@ _SHOWING = """
     FROM (SELECT crop, vector FROM denial UNION ALL SELECT crop, vector FROM change_sample) AS held
     JOIN sample ON sample.person_id = %(person)s AND -(sample.vector <#> held.vector) >= %(alike)s
 """
-_TABLES = ("sample", "centroid", "person", "denial", "change_sample", "change_person", "change")
 
 
 def erase(database: Database, names: Sequence[str | UUID], alike: float | None) -> Erasure:
@@ -60,10 +64,11 @@ def erase(database: Database, names: Sequence[str | UUID], alike: float | None) 
             crops = _crops_showing(connection, person, alike)
             forget(connection, person, crops)
             connection.execute("DELETE FROM denial WHERE crop = ANY(%s)", [crops])
+            delete_faces_of(connection, person)
             samples = delete_person(connection, person)
             record_event(connection, "erase", person, samples)
             total += samples
-        return total, _transaction(connection)
+        return total, transaction_number(connection)
 
     samples, transaction = database.run(delete)
     try:
@@ -84,7 +89,9 @@ def wipe_expired(database: Database) -> bool:
     """
     if database.run(lambda connection: connection.execute(_EXPIRED).fetchone()) != (True,):
         return False
-    deleted, transaction = database.run(lambda connection: (delete_expired(connection), _transaction(connection)))
+    deleted, transaction = database.run(
+        lambda connection: (delete_expired(connection), transaction_number(connection))
+    )
     if deleted:
         clean_files(database, transaction)
     return deleted
@@ -123,8 +130,8 @@ def _crops_showing(connection: Connection[Any], person: UUID, alike: float | Non
     return [row[0] for row in connection.execute(_SHOWING, parameters)]
 
 
-def _transaction(connection: Connection[Any]) -> int:
-    """The number of the current transaction."""
+def transaction_number(connection: Connection[Any]) -> int:
+    """The number of the transaction that is open on a connection."""
     row = connection.execute("SELECT pg_current_xact_id()::text::bigint & 4294967295").fetchone()
     assert row is not None
     number: int = row[0]

@@ -1,6 +1,7 @@
 """The gallery: enrol persons, search for them, erase them; its `corrections` put mistakes right."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -13,14 +14,17 @@ from numpy.typing import NDArray
 from psycopg import Connection
 
 from facerec.errors import GalleryError, UnknownPersonError
-from facerec.gallery import audit, enrolment, erasure, people, transfer
+from facerec.gallery import audit, backup, enrolment, erasure, people, transfer
+from facerec.gallery.checkup import Checkup, check_up
+from facerec.gallery.contents import Contents, read_contents
 from facerec.gallery.corrections import Corrections
 from facerec.gallery.database import Database, without_password
-from facerec.gallery.decision import Per, answer, decide
+from facerec.gallery.decision import Per, answer, comparisons, decide
 from facerec.gallery.migrations import migrate
 from facerec.gallery.names import clean_name, printable
 from facerec.gallery.nearest import EXACT_UP_TO, search_persons
 from facerec.gallery.opening import close_databases, open_database, open_record
+from facerec.gallery.photo_index import PhotoIndex
 from facerec.gallery.rebuild import EmbedPngs, rebuild
 from facerec.gallery.records import (
     Answer,
@@ -43,7 +47,7 @@ if TYPE_CHECKING:
     from facerec.models import Model
 
 UNDO_DAYS = 7.0  # for which a correction can be undone
-_SIZE_AGE = 1.0  # seconds for which the number of persons is cached: counting takes as long as a search
+_SIZE_AGE = 1.0  # seconds for which the numbers of samples are cached: counting takes as long as a search
 
 
 class Gallery:
@@ -71,7 +75,7 @@ class Gallery:
         self.place, self.model = database.name, model
         self.corrections = Corrections(database, undo_days, self._forget_size)
         self._database, self._reader = database, reader
-        self._size: tuple[float, GallerySize] | None = None
+        self._size: tuple[float, dict[int, int]] | None = None
         # also at the end of the process, and when the gallery is garbage
         self._close = finalize(self, close_databases, server, reader, database)
 
@@ -176,7 +180,9 @@ class Gallery:
         Args:
             who: name or id of the person, enrolled or not.
             vectors: `float [N, d]` of unit length, of the gallery's model.
-            far, per, threshold: as in `identify`.
+            far: as in `identify`.
+            per: as in `identify`.
+            threshold: as in `identify`.
 
         Raises:
             GalleryError: as in `identify`, or the name is not valid or that of several persons.
@@ -230,10 +236,11 @@ class Gallery:
                 the server stays away.
         """
         vectors = check_vectors(vectors, self.model)
-        size = self._cached_size()
-        statistics = self.model.statistics
-        rule = decide(statistics, size.persons, far=far, per=per, threshold=threshold)
-        exact = size.samples <= EXACT_UP_TO if exact is None else exact
+        statistics, sizes = self.model.statistics, self._cached_sizes()
+        worth = comparisons(statistics, sizes)
+        rule = decide(statistics, sum(sizes.values()), comparisons=worth, far=far, per=per, threshold=threshold)
+        samples = sum(samples * persons for samples, persons in sizes.items())
+        exact = samples <= EXACT_UP_TO if exact is None else exact
         search = partial(search_persons, model=self.model.fingerprint, vectors=vectors, top=top, exact=exact)
         return [answer(nearest, rule, statistics) for nearest in self._reader.run(search)]
 
@@ -263,12 +270,38 @@ class Gallery:
         return self._database.run(lambda connection: people.read_person(connection, who))
 
     def kept_crop(self, sample: str) -> bytes | None:
-        """The crop of a sample as PNG; None: it was enrolled without keeping its crop.
+        """The crop of a sample, or of a face denied of somebody, as PNG; None: it was not kept.
 
         Raises:
             GalleryError: there is no sample whose crop's SHA-256 begins so, in hex.
         """
         return self._database.run(lambda connection: read_crop(connection, sample))
+
+    def check_up(
+        self, *, far: float = 0.01, threshold: float | None = None, min_size: float = 0
+    ) -> tuple[Contents, Checkup]:
+        """Everything the gallery holds, and what is doubtful in it: see `checkup.check_up`.
+
+        Args:
+            far: false accept rate of a search, and of the pair that tells whether a sample looks like its person.
+            threshold: use this similarity instead of holding `far`.
+            min_size: faces with fewer pixels are no good samples.
+
+        Raises:
+            GalleryError: the model has no thresholds and none is given, or the server stays away.
+        """
+        contents = self._reader.run(lambda connection: read_contents(connection, self.model.dim))
+        sizes = Counter(np.bincount(contents.persons).tolist())
+        worth = comparisons(self.model.statistics, sizes)
+        rule = decide(self.model.statistics, len(contents.ids), comparisons=worth, far=far, threshold=threshold)
+        pair_rule = decide(self.model.statistics, 1, far=far, per="pair", threshold=threshold)
+        return contents, check_up(
+            contents.vectors,
+            contents.persons,
+            threshold=rule.threshold,
+            pair_threshold=pair_rule.threshold,
+            small=contents.sizes < min_size,
+        )
 
     def export(self, file: str | Path) -> int:
         """Write everything to one file of JSON lines; returns the number of samples.
@@ -300,8 +333,20 @@ class Gallery:
             self._forget_size()
         return new
 
+    def backup(self, file: str | Path) -> None:
+        """Write the whole gallery to one file, as it is at one moment, while others use it; see `backup.restore`.
+
+        The file holds the vectors: whoever has it can recognise these persons.
+
+        Raises:
+            GalleryError: the file can't be written, or the server is newer than the wheel's `pg_dump`.
+        """
+        backup.back_up(self._database, Path(file))
+
     def rebuild(self, model: ModelRecord, embed: EmbedPngs) -> int:
         """Move the gallery to another model by embedding the kept crops again; returns the number of samples.
+
+        The index of photos is emptied.
 
         In one transaction, so the gallery is always entirely of one model; searches wait meanwhile.
 
@@ -315,6 +360,11 @@ class Gallery:
         count = self._database.run(lambda connection: rebuild(connection, model, embed))
         self.model = model
         return count
+
+    @property
+    def index(self) -> PhotoIndex:
+        """What is remembered of photos; nothing, unless somebody indexed them."""
+        return PhotoIndex(self._database, self.model, self.enroll)
 
     def events(self, last: int = 100) -> list[Event]:
         """The last changes, newest first."""
@@ -349,7 +399,7 @@ class Gallery:
     def _forget_size(self) -> None:
         self._size = None
 
-    def _cached_size(self) -> GallerySize:
+    def _cached_sizes(self) -> dict[int, int]:
         if self._size is None or time.monotonic() - self._size[0] > _SIZE_AGE:
-            self._size = (time.monotonic(), self.size())
+            self._size = (time.monotonic(), self._reader.run(people.count_samples))
         return self._size[1]

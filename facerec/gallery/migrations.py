@@ -66,6 +66,11 @@ def migrate(database: Database, record: ModelRecord | None, *, make: bool) -> tu
     return model, dim
 
 
+def newest() -> int:
+    """The number of the last migration that this package knows."""
+    return max(_files())
+
+
 def _check_same(place: str, fingerprint: str, record: ModelRecord) -> None:
     if fingerprint != record.fingerprint:
         raise GalleryError(

@@ -1,6 +1,9 @@
 """Names of persons, checked alike by jobs, API and page; and untrusted text, made printable."""
 
+import base64
+import os
 import unicodedata
+from pathlib import Path
 
 from facerec.errors import GalleryError
 
@@ -38,6 +41,15 @@ def printable(text: object) -> str:
     Bytes that are not UTF-8, and characters that a name must not contain, become U+FFFD.
     """
     return "".join("\N{REPLACEMENT CHARACTER}" if _refusal(character) else character for character in str(text))
+
+
+def path_fields(file: Path) -> dict[str, str]:
+    """A path for a JSON line, under `photo`; where it is not UTF-8, `photo_bytes` has its exact bytes as base64."""
+    path = os.fsencode(file)
+    try:
+        return {"photo": path.decode()}
+    except UnicodeDecodeError:
+        return {"photo": path.decode(errors="replace"), "photo_bytes": base64.b64encode(path).decode()}
 
 
 def _refusal(character: str) -> str | None:

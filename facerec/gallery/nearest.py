@@ -12,6 +12,7 @@ from facerec.gallery.vectors import check_model
 
 EXACT_UP_TO = 10_000  # samples; beyond, binary codes are faster
 CANDIDATES = 200  # persons with the nearest codes, whose samples are compared
+_BLOCK = 1024  # vectors that are compared with all samples at once
 
 # <#> is minus the inner product, which is minus the cosine of unit vectors; <~> counts the bits that differ
 _NEAREST = """
@@ -73,3 +74,35 @@ def nearest_persons(
     rows = connection.execute(_EXACT if exact else _CODED, parameters).fetchall()
     # rounding may take a float32 sum past 1
     return [(person, name, max(-1.0, min(1.0, similarity)), ignored) for person, name, similarity, ignored in rows]
+
+
+def nearest_samples(
+    connection: Connection[Any], vectors: NDArray[np.float32]
+) -> tuple[list[UUID | None], NDArray[np.float32]]:
+    """The person nearest to each of many vectors, and the similarity, `float32 [N]`; None and -inf for nobody.
+
+    For more vectors than are worth a search each: all samples are read once. Denials count as in `nearest_persons`.
+
+    Args:
+        connection: with the gallery's schema.
+        vectors: `float32 [N, d]`, of unit length.
+    """
+    with connection.cursor(binary=True) as cursor:
+        rows = cursor.execute("SELECT person_id, vector FROM sample").fetchall()
+        denied = cursor.execute("SELECT person_id, vector FROM denial").fetchall()
+    if not rows:
+        return [None] * len(vectors), np.full(len(vectors), -np.inf, np.float32)
+    owners = np.array([owner.int for owner, _ in rows], object)
+    samples = np.array([vector.to_numpy() for _, vector in rows])
+    best, similarity = np.zeros(len(vectors), np.intp), np.zeros(len(vectors), np.float32)
+    for start in range(0, len(vectors), _BLOCK):
+        probes = vectors[start : start + _BLOCK]
+        block = probes @ samples.T
+        for person, vector in denied:
+            own = np.flatnonzero(owners == person.int)
+            left_out = np.flatnonzero(probes @ vector.to_numpy() >= block[:, own].max(1, initial=-np.inf))
+            block[np.ix_(left_out, own)] = -np.inf
+        best[start : start + _BLOCK] = block.argmax(1)
+        similarity[start : start + _BLOCK] = block.max(1)
+    persons = [rows[row][0] if value > -np.inf else None for row, value in zip(best, similarity, strict=True)]
+    return persons, np.where(similarity > -np.inf, similarity.clip(-1, 1), similarity)

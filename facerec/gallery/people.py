@@ -20,17 +20,22 @@ _PERSON = """
         (SELECT count(*) FROM sample WHERE person_id = person.id) AS samples,
         (
             SELECT encode(crop, 'hex') FROM sample WHERE person_id = person.id AND kept IS NOT NULL
-            ORDER BY created LIMIT 1
+            ORDER BY created, source, crop LIMIT 1
         ) AS picture
     FROM person {} ORDER BY name, created
 """
-_SAMPLES = (
-    "SELECT encode(crop, 'hex'), source, box, score, created FROM sample WHERE person_id = %s ORDER BY created"
-)
+_SAMPLES = """
+    SELECT encode(crop, 'hex'), source, box, score, created, kept IS NOT NULL FROM sample WHERE person_id = %s
+    ORDER BY created, source, crop
+"""
 _MOVE = """
     INSERT INTO {table} (person_id, crop, vector, source, box, score, kept, created)
     SELECT %s, crop, vector, source, box, score, kept, created FROM {table} WHERE person_id = %s
     ON CONFLICT (person_id, crop) DO NOTHING
+"""
+_SAMPLES_OF_PERSONS = """
+    SELECT samples, count(*) FROM (SELECT count(*) AS samples FROM sample GROUP BY person_id) AS person
+    GROUP BY samples
 """
 _SIZE = "SELECT (SELECT count(*) FROM person), (SELECT count(*) FROM sample)"
 
@@ -138,9 +143,9 @@ def read_person(connection: Connection[Any], who: str | UUID) -> tuple[Person, l
 
 
 def stored_sample(row: Sequence[Any]) -> StoredSample:
-    """A row of crop, source, box, score and created."""
-    crop, source, box, score, created = row
-    return StoredSample(crop, source, box and tuple(box), score, created)
+    """A row of crop, source, box, score, created, and whether the crop was kept."""
+    crop, source, box, score, created, kept = row
+    return StoredSample(crop, source, box and tuple(box), score, created, kept)
 
 
 def rename_person(connection: Connection[Any], person: UUID, to: str, note: str | None) -> None:
@@ -171,6 +176,11 @@ def count(connection: Connection[Any]) -> GallerySize:
     row = connection.execute(_SIZE).fetchone()
     assert row is not None
     return GallerySize(*row)
+
+
+def count_samples(connection: Connection[Any]) -> dict[int, int]:
+    """Number of samples → how many persons have so many."""
+    return dict(connection.execute(_SAMPLES_OF_PERSONS).fetchall())
 
 
 def clean_names(connection: Connection[Any]) -> None:

@@ -12,6 +12,7 @@ from psycopg import Connection, sql
 from facerec.errors import GalleryError
 from facerec.gallery.audit import record_event
 from facerec.gallery.binary_codes import store_code
+from facerec.gallery.index_tables import mark_unwiped
 from facerec.gallery.vectors import unit_length
 from facerec.models.record import ModelRecord
 
@@ -26,13 +27,21 @@ _AFTER = """
     ALTER TABLE {table} ALTER COLUMN vector SET STORAGE PLAIN;
     ALTER TABLE {table} ALTER COLUMN vector SET STATISTICS 0
 """
+# what was indexed has no crops, so it goes
+_NEW_INDEX = """
+    TRUNCATE indexed_photo, indexed_face, index_rule;
+    ALTER TABLE indexed_face ALTER COLUMN vector TYPE vector({dim});
+    ALTER TABLE indexed_face ALTER COLUMN vector SET STORAGE PLAIN;
+    ALTER TABLE indexed_face ALTER COLUMN vector SET STATISTICS 0
+"""
 EmbedPngs = Callable[[list[bytes]], NDArray[np.float32]]
 
 
 def rebuild(connection: Connection[Any], model: ModelRecord, embed: EmbedPngs) -> int:
     """Replace every vector by another model's, and the gallery's model by that; returns the number of samples.
 
-    Denied faces whose crop was not kept are forgotten, and so is what could be undone.
+    Denied faces whose crop was not kept are forgotten, and so is what could be undone. The index of photos is
+    emptied: vectors of two models can't be compared, and its crops are not kept.
 
     Args:
         connection: in a transaction; nobody else can read or write the gallery until it ends.
@@ -57,6 +66,8 @@ def rebuild(connection: Connection[Any], model: ModelRecord, embed: EmbedPngs) -
     connection.execute("DELETE FROM change")  # it holds vectors of the old model
     keys = _embed_again(connection, "sample", model.dim, embed)
     _embed_again(connection, "denial", model.dim, embed)
+    connection.execute(sql.SQL(_NEW_INDEX).format(dim=sql.Literal(model.dim)))
+    mark_unwiped(connection)
     connection.execute("UPDATE gallery SET model = %s, dim = %s", [model.fingerprint, model.dim])
     for person in {person for person, _ in keys}:
         store_code(connection, person)

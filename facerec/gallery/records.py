@@ -68,13 +68,21 @@ class Person(NamedTuple):
 
 
 class StoredSample(NamedTuple):
-    """A sample as the gallery shows it: without its vector. `crop` is the SHA-256 of the crop, in hex."""
+    """A sample as the gallery shows it: without its vector.
+
+    Attributes:
+        crop: SHA-256 of the crop, in hex.
+        source, box, score: as in `Sample`.
+        created: when.
+        kept: whether the crop was kept; see `Gallery.kept_crop`.
+    """
 
     crop: str
     source: str
     box: tuple[float, float, float, float] | None
     score: float | None
     created: datetime
+    kept: bool
 
 
 class Enrolled(NamedTuple):
@@ -134,14 +142,22 @@ class DecisionRule(NamedTuple):
     Attributes:
         threshold: a similarity of at least this is accepted.
         far: false accept rate of one comparison; None if the threshold was given by hand.
-        search_far: false accept rate of the whole search, 1 - (1 - far)^persons; None likewise.
+        search_far: false accept rate of the whole search, 1 - (1 - far)^comparisons; None likewise.
         persons: enrolled at the time.
+        comparisons: independent ones that the search is worth, see `decision.comparisons`.
+        certain: a similarity of at least this leaves no doubt: it holds a hundredth of `far`; None if that was not
+            measured.
+        extrapolated: whether `far` is lower than any rate that was measured, so that these figures are no more than
+            likely.
     """
 
     threshold: float
     far: float | None
     search_far: float | None
     persons: int
+    comparisons: float
+    certain: float | None = None
+    extrapolated: bool = False
 
 
 class Answer(NamedTuple):

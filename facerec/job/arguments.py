@@ -7,7 +7,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from facerec.errors import ConfigError
 from facerec.job.keys import CONFIG_DIR
 
-_NAMES = {"person", "name", "to", "note", "sample", "change", "licence", "origin"}
+_NAMES = {"person", "name", "of", "group", "to", "note", "sample", "change", "licence", "origin"}
 _PATHS = {
     *("against", "attributes", "cache_dir", "data.cache_dir", "dataset.file", "dataset.fixes", "dataset.root"),
     *("detector.weights", "file", "gallery.read_url", "gallery.url", "hydra.run.dir", "hydra.sweep.dir"),

@@ -1,5 +1,6 @@
 """Compose a job's configuration and run it."""
 
+import io
 import logging
 import os
 import signal
@@ -39,6 +40,8 @@ def run_job(config_name: str, task: Callable[[DictConfig], Any]) -> None:
     before = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra would print and exit before we see the error
     logging.raiseExceptions = before == "1"  # a log on a full disk has nothing to add to the message
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: no name ends a job where a terminal lacks it
     try:
         sys.argv[1:] = arguments(sys.argv[1:])
         hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name=config_name)(checked)()

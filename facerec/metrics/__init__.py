@@ -4,6 +4,7 @@ from facerec.metrics.accuracy import PerProbe, accuracy_unseen, nearest_prototyp
 from facerec.metrics.bootstrap import Interval, mean_interval, paired_difference
 from facerec.metrics.calibration import Calibration, Reliability, fit_calibration, reliability
 from facerec.metrics.folds import FoldAccuracy, accuracy_interval, fold_accuracy, tenths
+from facerec.metrics.groups import Agreement, b_cubed, pairwise_agreement
 from facerec.metrics.identification import (
     IdentificationPoint,
     Probes,
@@ -13,6 +14,7 @@ from facerec.metrics.identification import (
 from facerec.metrics.modules import RetrievalMetrics, SeenAccuracy
 from facerec.metrics.pairs import COARSE_GRID, GRID, PairHistograms, listed_pair_histograms, pair_histograms
 from facerec.metrics.retrieval import PerQuery, RetrievalValues, retrieval_metrics, retrieval_per_query
+from facerec.metrics.samples import sample_exponent
 from facerec.metrics.verification import (
     OperatingPoint,
     Roc,
@@ -27,6 +29,7 @@ from facerec.metrics.verification import (
 __all__ = [
     "COARSE_GRID",
     "GRID",
+    "Agreement",
     "Calibration",
     "FoldAccuracy",
     "IdentificationPoint",
@@ -45,6 +48,7 @@ __all__ = [
     "accuracy_interval",
     "accuracy_unseen",
     "auc",
+    "b_cubed",
     "equal_error_rate",
     "fit_calibration",
     "fold_accuracy",
@@ -56,10 +60,12 @@ __all__ = [
     "operating_points",
     "pair_histograms",
     "paired_difference",
+    "pairwise_agreement",
     "reliability",
     "retrieval_metrics",
     "retrieval_per_query",
     "roc",
+    "sample_exponent",
     "tenths",
     "unseen_per_probe",
     "verification_intervals",

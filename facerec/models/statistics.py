@@ -41,6 +41,8 @@ class Statistics:
         trained_on: `dataset`, and `identities`: digests of those it was trained on, which no evaluation may use.
         ensemble: members, weights and moments of their pairs.
         thresholds: at target false accept rates, strictest last.
+        sample_exponent: a with which k samples of a person give strangers k^a times the chances of one, see
+            `metrics.sample_exponent`.
         calibration: of similarities.
         evaluated_on: the data set that the thresholds were measured on.
         other: keys that another version of this package wrote; they are kept.
@@ -51,6 +53,7 @@ class Statistics:
     trained_on: Mapping[str, Any] | None = None
     ensemble: Mapping[str, Any] | None = None
     thresholds: tuple[Threshold, ...] = ()
+    sample_exponent: float | None = None
     calibration: Sigmoid | None = None
     evaluated_on: Mapping[str, Any] | None = None
     other: Mapping[str, Any] = field(default_factory=dict)

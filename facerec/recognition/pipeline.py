@@ -40,6 +40,12 @@ class PhotoFaces(NamedTuple):
     problem: str = ""
     without_vector: Sequence[Face] = ()
 
+    def only(self, row: int) -> "PhotoFaces":
+        """The photo as if it had this one of `faces` alone."""
+        rows = slice(row, row + 1)
+        faces, crops, vectors = self.faces[rows], self.crops[rows], self.vectors[rows]
+        return self._replace(faces=faces, crops=crops, vectors=vectors, without_vector=())
+
 
 def embed_files(
     files: Sequence[Path],

@@ -10,8 +10,9 @@ from facerec.crops.contract import IndexedCrops
 from facerec.data import FaceImages
 from facerec.data.fixes import image_names
 from facerec.doctor import KINDS, Examination, Finding, Group
-from facerec.report.page import as_jpeg_uri, templates
+from facerec.report.page import as_jpeg_uri
 from facerec.report.table import figures_table
+from facerec.report.templates import templates
 from facerec.runtime.files import replace_file
 
 _SHOWN = 100  # findings of a kind, for the page's size

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import escape
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
 from facerec.report.plots import as_data_uri
+from facerec.report.templates import templates
 from facerec.runtime.files import replace_file
 
 
@@ -107,12 +107,6 @@ def as_figure(interval: Mapping[str, float | None] | None, signed: bool = False)
     shape = "{:+.4f}" if signed else "{:.4f}"
     limits = "" if interval["low"] is None else f"{shape} … {shape}".format(interval["low"], interval["high"])
     return {"value": shape.format(interval["value"]), "limits": limits}
-
-
-def templates() -> Environment:
-    """Where the pages' templates lie; what is put into them is escaped."""
-    loader = PackageLoader("facerec.report", "")
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
 
 
 def as_jpeg_uri(crop: NDArray[Any]) -> str:

@@ -3,16 +3,28 @@
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import uuid4
 
 from facerec.runtime.os_errors import naming
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Put `content` in the place of the file `path`.
+    """Put `content` in the place of the file `path`, see `replacing`.
+
+    Raises:
+        OSError: the disk refuses; what was at `path` is still there.
+    """
+    with replacing(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A new file to write to, which takes the place of the file `path` once the block ends without an error.
 
     It is written beside it, as `.FILE.XXXXXXXX.new`, and moved there: the folder may be a disk of its own.
 
@@ -21,7 +33,10 @@ def replace_file(path: Path, content: bytes) -> None:
     """
     half = path.with_name(f".{path.name[:200]}.{uuid4().hex[:8]}.new")
     try:
-        _write(half, content)
+        with naming(half), half.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
         half.replace(path)
     finally:
         half.unlink(missing_ok=True)

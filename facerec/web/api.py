@@ -5,8 +5,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, File, Form, Request
 
-from facerec.gallery import Answer, Match, acting_as
-from facerec.recognition import PhotoFaces
+from facerec.gallery import Match, acting_as
+from facerec.recognition import Named, PhotoFaces
 from facerec.web.problems import PROBLEMS, Problem
 from facerec.web.routes import Photo, caller_of, service_of
 from facerec.web.schemas import (
@@ -119,10 +119,11 @@ def _outcome(outcome: PhotoOutcome) -> PhotoOutcomeOut:
         problem=outcome.sample if isinstance(outcome.sample, str) else None,
         looks_like=outcome.check.looks_like and outcome.check.looks_like.name,
         unlike=outcome.check.unlike,
+        weak=outcome.weak or None,
     )
 
 
-def _photo(photo: PhotoFaces, answers: list[Answer]) -> PhotoOut:
+def _photo(photo: PhotoFaces, people: list[Named]) -> PhotoOut:
     height, width = photo.photo.shape[:2]
     faces = [
         FaceOut(
@@ -130,12 +131,15 @@ def _photo(photo: PhotoFaces, answers: list[Answer]) -> PhotoOut:
             box=face.box.tolist(),
             landmarks=face.landmarks.tolist(),
             score=face.score,
-            person=answer.person.name if answer.person else None,
-            ignored=answer.ignored,
-            matches=[_match(match) for match in answer.matches],
-            rule=RuleOut(**answer.rule._asdict()),
+            person=named.person and named.person.name,
+            person_id=named.person and named.person.person,
+            perhaps=named.perhaps and named.perhaps.name,
+            rival=named.rival,
+            ignored=named.ignored,
+            matches=[_match(match) for match in named.answer.matches],
+            rule=RuleOut(**named.answer.rule._asdict()),
         )
-        for number, (face, answer) in enumerate(zip(photo.faces, answers, strict=True), 1)
+        for number, (face, named) in enumerate(zip(photo.faces, people, strict=True), 1)
     ]
     return PhotoOut(width=width, height=height, faces=faces)
 

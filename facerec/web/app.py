@@ -7,7 +7,7 @@ from starlette.formparsers import MultiPartParser
 from starlette.types import ASGIApp
 
 from facerec.gallery import Gallery
-from facerec.web import api, corrections, inference, pages, problems, status
+from facerec.web import api, corrections, inference, pages, photo_index, problems, status
 from facerec.web.authentication import Authenticator
 from facerec.web.middleware import RequestMiddleware
 from facerec.web.openapi import VERSION, describe
@@ -44,7 +44,7 @@ def routes() -> FastAPI:
     problems.install(app)
     for router in (inference.router, status.router):
         app.include_router(router)
-    for router in (api.router, corrections.router):
+    for router in (api.router, corrections.router, photo_index.router):
         app.include_router(router, dependencies=[Depends(gallery_parameter)])
     pages.install(app)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]

@@ -37,5 +37,7 @@ class Housekeeping:
                 try:
                     if gallery.wipe_expired():
                         log.info("wiped what can't be undone any more")
+                    if faces := gallery.index.expire():
+                        log.info("wiped %d unnamed faces of the index of photos", faces)
                 except GalleryError as error:  # the next round tries again
                     log.error("expired data could not be wiped: %s", str(error).partition("\n")[0])

@@ -14,7 +14,7 @@ from PIL import Image
 from facerec.crops.contract import Photo
 from facerec.faces import Detector
 from facerec.models import Model
-from facerec.recognition import PhotoFaces, detect_photos, embed_photos
+from facerec.recognition import Gates, PhotoFaces, detect_photos, embed_photos
 from facerec.web.decode_pool import DecodePool
 from facerec.web.inference_queue import InferenceQueue
 from facerec.web.limits import Limits
@@ -35,8 +35,7 @@ class Settings(NamedTuple):
     min_score: float
     batch_size: int
     review: Literal["largest", "strict"]
-    strict_size: float
-    strict_sharpness: float
+    gates: Gates
     keep_crops: bool
     far: float
     per: Literal["search", "pair"]
@@ -79,7 +78,7 @@ class Pipeline:
         Raises:
             Problem: 413, 415, 422 the photo, 503 the queue is full.
         """
-        return await self.inference_queue.run(await self._decode(data))
+        return await self.inference_queue.run(await self.decode(data))
 
     async def detect_faces(self, data: bytes) -> PhotoFaces:
         """Decode a photo and detect its faces; their vectors have length 0.
@@ -87,7 +86,7 @@ class Pipeline:
         Raises:
             Problem: see `embed_photo`.
         """
-        return await self.inference_queue.run(await self._decode(data), embed=False)
+        return await self.inference_queue.run(await self.decode(data), embed=False)
 
     async def preview(self, data: bytes) -> bytes:
         """A photo as an upright JPEG of at most `_PREVIEW_SIDE` pixels a side.
@@ -95,7 +94,7 @@ class Pipeline:
         Raises:
             Problem: 413, 415, 422 the photo.
         """
-        return await self.run_in_thread(_jpeg, await self._decode(data))
+        return await self.run_in_thread(_jpeg, await self.decode(data))
 
     def close(self) -> None:
         """Finish the requests that were accepted."""
@@ -103,7 +102,12 @@ class Pipeline:
         self._decode_pool.close()
         self._threads.shutdown()
 
-    async def _decode(self, data: bytes) -> Photo:
+    async def decode(self, data: bytes) -> Photo:
+        """Decode a photo, upright, in a process that may be killed.
+
+        Raises:
+            Problem: 413, 415, 422 the photo.
+        """
         if len(data) > self.limits.photo_bytes:
             raise Problem(
                 413, f"the photo has {len(data):,} bytes; at most {self.limits.photo_bytes:,} are allowed"

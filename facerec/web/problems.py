@@ -16,6 +16,7 @@ from facerec.errors import (
     GalleryError,
     TakenError,
     UndoError,
+    UnknownGroupError,
     UnknownPersonError,
     UnknownSampleError,
 )
@@ -23,6 +24,7 @@ from facerec.errors import (
 log = logging.getLogger(__name__)
 
 AMBIGUOUS = "urn:facerec:ambiguous"  # the type of the problem that several persons have a name
+TAKEN = "urn:facerec:taken"  # and that a crop is enrolled as somebody else
 
 EXAMPLE = "as in `curl -F photo=@party.jpg`"
 # what to send in each field, by the names in api.py
@@ -44,6 +46,10 @@ WANTED = {
     "sample": "send the SHA-256 of a sample's crop, or leave it out",
     "samples": "send a list of the SHA-256 of samples' crops",
     "crop": "put the SHA-256 of a sample's crop into the address",
+    "least": "send a whole number from 1 to 100, or leave it out",
+    "limit": "send a whole number from 1 to 1,000, or leave it out",
+    "ignore": "send true or false, or leave it out",
+    "group": "put a group's id into the address, as listed by /api/v1/unknown",
     "change_id": "put a change's id into the address, as listed by /api/v1/changes",
     "into": "send the id of the other person, as listed by /api/v1/persons",
     "gallery": "name a gallery, as listed by /api/v1/galleries, or leave it out",
@@ -131,11 +137,13 @@ def install(app: FastAPI) -> None:
     async def _gallery(request: Request, error: GalleryError) -> JSONResponse:
         if isinstance(error, UnknownPersonError):
             return Problem(404, "no person with this id is enrolled").response()
-        if isinstance(error, UnknownSampleError):
+        if isinstance(error, UnknownSampleError | UnknownGroupError):
             return Problem(404, str(error)).response()
         if isinstance(error, AmbiguousNameError):
             return Problem(409, str(error), kind=AMBIGUOUS).response()
-        if isinstance(error, TakenError | UndoError):
+        if isinstance(error, TakenError):
+            return Problem(409, str(error), kind=TAKEN).response()
+        if isinstance(error, UndoError):
             return Problem(409, str(error)).response()
         # the reason may name a folder or a server: log only; PostgreSQL's second line may hold a row: drop it
         log.error("gallery error: %s", str(error).partition("\n")[0])

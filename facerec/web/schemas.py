@@ -47,6 +47,7 @@ class SampleOut(BaseModel):
     box: tuple[float, float, float, float] | None
     score: float | None
     created: datetime
+    kept: bool = Field(description="whether /api/v1/samples/{crop}/image shows it")
 
 
 class PersonWithSamples(PersonOut):
@@ -76,6 +77,13 @@ class RuleOut(BaseModel):
     far: float | None
     search_far: float | None
     persons: int
+    comparisons: float = Field(
+        description="independent ones that a search is worth; a person with k samples is more than one"
+    )
+    certain: float | None = Field(
+        description="if several faces of a photo reach this for one person, all of them are named; null: unknown"
+    )
+    extrapolated: bool = Field(description="whether `far` is lower than any rate that was measured")
 
 
 class DetectedOut(BaseModel):
@@ -93,8 +101,13 @@ class FaceOut(DetectedOut):
     """A face in a photo, and who it is."""
 
     person: str | None = Field(description="name of the recognised person, or null")
+    person_id: UUID | None = Field(description="id of the recognised person, or null")
+    perhaps: str | None = Field(
+        description="name of the most similar person, if similar enough but another face is that person; or null"
+    )
+    rival: int | None = Field(description="number of that face, or null")
     ignored: bool = Field(description="whether it is a person to be ignored; `person` is null then")
-    matches: list[MatchOut] = Field(description="most similar first")
+    matches: list[MatchOut] = Field(description="most similar first; `person` is among them")
     rule: RuleOut
 
 
@@ -171,6 +184,7 @@ class PhotoOutcomeOut(BaseModel):
     unlike: float | None = Field(
         description="similarity to the person's most similar sample if below the threshold, or null"
     )
+    weak: str | None = Field(description="what is weak about the face (small, blurred, turned away, dark), or null")
 
 
 class EnrolledOut(BaseModel):
@@ -213,6 +227,49 @@ class Move(Samples):
     to: UUID | None = None
     name: PersonName | None = None
     new: bool = Field(False, description="create a person even if somebody has that name")
+
+
+class Naming(BaseModel):
+    """Whose a face is: an id, or a name."""
+
+    to: UUID | None = None
+    name: PersonName | None = None
+    new: bool = Field(False, description="create a person even if somebody has that name")
+
+
+class GroupName(Naming):
+    """Whose the faces of a group are, or that they are to be ignored."""
+
+    ignore: bool = Field(False, description="recognise this person from now on, without a name")
+
+
+class Refusal(BaseModel):
+    """Whom a face is not."""
+
+    person: UUID
+
+
+class IndexedFaceOut(BaseModel):
+    """A face in an indexed photo."""
+
+    crop: str = Field(description="SHA-256 of the crop, for /api/v1/indexed/{crop}/image")
+    photo: str = Field(description="name of the photo file")
+    number: int = Field(description="of the face in the photo")
+    box: tuple[float, float, float, float] = Field(description="x0, y0, x1, y1 in pixels of the upright photo")
+
+
+class IndexedMatchOut(MatchOut):
+    """An indexed face and the enrolled person nearest to it."""
+
+    face: IndexedFaceOut
+
+
+class GroupOut(BaseModel):
+    """Faces that seem to be of one person whom nobody enrolled; a changed group has another id."""
+
+    id: str
+    photos: int = Field(description="how many photos they are in")
+    faces: list[IndexedFaceOut] = Field(description="most typical first")
 
 
 class DeletedOut(BaseModel):

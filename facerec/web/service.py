@@ -5,9 +5,9 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 from uuid import UUID
 
-from facerec.gallery import Answer, Enrolled, EnrolmentCheck, Gallery, Sample, acting_as
+from facerec.gallery import Enrolled, EnrolmentCheck, Gallery, Sample, acting_as
 from facerec.gallery.names import printable
-from facerec.recognition import PhotoFaces, review, sample_of
+from facerec.recognition import Named, PhotoFaces, identify_photo, review, sample_of, weakness
 from facerec.web.pipeline import Pipeline
 from facerec.web.problems import Problem
 
@@ -15,11 +15,12 @@ UNLIKE = "urn:facerec:unlike"  # the type of the problem that a user may overrid
 
 
 class PhotoOutcome(NamedTuple):
-    """The outcome for one photo of an enrolment: its sample or why it was refused, and whom it resembles."""
+    """The outcome for one photo of an enrolment: its sample or why it was refused, doubts, and what is weak."""
 
     source: str
     sample: Sample | str
     check: EnrolmentCheck
+    weak: str
 
 
 class Service:
@@ -32,19 +33,21 @@ class Service:
 
     def __init__(self, gallery: Gallery, pipeline: Pipeline) -> None:
         self.gallery, self.settings, self.limits = gallery, pipeline.settings, pipeline.limits
-        self.run_in_thread, self.embed_photo = pipeline.run_in_thread, pipeline.embed_photo
+        self.run_in_thread, self.embed_photo, self.decode = (
+            pipeline.run_in_thread,
+            pipeline.embed_photo,
+            pipeline.decode,
+        )
 
-    async def identify(self, data: bytes, far: float, top: int) -> tuple[PhotoFaces, list[Answer]]:
-        """The faces of a photo, and for each the gallery's answer.
+    async def identify(self, data: bytes, far: float, top: int) -> tuple[PhotoFaces, list[Named]]:
+        """The faces of a photo, and who they are.
 
         Raises:
             Problem: see `embed_photo`.
         """
         photo = await self.embed_photo(data)
-        if not photo.faces:
-            return photo, []
-        per = self.settings.per
-        return photo, await self.run_in_thread(self.gallery.identify, photo.vectors, top=top, far=far, per=per)
+        rule = {"far": far, "per": self.settings.per}
+        return photo, await self.run_in_thread(identify_photo, self.gallery, photo.vectors, top=top, **rule)
 
     async def enroll(
         self,
@@ -71,9 +74,9 @@ class Service:
         """
         outcomes = []
         for file, data in photos:  # one at a time, so that a large enrolment does not hold up other requests
-            source = base_name(file)
+            source, weak = base_name(file), ""
             try:
-                sample = self._review(await self.embed_photo(data), source, face)
+                sample, weak = self._review(await self.embed_photo(data), source, face)
             except Problem as problem:
                 if len(photos) == 1 or problem.status == 503:
                     raise
@@ -82,12 +85,12 @@ class Service:
             if not isinstance(sample, str) and not new:
                 check = await self._check(sample, who)
             if check.unlike is not None:
-                reason = f"does not look like the photos enrolled as {who}"
+                reason = f"does not look like the photos enrolled as {await self._name(who)}"
                 if self.settings.review == "strict":
                     sample = reason
                 elif ask:
                     raise Problem(409, f"the face in {source} {reason}", kind=UNLIKE)
-            outcomes.append(PhotoOutcome(source, sample, check))
+            outcomes.append(PhotoOutcome(source, sample, check, weak))
         samples = [outcome.sample for outcome in outcomes if isinstance(outcome.sample, Sample)]
         if not samples:
             reasons = "; ".join(f"{outcome.source}: {outcome.sample}" for outcome in outcomes)
@@ -106,26 +109,26 @@ class Service:
             raise Problem(422, f"face: {face} does not exist; the photo has {len(photo.faces)} faces")
         return sample_of(photo, face - 1, base_name(file), keep=self.settings.keep_crops)
 
+    async def _name(self, who: str | UUID) -> str:
+        if isinstance(who, str):
+            return who
+        person, _ = await self.run_in_thread(self.gallery.show, who)
+        return person.name
+
     async def _check(self, sample: Sample, who: str | UUID) -> EnrolmentCheck:
         far, per, vectors = self.settings.far, self.settings.per, sample.vector[None]
         [check] = await self.run_in_thread(self.gallery.check_enrolment, who, vectors, far=far, per=per)
         return check
 
-    def _review(self, photo: PhotoFaces, source: str, face: int | None) -> Sample | str:
+    def _review(self, photo: PhotoFaces, source: str, face: int | None) -> tuple[Sample | str, str]:
+        """The sample or why it is refused, and what is weak about it."""
         if face is not None:
             if not 1 <= face <= len(photo.faces):
-                return f"face {face} does not exist; the photo has {len(photo.faces)} faces"
-            row = slice(face - 1, face)
-            photo = photo._replace(faces=photo.faces[row], crops=photo.crops[row], vectors=photo.vectors[row])
-            photo = photo._replace(without_vector=())
-        return review(
-            photo,
-            source,
-            strict=self.settings.review == "strict",
-            min_size=self.settings.strict_size,
-            min_sharpness=self.settings.strict_sharpness,
-            keep=self.settings.keep_crops,
-        )
+                return f"face {face} does not exist; the photo has {len(photo.faces)} faces", ""
+            photo = photo.only(face - 1)
+        gates = self.settings.gates
+        strict = gates if self.settings.review == "strict" else None
+        return review(photo, source, strict=strict, keep=self.settings.keep_crops), weakness(photo, gates)
 
 
 def base_name(file: str) -> str:

@@ -1,12 +1,14 @@
-"""A child process of the tests: `python child.py enroll|identify|correct FOLDER FIRST COUNT`."""
+"""A child process: `child.py enroll|identify|correct FOLDER FIRST COUNT` or `backup|restore FOLDER FILE`."""
 
 import random
 import sys
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facerec.gallery import Gallery, Sample
+from facerec.gallery.backup import restore
 from facerec.models import ModelRecord
 
 RECORD = ModelRecord("a1" * 32, 32)
@@ -23,6 +25,16 @@ def vectors(number: int) -> NDArray[np.float32]:
 
 def report(text: object) -> None:
     print(text, flush=True)
+
+
+def save(task: str, folder: str, file: str) -> None:
+    report("ready")
+    if task == "restore":
+        restore(folder, Path(file))
+    else:
+        with Gallery.open(folder) as gallery:
+            gallery.backup(file)
+    report("done")
 
 
 def correct(gallery: Gallery, choose: random.Random, count: int) -> None:
@@ -66,4 +78,7 @@ def main(task: str, folder: str, first: int, count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    if sys.argv[1] in ("backup", "restore"):
+        save(*sys.argv[1:])
+    else:
+        main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))

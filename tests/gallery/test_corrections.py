@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from facerec.errors import AmbiguousNameError, GalleryError, TakenError, UndoError, UnknownSampleError
 from facerec.gallery import Gallery, Sample
+from facerec.gallery.nearest import nearest_samples
 from tests.gallery.conftest import RECORD, short_folder
 from tests.gallery.test_erasure import holding
 
@@ -141,6 +142,25 @@ def test_a_denied_face_is_not_that_person(gallery: Gallery, faces: Faces) -> Non
     gallery.enroll("Ann", [Sample(stranger, "party.jpg", crop(77))])  # it was Ann, after all
     assert gallery.corrections.denied("Ann") == []
     assert who(gallery, stranger) == "Ann"
+
+
+def test_many_faces_at_once_are_decided_as_one_by_one(gallery: Gallery, faces: Faces) -> None:
+    for seed in range(6):
+        enroll(gallery, f"p{seed}", faces(seed, 3), 10 * seed + 1)
+    probes = np.concatenate([faces(seed, 5)[3:] for seed in range(8)])
+    for row in (0, 3, 4):
+        gallery.corrections.deny(f"p{row // 2}", Sample(probes[row], "x", crop(200 + row)))
+    together = gallery._database.run(lambda connection: nearest_samples(connection, probes))
+    one_by_one = [answer.matches[0] for answer in gallery.identify(probes, threshold=0)]
+    assert together[0] == [match.person for match in one_by_one]
+    assert together[1] == pytest.approx([match.similarity for match in one_by_one], abs=1e-6)
+    assert one_by_one[0].name != "p0"
+    gallery.erase(*(person.id for person in gallery.persons()))
+    assert gallery._database.run(lambda connection: nearest_samples(connection, probes[:1]))[0] == [None]
+    enroll(gallery, "Ann", faces(0), 1)
+    gallery.corrections.deny("Ann", Sample(probes[0], "x", crop(2)))
+    persons, similarity = gallery._database.run(lambda connection: nearest_samples(connection, probes[:1]))
+    assert (persons, similarity.tolist()) == ([None], [-np.inf])
 
 
 def test_a_sample_can_be_denied(gallery: Gallery, faces: Faces) -> None:

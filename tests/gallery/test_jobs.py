@@ -29,18 +29,6 @@ from tests.gallery.conftest import short_folder
 Job = Callable[..., None]
 
 
-@pytest.fixture(scope="module")
-def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An untrained embedder, which knows a picture again and hardly more."""
-    torch.manual_seed(0)
-    embedder = Embedder(ResNet(18, embedding_dim=16, stem="imagenet"), mean=(127.0,) * 3, std=(70.0,) * 3)
-    thresholds = [{"far": far, "threshold": 0.9999, "low": 0.9, "high": 1.0} for far in (1e-4, 1e-1)]
-    statistics = {"thresholds": thresholds, "calibration": {"slope": 10.0, "intercept": -5.0}}
-    folder = tmp_path_factory.mktemp("models") / "model"
-    model.save(folder, embedder, statistics=statistics, origin={"dataset": "noise"})
-    return folder
-
-
 @pytest.fixture
 def album(tmp_path: Path) -> Path:
     """Two persons, a photo that is not one, and somebody else's photo."""

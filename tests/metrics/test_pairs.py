@@ -66,7 +66,7 @@ def _many(device: str) -> tuple[Tensor, Tensor]:
     return vectors.to(device), labels.to(device)
 
 
-GPU = (pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"))
+GPU = (pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU with CUDA"))
 
 
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=GPU)])

@@ -240,7 +240,7 @@ def test_a_face_without_a_vector_is_refused_alone(tmp_path: Path, caplog: pytest
     assert [one.problem for one in seen] == ["", NO_VECTOR, ""]
     assert [len(one.crops) for one in seen] == [1, 0, 2]
     assert f"a.jpg: {NO_VECTOR} for the face at [0, 0, 118, 118]" in caplog.text
-    judged = [review(one, "x", strict=False, min_size=0, min_sharpness=0, keep=False) for one in seen]
+    judged = [review(one, "x", strict=None, keep=False) for one in seen]
     assert judged[:2] == [f"{NO_VECTOR} for the largest face", NO_VECTOR]
     assert isinstance(judged[2], Sample)
 

@@ -155,7 +155,7 @@ def test_it_works_where_it_is_sent_and_under_autocast(make: Callable[..., OnnxMo
 @pytest.mark.gpu
 def test_it_works_on_a_gpu(make: Callable[..., OnnxModel]) -> None:
     if not torch.cuda.is_available():
-        pytest.skip("no GPU")
+        pytest.skip("no GPU with CUDA")
     model = make()
     found = OnnxEmbedder.of_model(model).to("cuda").embed(CROPS)
     np.testing.assert_allclose(found, model.embed(CROPS), atol=1e-3, rtol=0)

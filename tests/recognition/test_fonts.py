@@ -45,7 +45,7 @@ def test_no_boxes(script: str, caplog: pytest.LogCaptureFixture) -> None:
     assert "".join(piece for _, piece in pieces) == name
     if "no font here has" in caplog.text:
         assert any(_boxes(piece, file) for file, piece in pieces)
-        pytest.skip(f"no font for {script} on this machine")
+        pytest.skip("no font for a script on this machine: apt-get install fonts-noto")
     assert not any(_boxes(piece, file) for file, piece in pieces)
     ink = np.asarray(fonts.write(name, 40))[..., 3] > 0
     assert all(edge.any() for edge in (ink[0], ink[-1], ink[:, 0], ink[:, -1]))
@@ -68,7 +68,7 @@ def test_arabic_is_shaped(caplog: pytest.LogCaptureFixture) -> None:
     [(file, _)] = fonts.split(name)
     if not features.check("raqm"):
         assert "unshaped; install FriBiDi" in caplog.text
-        pytest.skip("Pillow finds no FriBiDi on this machine")
+        pytest.skip("Pillow finds no FriBiDi: apt-get install libfribidi0")
     assert caplog.text == ""
     apart = ImageFont.truetype(file, 40, layout_engine=ImageFont.Layout.BASIC)
     assert fonts.write(name, 40).width < 0.9 * apart.getlength(name)  # joined letters are narrower

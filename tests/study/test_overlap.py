@@ -14,7 +14,7 @@ from facerec.study.overlap import shared_by_face
 @pytest.mark.parametrize("shared", [0, 2])
 def test_people_with_two_names_are_found_and_nobody_else(tmp_path: Path, shared: int) -> None:
     if not weights_file(find_entry("sface")).exists():
-        pytest.skip("the weights of sface are not in the user's cache")
+        pytest.skip("the weights of sface are not in the user's cache: facerec models get sface")
     whole = orl()
     assert whole.landmarks is not None
     person = np.array([int(name[1:]) for name in whole.identities])  # 1 to 40

@@ -94,7 +94,7 @@ def test_a_step_reads_nothing_but_losses_of_earlier_steps(tmp_path: Path) -> Non
     assert reads.seen["finite.py"] == STEPS - 1 - 2
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU with CUDA")
 def test_a_step_never_waits_for_a_gpu(tmp_path: Path) -> None:
     with _strict() as switch:
         _fit(tmp_path, switch, "gpu")

@@ -9,21 +9,22 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from facerec.data import orl
 from facerec.web.keys import add_key
 from tests.gallery.conftest import short_folder
 from tests.web import fisherfaces
-from tests.web.chromium import chromium
+from tests.web.chromium import chromium, complaints
 
 # ORL people whom the model was not trained on
 ANN, BOB, CLEO = 31, 32, 33
+SIZES = {"desktop": (1200, 900), "phone": (375, 812)}
 
 
 class Running:
@@ -114,6 +115,26 @@ def service(served: Running) -> Running:
 def browser() -> Iterator[Browser]:
     with chromium() as running:
         yield running
+
+
+@pytest.fixture(params=["desktop", "phone"])
+def page(browser: Browser, service: Running, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A window; any error on its console, such as of the content policy, fails the test."""
+    width, height = SIZES[request.param]
+    scheme: Literal["dark", "light"] = "dark" if request.param == "phone" else "light"
+    context = browser.new_context(
+        base_url=service.url, viewport={"width": width, "height": height}, color_scheme=scheme
+    )
+    window = context.new_page()
+    errors = complaints(window, " 404 ", " 409 ", " 415 ")  # some tests cause these on purpose
+    window.on("request", lambda sent: errors.append(sent.url) if _foreign(sent.url, service) else None)
+    yield window
+    context.close()
+    assert errors == []
+
+
+def _foreign(url: str, service: Running) -> bool:
+    return not url.startswith((service.url, "blob:", "data:"))
 
 
 def photo(person: int, number: int) -> bytes:

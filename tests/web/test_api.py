@@ -1,5 +1,6 @@
 """The API in use: a real process, a real gallery, real faces."""
 
+import io
 import signal
 import socket
 import threading
@@ -8,6 +9,7 @@ from collections.abc import Callable
 
 import httpx
 import pytest
+from PIL import Image
 
 from tests.web.conftest import ANN, BOB, CLEO, Running, Start, check_problem, enroll, group, identify, photo
 
@@ -82,6 +84,15 @@ def test_a_face_unlike_the_person_is_reported(service: Running) -> None:
     assert -1 <= unlike["unlike"] < 1
     [same] = enroll(client, "José", photo(CLEO, 1)).json()["photos"]
     assert (same["unlike"], same["looks_like"]) == (None, None)
+
+
+def test_a_weak_photo_is_reported_and_enrolled(service: Running) -> None:
+    dark = Image.open(io.BytesIO(photo(BOB, 1))).point(lambda level: 0.3 * level)
+    stream = io.BytesIO()
+    dark.save(stream, "png")
+    good, weak = enroll(service.client, "Bob", photo(BOB, 2), stream.getvalue()).json()["photos"]
+    assert (good["weak"], good["problem"], weak["problem"]) == (None, None, None)
+    assert "dark (brightness " in weak["weak"]
 
 
 def test_health_readiness_and_metrics(service: Running) -> None:

@@ -117,7 +117,10 @@ def test_rates_are_described_in_words() -> None:
 def test_every_field_has_its_sentence(service: Running) -> None:
     document = service.client.get("/openapi.json").json()
     forms = [form for name, form in document["components"]["schemas"].items() if name.startswith("Body_")]
-    bodies = [document["components"]["schemas"][name] for name in ("PersonChange", "Merge", "Move")]
+    bodies = [
+        document["components"]["schemas"][name]
+        for name in ("PersonChange", "Merge", "Move", "GroupName", "Refusal")
+    ]
     fields = {field for schema in (*forms, *bodies) for field in schema["properties"]}
     parameters = [
         parameter["name"]

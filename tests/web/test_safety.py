@@ -14,6 +14,7 @@ import uvicorn
 from facerec.errors import ConfigError
 from facerec.gallery import Gallery
 from facerec.models import open_model
+from facerec.recognition import Gates
 from facerec.web.app import build
 from facerec.web.authentication import Authenticator
 from facerec.web.keys import Key, find_key, read_keys
@@ -22,7 +23,7 @@ from facerec.web.pipeline import Pipeline, Settings
 from tests.web import fisherfaces
 from tests.web.conftest import ANN, Running, check_problem, photo
 
-SETTINGS = Settings(20, 0.8, 8, "largest", 60, 20, False, 0.01, "search")
+SETTINGS = Settings(20, 0.8, 8, "largest", Gates(30, 40, 0.7, 70), False, 0.01, "search")
 LIMITS = Limits(20_000_000, 50_000_000, 20, 60, 120, 128, 64, "40/minute")
 
 

@@ -90,6 +90,8 @@ def test_everything_with_keys(browser: Browser, keyed: Keyed, party: bytes, tmp_
     expect(page.get_by_role("button", name="Name")).to_have_count(0)
     page.goto("/people")
     expect(page.get_by_role("button")).to_have_text(["Sign out"])
+    page.goto("/changes")
+    expect(page.get_by_role("button")).to_have_text(["Sign out"])
     page.get_by_role("button", name="Sign out").click()
     expect(page).to_have_url("/sign-in")
 

@@ -11,9 +11,14 @@ SELECT create_distributed_table('sample', 'person_id', shard_count => 32);
 SELECT create_distributed_table('centroid', 'person_id', colocate_with => 'sample');
 SELECT create_distributed_table('denial', 'person_id', colocate_with => 'sample');
 
+-- indexed photos lie with their faces
+SELECT create_distributed_table('indexed_photo', 'id', shard_count => 32);
+SELECT create_distributed_table('indexed_face', 'photo_id', colocate_with => 'indexed_photo');
+
 -- an enrolment writes to the reference table first, and then reads all shards
 DO $$ BEGIN
     EXECUTE format('ALTER DATABASE %I SET citus.multi_shard_modify_mode = %L', current_database(), 'sequential');
 END $$;
 
--- gallery, event, migration and the tables of undo stay on the coordinator: they are small, and only it writes them
+-- gallery, event, index_rule, unwiped, migration and the tables of undo stay on the coordinator: they are small, and
+-- only it writes them

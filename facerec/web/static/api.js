@@ -1,7 +1,7 @@
-// The address of something in the API, in the gallery that the page is of.
-export function address(path) {
+// An address in the gallery that the page is of.
+export function inGallery(path) {
   const gallery = new URLSearchParams(location.search).get("gallery");
-  return `/api/v1/${path}${gallery ? `?gallery=${encodeURIComponent(gallery)}` : ""}`;
+  return gallery ? `${path}${path.includes("?") ? "&" : "?"}gallery=${encodeURIComponent(gallery)}` : path;
 }
 
 // Calls the API; errors carry the detail and type of the problem.
@@ -15,7 +15,7 @@ export async function call(method, path, body) {
   for (let attempt = 0; ; attempt++) {
     let response;
     try {
-      response = await fetch(address(path), options);
+      response = await fetch(inGallery(`/api/v1/${path}`), options);
     } catch {
       throw new Error("The service can't be reached. Is it still running?");
     }
@@ -31,18 +31,7 @@ export async function call(method, path, body) {
   }
 }
 
-// Enrols; asks for confirmation if a face does not look like the person of that name.
-export async function enrol(form) {
-  form.set("ask", "true");
-  try {
-    return await call("POST", "samples", form);
-  } catch (error) {
-    if (error.type !== "urn:facerec:unlike" || !confirm(`Warning: ${error.message}. Enrol it anyway?`)) throw error;
-    form.delete("ask");
-    return call("POST", "samples", form);
-  }
-}
-
+// A node with attributes, handlers such as `onclick`, and children; strings are text, never HTML.
 export function element(name, attributes = {}, ...children) {
   const node = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
@@ -54,3 +43,6 @@ export function element(name, attributes = {}, ...children) {
 }
 
 export const find = (id) => document.getElementById(id);
+
+export const admin = document.body.dataset.admin === "yes";
+export const plural = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;

@@ -1,81 +1,35 @@
-import { call, element, enrol, find } from "./api.js";
-
-let confirmed = null; // what the dialog does when it is confirmed
-const samplesText = (count, kind = "") => `${count} ${kind}${count === 1 ? "sample" : "samples"}`;
-
-// The page is reloaded after a change; the message is shown once it is back.
-const message = sessionStorage.getItem("message");
-if (message) {
-  find("status").textContent = message;
-  sessionStorage.removeItem("message");
-}
-function finish(text) {
-  sessionStorage.setItem("message", text);
-  location.reload();
-}
+import { find, plural } from "./api.js";
+import { enrol, remarks } from "./enrol.js";
+import { finish, say } from "./notice.js";
+import { address } from "./persons.js";
 
 find("add")?.addEventListener("submit", async (event) => {
   event.preventDefault();
   const button = event.target.querySelector("button");
   button.disabled = true;
-  find("status").textContent = "Enrolling …";
+  say("Enrolling …");
   try {
-    const enrolled = await enrol(new FormData(event.target));
-    const refused = enrolled.photos.filter((photo) => photo.problem).map((photo) => `${photo.photo} was not used: ${photo.problem}.`);
-    const alike = enrolled.photos.filter((photo) => photo.looks_like).map((photo) => `${photo.photo} also looks like ${photo.looks_like}.`);
-    finish([`${enrolled.person.name} is enrolled with ${samplesText(enrolled.new, "new ")}.`, ...refused, ...alike].join(" "));
+    const enrolled = await enrol({ name: find("add-name").value }, find("add-photos").files);
+    if (!enrolled) return say("Nobody was enrolled.");
+    const { person } = enrolled;
+    const text = [`${person.name} is enrolled with ${plural(enrolled.new, "new sample")}.`, ...remarks(enrolled)].join(" ");
+    finish(text, { links: [[address(person.id), `Show ${person.name}`]] });
   } catch (error) {
-    find("status").textContent = error.message;
+    say(error.message);
+  } finally {
     button.disabled = false;
   }
 });
 
-function ask(title, action, { text = [], rename = null, into = null, danger = false }, work) {
-  find("dialog-title").textContent = title;
-  find("dialog-text").replaceChildren(...text);
-  find("dialog-name-part").hidden = rename === null;
-  find("dialog-into-part").hidden = into === null;
-  find("dialog-name").value = rename || "";
-  find("dialog-name").required = rename !== null;
-  for (const option of find("dialog-into").options) option.hidden = option.disabled = option.value === into;
-  find("dialog-into").value = [...find("dialog-into").options].find((option) => !option.disabled)?.value || "";
-  find("dialog-action").textContent = action;
-  find("dialog-action").className = danger ? "danger" : "";
-  find("dialog-error").textContent = "";
-  confirmed = work;
-  find("dialog").showModal();
-}
-find("dialog-cancel").addEventListener("click", () => find("dialog").close());
-find("dialog-form").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  find("dialog-action").disabled = true;
-  try {
-    await confirmed();
-  } catch (error) {
-    find("dialog-error").textContent = error.message;
-    find("dialog-action").disabled = false;
-  }
+// Search: every word must occur, whatever its case and accents.
+const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+const people = [...document.querySelectorAll("a.person")].map((card) => ({ item: card.parentElement, text: plain(card.dataset.search) }));
+find("search")?.addEventListener("input", (event) => {
+  const words = plain(event.target.value).split(/\s+/);
+  const shown = people.filter(({ item, text }) => {
+    item.hidden = !words.every((word) => text.includes(word));
+    return !item.hidden;
+  });
+  const all = plural(people.length, "person", "people");
+  find("found").textContent = shown.length < people.length ? `${shown.length} of ${all}` : all;
 });
-
-for (const card of document.querySelectorAll(".person")) {
-  const { id, name, samples } = card.dataset;
-  card.querySelector(".rename")?.addEventListener("click", () =>
-    ask(`Rename ${name}`, "Rename", { rename: name }, async () => {
-      const person = await call("PATCH", `persons/${id}`, { name: find("dialog-name").value });
-      finish(`${name} is now called ${person.name}.`);
-    }));
-  card.querySelector(".merge")?.addEventListener("click", () =>
-    ask(`Merge ${name}`, "Merge", { into: id, text: [element("p", {}, `All ${samplesText(Number(samples))} of ${name} move to the other person, and ${name} is deleted. This can't be undone.`)] }, async () => {
-      const person = await call("POST", `persons/${id}/merge`, { into: find("dialog-into").value });
-      finish(`${name} was merged into ${person.name}, who now has ${samplesText(person.samples)}.`);
-    }));
-  card.querySelector(".erase")?.addEventListener("click", () =>
-    ask(`Erase ${name}?`, "Erase permanently", { danger: true, text: [
-      element("p", {}, "This removes:"),
-      element("ul", {}, element("li", {}, `the name ${name} and the note`), element("li", {}, `${samplesText(Number(samples))}: embeddings, file names, positions in the photos, and stored face crops`), element("li", {}, "traces of all this in the database's files and write-ahead log")),
-      element("p", {}, "This can't be undone. It does not reach exports, backups or replicas kept elsewhere. The audit log records that somebody was erased, without the name."),
-    ] }, async () => {
-      const erased = await call("DELETE", `persons/${id}`);
-      finish(`${name} was erased, with ${samplesText(erased.samples)}.${erased.log_deleted ? "" : " Traces remain in the database server's write-ahead log until it is overwritten."}`);
-    }));
-}

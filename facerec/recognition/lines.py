@@ -1,0 +1,53 @@
+"""Answers as text for other programs: JSON lines, or a CSV table for spreadsheets."""
+
+import csv
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, TextIO
+
+from facerec.errors import ConfigError
+
+COLUMNS = (
+    *("photo", "face", "person", "perhaps", "ignored", "nearest", "similarity", "probability"),
+    *("threshold", "search_far", "x0", "y0", "x1", "y1", "score", "problem", "photo_bytes"),
+)
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would calculate what begins so
+
+
+def line_writer(kind: str, stream: TextIO) -> Callable[[Mapping[str, Any]], None]:
+    """A function that writes an answer about a face, or about a photo without faces, to `stream`.
+
+    Args:
+        kind: "json": a JSON object on each line; "csv": a row of `COLUMNS`, after a header. The table has the
+            nearest match only, and an apostrophe before a text that a spreadsheet would take for a formula.
+        stream: is written to and flushed.
+
+    Raises:
+        ConfigError: `kind` is neither.
+    """
+    if kind not in ("json", "csv"):
+        raise ConfigError(f"format: must be json or csv, not {kind}")
+    if kind == "csv":
+        table = csv.DictWriter(stream, COLUMNS, extrasaction="ignore", lineterminator="\n")
+        table.writeheader()
+
+    def write(answer: Mapping[str, Any]) -> None:
+        if kind == "csv":
+            table.writerow(_row(answer))
+        else:
+            stream.write(json.dumps(answer, ensure_ascii=False) + "\n")
+        stream.flush()
+
+    return write
+
+
+def _row(answer: Mapping[str, Any]) -> dict[str, Any]:
+    row = dict(answer)
+    row |= zip(("x0", "y0", "x1", "y1"), answer.get("box", ()), strict=False)
+    for nearest in answer.get("matches", ())[:1]:
+        row |= {**nearest, "nearest": nearest["person"], "person": answer["person"]}
+    return {key: f"'{value}" if _is_formula(value) else value for key, value in row.items()}
+
+
+def _is_formula(value: object) -> bool:
+    return isinstance(value, str) and value.startswith(_FORMULA)
