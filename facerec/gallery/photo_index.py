@@ -178,11 +178,11 @@ class PhotoIndex:
     ) -> list[FaceGroup]:
         """The faces for whom nobody enrolled answers, grouped by person; the largest group first.
 
-                Args:
-                    far, per, threshold: as in `photos_of`.
-                    group_far: how often a face may find a stranger's alike among all that are indexed. The threshold that
-                               holds it is what the mean similarity of two groups must reach to be one; `threshold` replaces it.
-                            least: groups of fewer faces are left out.
+        Args:
+            far, per, threshold: as in `photos_of`.
+            group_far: how often a face may find a stranger's alike among all that are indexed. The threshold that
+                holds it is what the mean similarity of two groups must reach to be one; `threshold` replaces it.
+            least: groups of fewer faces are left out.
         """
         faces = self._database.run(lambda connection: self._unnamed(connection, far, per, threshold))
         # not the unknown ones: groups would change whenever another is named

@@ -47,9 +47,7 @@ def write_exported(model: Model, file: Path, *, opset: int | None = None, calibr
     statistics = replace(model.statistics, ensemble=None)  # the file has no members
     if calibration is not None:
         content = quantise(content, calibration)
-        statistics = replace(
-            statistics, thresholds=(), sample_exponent=None, calibration=None, evaluated_on=None
-        )
+        statistics = replace(statistics, thresholds=(), sample_exponent=None, calibration=None, evaluated_on=None)
     file.write_bytes(content)
     terms = {"weights": file.name, "embedding_dim": model.dim, "colour": "RGB", "mean": 0, "std": 1}
     licence = next((model.origin[key] for key in ("licence", "licences") if model.origin.get(key)), None)
