@@ -76,7 +76,9 @@ def search(
     nearest = np.argsort(-similarity, axis=1)[:, : len(faces)]
     return [
         answer(
-            [(UUID(int=person), names[person], float(row[person])) for person in order.tolist()], rule, statistics
+            [(UUID(int=person), names[person], float(row[person]), False) for person in order.tolist()],
+            rule,
+            statistics,
         )
         for row, order in zip(similarity, nearest, strict=True)
     ]
