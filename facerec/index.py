@@ -37,7 +37,7 @@ def index(cfg: DictConfig) -> None:
             print(f"{gallery.index.forget(root)} photos are forgotten, and wiped from the gallery's files")
         return
     if not root:
-        raise ConfigError("photos: must be given, as in photos=~/Pictures")
+        raise ConfigError("photos: must be given, as in photos=~/Photos")
     retention = _duration(cfg.retention)
     model = open_model(cfg.model, cfg.device, cfg.cache_dir, offline=cfg.offline, accept_licence=cfg.accept_licence)
     with Gallery.open(cfg.gallery.url, model) as gallery:
@@ -129,10 +129,10 @@ def _indexed(photo: "PhotoFaces", state: "FileState") -> "IndexedPhoto":
 def _duration(text: str | None) -> timedelta | None:
     if text is None:
         return None
-    found = re.fullmatch(r"(\d{1,6})([dh])", str(text))
-    if not found:
+    duration = re.fullmatch(r"(\d{1,6})([dh])", str(text))
+    if not duration:
         raise ConfigError(f"retention: must be days or hours, such as 30d or 12h, or null, not {text}")
-    return timedelta(**{{"d": "days", "h": "hours"}[found[2]]: int(found[1])})
+    return timedelta(**{{"d": "days", "h": "hours"}[duration[2]]: int(duration[1])})
 
 
 if __name__ == "__main__":

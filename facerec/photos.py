@@ -23,11 +23,11 @@ def photos(cfg: DictConfig) -> None:
         sys.stdout.reconfigure(encoding="utf-8")
     model = open_model(cfg.model, cfg.device, cfg.cache_dir, offline=cfg.offline, accept_licence=cfg.accept_licence)
     with Gallery.open(cfg.gallery.url, model, make=False) as gallery:
-        found = gallery.index.photos_of(str(cfg.of), far=cfg.far, per=cfg.per, threshold=cfg.threshold)
+        shown = gallery.index.photos_of(str(cfg.of), far=cfg.far, per=cfg.per, threshold=cfg.threshold)
     table = Table("photo", "face", "box", "similarity", "probability", title=Text(f"Photos of {cfg.of}"))
     table.title_justify = "left"
     table.columns[0].overflow = "fold"
-    for face, match in found:
+    for face, match in shown:
         box = [round(edge, 1) for edge in face.box]
         line = {**path_fields(face.photo), "face": face.number, "box": box}
         line |= {"similarity": round(match.similarity, 4), "probability": match.probability}

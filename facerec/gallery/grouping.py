@@ -68,5 +68,5 @@ def _forbid(
     row_of, column_of = np.full((2, max(rows.max(), columns.max(), apart.max(initial=0)) + 1), -1)
     row_of[rows], column_of[columns] = np.arange(len(rows)), np.arange(len(columns))
     left, right = row_of[np.append(apart[0], rows)], column_of[np.append(apart[1], rows)]
-    here = (left >= 0) & (right >= 0)
-    alike[left[here], right[here]] = -np.inf
+    compared = (left >= 0) & (right >= 0)
+    alike[left[compared], right[compared]] = -np.inf

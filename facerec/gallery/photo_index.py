@@ -120,14 +120,14 @@ class PhotoIndex:
             rule = self._rule(connection, far, per, threshold)
             faces = index_tables.read_faces_like(connection, person.id, rule.threshold)
             nearest, similarities = nearest_samples(connection, faces.vectors)
-            found = zip(faces.faces, nearest, similarities.tolist(), strict=True)
+            candidates = zip(faces.faces, nearest, similarities.tolist(), strict=True)
             return [
                 FaceMatch(face, self._match(person.id, person.name, similarity, rule))
-                for face, other, similarity in found
+                for face, other, similarity in candidates
                 if other == person.id
             ]
 
-        return sorted(self._database.run(work), key=lambda found: -found.match.similarity)
+        return sorted(self._database.run(work), key=lambda shown: -shown.match.similarity)
 
     def face(self, crop: str) -> tuple[IndexedFace, Sample]:
         """An indexed face by the SHA-256 of its crop, in hex; where it is, and to enrol or deny.
@@ -158,12 +158,12 @@ class PhotoIndex:
             enrolled = {crop for (crop,) in connection.execute("SELECT crop FROM sample")}
             names: dict[UUID | None, str] = dict(connection.execute("SELECT id, name FROM person").fetchall())
             nearest, similarities = nearest_samples(connection, faces.vectors)
-            found = (
+            questions = (
                 FaceMatch(faces.faces[row], self._match(person, names[person], float(similarities[row]), rule))
                 for row in np.argsort(abs(similarities - rule.threshold), kind="stable").tolist()
                 if (person := nearest[row]) is not None and faces.faces[row].crop not in enrolled
             )
-            return list(islice(found, limit))
+            return list(islice(questions, limit))
 
         return self._database.run(work)
 
@@ -222,15 +222,17 @@ class PhotoIndex:
         if len(group) < _SHORTEST_ID:
             raise GalleryError(f"group {group}: give at least {_SHORTEST_ID} digits of its id")
         listed = self.groups(far=far, per=per, threshold=threshold, group_far=group_far, least=1)
-        found = [one for one in listed if one.id.startswith(group.lower())]
-        if not found:
+        meant = [listed_group for listed_group in listed if listed_group.id.startswith(group.lower())]
+        if not meant:
             raise UnknownGroupError(
                 f"group {group}: there is none; if faces came or went since it was listed, it has another id: "
                 "list the groups again"
             )
-        if len(found) > 1:
-            raise GalleryError(f"group {group}: could be {' or '.join(one.id for one in found)}; give more digits")
-        return self._enrol(name, found[0].samples(), new=new)
+        if len(meant) > 1:
+            raise GalleryError(
+                f"group {group}: could be {' or '.join(each.id for each in meant)}; give more digits"
+            )
+        return self._enrol(name, meant[0].samples(), new=new)
 
     def expire(self, *, far: float = 0.01, per: Per = "search", threshold: float | None = None) -> int:
         """Erase the faces whose time is up, unless somebody enrolled answers for them; returns how many.
