@@ -86,7 +86,7 @@ def test_a_name_is_text_and_nothing_else(browser: Browser, service: Running, nam
     expect(page.locator("#naming-nearest")).to_contain_text(name)
     page.get_by_label("Name", exact=True).fill("Bob\u202e")
     page.get_by_role("dialog").get_by_role("button", name="Enrol").click()
-    expect(page.locator("#naming-error")).to_contain_text("a change of writing direction")
+    expect(page.locator("#naming .error")).to_contain_text("a change of writing direction")
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Correct face").click()
     expect(page.locator("#naming-title")).to_have_text(f"Is this {name}?")
