@@ -46,15 +46,15 @@ class _Comparison:
     def schemas(self, written: Schema, read: Schema, where: str) -> Iterator[str]:
         """Why a value of the schema `written` may not be one of `read`."""
         choices = [_alternatives(written, self._written), _alternatives(read, self._read)]
-        for one in choices[0]:
-            found = [list(self._plain(one, other, where)) for other in choices[1]]
-            if found and all(found):
+        for possible in choices[0]:
+            faults = [list(self._plain(possible, other, where)) for other in choices[1]]
+            if faults and all(faults):
                 of_same_type = (
                     why
-                    for why, other in zip(found, choices[1], strict=True)
-                    if other.get("type") == one.get("type")
+                    for why, other in zip(faults, choices[1], strict=True)
+                    if other.get("type") == possible.get("type")
                 )
-                yield from next(of_same_type, found[0])
+                yield from next(of_same_type, faults[0])
 
     def _plain(self, written: Schema, read: Schema, where: str) -> Iterator[str]:
         types = written.get("type"), read.get("type")

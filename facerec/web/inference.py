@@ -41,12 +41,12 @@ async def detect(request: Request, photo: Annotated[Photo, _PHOTO]) -> DetectedP
 async def embed(request: Request, photo: Annotated[Photo, _PHOTO]) -> EmbeddedPhotoOut:
     """Detect the faces in a photo, and map each to a unit vector. Vectors of two models can't be compared."""
     embedded = await pipeline_of(request).embed_photo(await photo.read())
-    found = _detected(embedded)
+    detected = _detected(embedded)
     faces = [
         EmbeddedFaceOut(**face.model_dump(), vector=vector.tolist())
-        for face, vector in zip(found.faces, embedded.vectors, strict=True)
+        for face, vector in zip(detected.faces, embedded.vectors, strict=True)
     ]
-    return EmbeddedPhotoOut(width=found.width, height=found.height, faces=faces, model=_model(request))
+    return EmbeddedPhotoOut(width=detected.width, height=detected.height, faces=faces, model=_model(request))
 
 
 @router.post("/compare", tags=["photos"])

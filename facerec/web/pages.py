@@ -71,7 +71,7 @@ def install(app: FastAPI) -> None:
             "size": await service.run_in_thread(index.size),
             "groups": await service.run_in_thread(partial(index.groups, far=far, per=per)),
             "questions": await service.run_in_thread(partial(index.questions, _QUESTIONS, far=far, per=per)),
-            "pictures": {person.id: person for person in await _persons(request)},
+            "people": {person.id: person for person in await _persons(request)},
         }
         return _render(request, "unknown.html", **values)
 
