@@ -62,7 +62,7 @@ def _fill(service: Running, case: Any) -> None:
     if case.media_type == "application/json":  # its fields of other names are made up, even such a one
         for field in ("photo", "other", "photos"):
             body.pop(field, None)
-    for field, instead in (("name", "to"), ("name", "person"), ("sample", "photo")):
+    for field, instead in (("name", "to"), ("name", "person"), ("photo", "sample")):
         if {field, instead} <= body.keys():
             del body[field]
     if isinstance(case.query, dict):
@@ -72,7 +72,9 @@ def _fill(service: Running, case: Any) -> None:
 @pytest.mark.slow
 def test_valid_requests_get_declared_answers(service: Running) -> None:
     statuses, pending = set(), {operation.label: "" for operation in _operations(service)}
-    del pending["GET /api/v1/samples/{crop}/image"]  # this service keeps no crops
+    for label in list(pending):  # this service keeps no crops and has no index of photos: see test_api_index.py
+        if any(part in label for part in ("/samples/{crop}/image", "/indexed/", "/unknown/{group}")):
+            del pending[label]
     for operation in _operations(service):
 
         @few
@@ -100,7 +102,7 @@ def test_invalid_requests_are_refused(service: Running) -> None:
         @few
         @given(case=operation.as_strategy(generation_mode=GenerationMode.NEGATIVE))
         def check(case: Any) -> None:
-            statuses.add(case.call_and_validate(timeout=120).status_code)
+            statuses.add(case.call_and_validate(timeout=120, excluded_checks=UNDECLARED).status_code)
 
         with suppress(Unsatisfiable):  # an operation without input has no invalid request
             check()
