@@ -21,6 +21,7 @@ from omegaconf import OmegaConf
 
 import facerec
 from facerec.data import orl
+from facerec.gallery.__main__ import _ACTIONS
 from facerec.gallery.actions import ACTIONS
 from facerec.job import CONFIG_DIR, recipes_of
 from facerec.job.arguments import arguments
@@ -35,7 +36,7 @@ ELSEWHERE = {"extending.md"}  # test_extending.py installs and runs what that pa
 NOT_RUN = re.compile(r"<!-- not run: \S.* -->\s*")
 PROGRAMS = ("facerec", "make", "python", "pip", "curl", "npm", "apt", "git", "podman", "docker", ".venv/bin/")
 MODELS_ACTIONS = {"list", "show", "verify", "get"}
-GALLERY_ACTIONS = {*ACTIONS, "deny", "rebuild"}
+GALLERY_ACTIONS = {*ACTIONS, *_ACTIONS}
 
 
 class Block(NamedTuple):

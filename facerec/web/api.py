@@ -14,6 +14,7 @@ from facerec.web.schemas import (
     ErasedOut,
     FaceOut,
     MatchOut,
+    PersonId,
     PersonName,
     PersonOut,
     PersonWithSamples,
@@ -47,7 +48,7 @@ async def enroll(
     request: Request,
     photos: Annotated[list[Photo], File(description="photos of this person")],
     name: Annotated[PersonName | None, Form()] = None,
-    person: Annotated[UUID | None, Form(description="instead of a name: the id of an enrolled person")] = None,
+    person: Annotated[PersonId, Form(description="instead of a name: the id of an enrolled person")] = None,
     new: Annotated[bool, Form(description="create a person even if somebody has that name")] = False,
     face: Annotated[
         int | None, Form(ge=1, description="number of the face, for a single photo; default: the largest")

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 
 from facerec.errors import GalleryError
 from facerec.gallery import Person
@@ -19,6 +19,8 @@ def _clean(name: str) -> str:
 
 
 _RULE = f"one line of text, at most {LONGEST_NAME} characters after white space is collapsed"
+# a format would make Swagger UI send an example
+PersonId = Annotated[UUID | None, WithJsonSchema({"type": "string"})]
 PersonName = Annotated[str, Field(description=_RULE), AfterValidator(_clean)]
 
 
