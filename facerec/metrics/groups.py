@@ -46,8 +46,8 @@ def b_cubed(people: NDArray[np.generic], groups: NDArray[np.generic]) -> Agreeme
         people: `[N]`, whose each face is; one at least.
         groups: `[N]`, in which group it was put.
 
-    >>> b_cubed(np.array(["a", "a", "b"]), np.array([0, 0, 0]))
-    Agreement(precision=0.5555555555555556, recall=1.0)
+    >>> [round(value, 3) for value in b_cubed(np.array(["a", "a", "b"]), np.array([0, 0, 0]))]
+    [0.556, 1.0]
     """
     both, (person, group), of_person, of_group = _counts(people, groups)
     squares = both.astype(float) ** 2
