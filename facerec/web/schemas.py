@@ -19,8 +19,8 @@ def _clean(name: str) -> str:
 
 
 _RULE = f"one line of text, at most {LONGEST_NAME} characters after white space is collapsed"
-# a format would make Swagger UI send an example
-PersonId = Annotated[UUID | None, WithJsonSchema({"type": "string"})]
+# Swagger UI would send an example of its own
+PersonId = Annotated[UUID | None, WithJsonSchema({"type": "string", "example": ""})]
 PersonName = Annotated[str, Field(description=_RULE), AfterValidator(_clean)]
 
 
