@@ -400,8 +400,8 @@ def test_names_of_an_older_gallery_are_cleaned(folder: Path, faces: Faces) -> No
     with Gallery.open(folder, RECORD) as gallery:
         enroll(gallery, "José", faces(0), 1)
         enroll(gallery, "Ann", faces(1), 10)
-        later = ("change_sample", "change_person", "change", "denial")
-        later += ("indexed_face", "indexed_photo", "index_rule", "unwiped")
+        later = ["change_sample", "change_person", "change", "denial"]
+        later += ["indexed_face", "indexed_photo", "index_rule", "unwiped"]
         gallery._database.run_outside_transaction(
             "UPDATE person SET name = U&' Jose\\0301' WHERE name = 'Ann'",  # as it was typed
             *(f"DROP TABLE {table}" for table in later),
