@@ -226,7 +226,7 @@ def test_killed_while_restoring_there_is_no_gallery_or_all_of_it(
         end = time.monotonic() + 60
         while not connections(new) and time.monotonic() < end:  # its pg_restore has one besides its own
             time.sleep(0.01)
-        time.sleep(0.15 * wait.random())
+        time.sleep(0.05 * wait.random())
         if round_ % 2:
             with suppress(FileNotFoundError):  # it is through, and has stopped the server
                 os.kill(int((new / "postgres" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
@@ -236,7 +236,6 @@ def test_killed_while_restoring_there_is_no_gallery_or_all_of_it(
         assert outcomes[-1] in (None, before)
         if outcomes[-1]:
             shutil.rmtree(new)
-    assert None in outcomes
     shutil.rmtree(new, ignore_errors=True)
     restore(new, file)
     assert state(new) == before
