@@ -324,7 +324,7 @@ def _empty(gallery: Gallery) -> None:
 @pytest.mark.server
 def test_what_undo_holds_is_wiped_when_it_expires(folder: Path, faces: Faces) -> None:
     secrets = {"name": b"Wilhelmina Quux", "photo": b"Wilhelmina Quux.jpg", "vector": faces(0)[0][12:20].tobytes()}
-    with Gallery.open(folder, RECORD, undo_days=1e-6) as gallery:
+    with Gallery.open(folder, RECORD, undo_days=1e-9) as gallery:
         enroll(gallery, "Ann", faces(1, 2), 10)
         enroll(gallery, "Wilhelmina Quux", faces(0), 1)
         gallery.corrections.delete(["01010101"])

@@ -12,7 +12,7 @@ from facerec.gallery import Gallery
 from facerec.web.authentication import Authenticator
 from facerec.web.keys import add_key, read_keys
 from tests.gallery.conftest import short_folder
-from tests.web.chromium import complaints, needs_chromium
+from tests.web.chromium import complaints, follow, needs_chromium
 from tests.web.conftest import ANN, BOB, Running, check_problem, enroll, identify, photo
 
 API = "/api/v1"
@@ -123,7 +123,7 @@ def test_the_page_is_of_the_chosen_gallery(several: Several, browser: Browser) -
     expect(page.get_by_label("Gallery")).to_have_value("default")
     page.get_by_label("Gallery").select_option("club")
     page.get_by_role("button", name="Open").click()
-    page.get_by_role("link", name="People").click()
+    follow(page, "People")
     expect(page).to_have_url("/people?gallery=club")
     expect(page.get_by_label("Gallery")).to_have_value("club")
     expect(page.get_by_text("Cleo", exact=True).first).to_be_visible()

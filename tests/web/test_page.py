@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.web.chromium import jpeg, needs_chromium, shoot
+from tests.web.chromium import follow, jpeg, needs_chromium, shoot
 from tests.web.conftest import ANN, BOB, CLEO, Running, enroll, group, photo
 
 pytestmark = needs_chromium
@@ -35,7 +35,7 @@ def test_the_whole_story(page: Page) -> None:
     shoot(page, "5-named")
 
     page.goto("/people")
-    page.get_by_role("link", name="Ann").click()
+    follow(page, "Ann")
     page.get_by_role("button", name="Erase").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("This removes")
@@ -43,7 +43,7 @@ def test_the_whole_story(page: Page) -> None:
     shoot(page, "6-erasing")
     dialog.get_by_role("button", name="Erase permanently").click()
     expect(page.locator("#status")).to_contain_text("Ann was erased, with 2 samples.")
-    page.get_by_role("link", name="Bea").click()
+    follow(page, "Bea")
     page.get_by_role("button", name="Rename").click()
     page.get_by_label("Name", exact=True).fill("Beate")
     page.keyboard.press("Enter")

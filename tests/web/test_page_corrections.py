@@ -5,7 +5,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-from tests.web.chromium import complaints, jpeg, needs_chromium, shoot
+from tests.web.chromium import complaints, follow, jpeg, needs_chromium, shoot
 from tests.web.conftest import ANN, BOB, CLEO, SIZES, Running, Start, enroll, group, identify, photo
 
 pytestmark = needs_chromium
@@ -130,7 +130,7 @@ def test_two_people_of_one_name_are_told_apart(page: Page, service: Running) -> 
     page.get_by_role("button", name="Enrol").click()
     question.get_by_role("button", name=f"{first[:8]}, 1 sample").click()
     expect(page.locator("#status")).to_contain_text("Ann is enrolled with 1 new sample.")
-    page.get_by_role("link", name="Show Ann").click()
+    follow(page, "Show Ann")
     expect(page).to_have_url(f"/people/{first}")
     shoot(page, "c4-namesakes", page.get_by_role("link", name=f"the neighbour ({second[:8]})"))
 
@@ -143,7 +143,7 @@ def test_names_that_differ_in_case_only_are_pointed_out(page: Page, service: Run
     page.get_by_label("Photos of this person").set_input_files([jpeg("bob.jpg", photo(BOB, 1))])
     page.get_by_role("button", name="Enrol").click()
     expect(page.locator("#status")).to_contain_text("Somebody is called Ann: if that is ann, too, merge the two.")
-    page.get_by_role("link", name="Show ann").click()
+    follow(page, "Show ann")
     expect(page.locator(".warning")).to_contain_text(
         "Somebody is called Ann, which differs in upper and lower case"
     )
@@ -172,7 +172,7 @@ def test_samples_and_the_person_are_put_right(page: Page, service: Running) -> N
     ann = person_id(service, "Ann", photo(ANN, 1), photo(BOB, 1), photo(CLEO, 1))
     status, samples = page.locator("#status"), page.locator("#samples li")
     page.goto("/people")
-    page.get_by_role("link", name="Ann").click()
+    follow(page, "Ann")
     expect(samples).to_have_count(3)
     page.get_by_role("button", name="Delete").click()
     expect(status).to_have_text("Select one sample or more first.")
@@ -245,7 +245,7 @@ def test_a_merge_is_undone_from_the_list(page: Page, service: Running) -> None:
     expect(page.locator("#status")).to_have_text("Bea was merged into Ann, who now has 2 samples.")
     page.goto(f"/people/{bea}")
     shoot(page, "c11-nobody", page.get_by_text("Nobody with this id is enrolled"))
-    page.get_by_role("link", name="Undo").click()
+    follow(page, "Undo")
     expect(page.locator(".change")).to_contain_text("Two people merged: Bea, Ann")
     expect(page.locator(".change")).to_contain_text(re.compile(r"can be undone until \d+ \w+ \d{4} at \d\d:\d\d"))
     shoot(page, "c12-changes")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.web.chromium import needs_chromium, shoot
+from tests.web.chromium import follow, needs_chromium, shoot
 from tests.web.conftest import ANN, Running, enroll, photo
 from tests.web.test_api_index import album, forgotten, index  # noqa: F401
 
@@ -30,7 +30,7 @@ def test_groups_are_named_and_ignored(page: Page, service: Running, contract: Pa
     page.get_by_role("button", name="Undo").click()
     expect(page.locator("#status")).to_contain_text("Undone")
     page.goto("/people")
-    page.get_by_role("link", name="Ann").click()
+    follow(page, "Ann")
     expect(page.get_by_role("heading", name="2 faces in indexed photos")).to_be_visible()
     shoot(page, "u2-photos", page.get_by_text("similarity 1.00").first)
 
