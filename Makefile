@@ -5,7 +5,8 @@
 # make serve: a page in front of a gallery, http://127.0.0.1:8000/
 # make openapi: write docs/openapi.json, unless that would break clients of the API
 # make docs:  the site of docs/, into outputs/site, without network
-# make test:  set up, check style and types, run the tests; make test-slow: those of the container
+# make check: set up, check style and types, run the tests that are quick and start no server
+# make test:  all tests but those of make test-slow: the container, and what a newcomer does; make coverage: what they reach
 PYTHON ?= python3
 BIN := .venv/bin
 # another model for album and serve: make album MODEL=outputs/orl/ensemble/model
@@ -22,7 +23,12 @@ PINS ?= requirements.txt
 # test processes; each wants a core and 3 GB
 WORKERS ?= 2
 
-.PHONY: study album outputs/album/orl serve docs test test-slow bench setup requirements openapi wheel
+# rooms whose tests train nothing
+QUICK := $(addprefix tests/,crops data evaluation losses metrics recognition report runtime weighting \
+	test_job.py test_project.py test_rooms.py test_words.py) facerec/metrics
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadgroup --no-loadscope-reorder
+
+.PHONY: study album outputs/album/orl serve docs style check test test-slow coverage bench setup requirements openapi wheel
 
 setup: .venv/installed
 
@@ -59,18 +65,27 @@ outputs/album/orl: $(FOR_MODEL)
 serve: $(FOR_MODEL)
 	$(RECOGNITION)/bin/facerec serve $(addprefix model=,$(MODEL)) gallery.url=outputs/$(GALLERY) open=true
 
-test: setup
+style: setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadgroup --no-loadscope-reorder
+
+check: style
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(WORKERS) -m "not slow and not server" $(QUICK)
+
+test: style
+	$(PYTEST)
+
+coverage: setup
+	$(PYTEST) --cov --cov-report=term:skip-covered --cov-report=html:outputs/coverage
 
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-# what takes minutes and root: a Debian with the steps of the Containerfile, asked for names
+# what takes minutes and root: a Debian with the steps of the Containerfile, asked for names; the README's commands, on a clone
 test-slow: setup
-	FACEREC_SLOW=1 $(BIN)/python -m pytest tests/test_container.py
+	FACEREC_SLOW=1 $(BIN)/python -m pytest tests/test_container.py tests/test_newcomer.py
+	echo "$$(date -u +%F), commit $$(git rev-parse --short HEAD): make test-slow passed" > tests/last_slow_run.txt
 
 # the table in benchmarks/README.md; each script lists its options. The peers of photo.py and serve.py ask for older
 # versions of what we have, so they come without. ResNet-50 with the face stem would take 20 GB a contender with 128 images

@@ -17,6 +17,7 @@ def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_every_job_is_listed_with_what_it_does_and_runs(tmp_path: Path) -> None:
     listed = _run()
     assert listed.returncode == 0

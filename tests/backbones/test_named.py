@@ -59,6 +59,7 @@ def test_timms_own_features_go_to_the_neck(name: str, fixed: dict[str, Any]) -> 
         torch.testing.assert_close(ours(pixels()), ours.norm(ours.fc(features)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mobilenet_v3_small", "shufflenet_v2_x0_5", "swin_t", "googlenet"])
 def test_a_Torchvision_network_is_kept_up_to_its_last_layer(name: str) -> None:  # noqa: N802
     ours = make(TorchvisionNetwork, name=name)
@@ -90,6 +91,7 @@ def test_making_one_leaves_its_statistics_alone(cls: Library) -> None:
     assert all(float(value.sum()) == 0 for name, value in network.named_buffers() if name.endswith("mean"))
 
 
+@pytest.mark.slow
 @CLASSES
 def test_it_comes_back_from_a_model_folder_and_through_onnx_runtime(cls: Library, tmp_path: Path) -> None:
     embedder = Embedder(make(cls), (120, 110, 100), (70, 70, 70)).eval()

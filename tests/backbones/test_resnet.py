@@ -37,6 +37,7 @@ def test_names_shapes_and_order_are_torchvisions(depth: int) -> None:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("depth", "stem"), [(18, "imagenet"), (34, "imagenet"), (50, "imagenet"), (18, "face"), (50, "face")]
 )
@@ -118,6 +119,7 @@ def test_initial_weights_are_he_normal_over_fan_out() -> None:
             assert (module.bias == 0).all(), name
 
 
+@pytest.mark.slow
 @given(
     depth=st.sampled_from(DEPTHS),
     embedding_dim=st.integers(1, 600),

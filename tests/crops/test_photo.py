@@ -244,6 +244,7 @@ SEEDS = [
 ]
 
 
+@pytest.mark.slow
 @given(seed=st.sampled_from(SEEDS), data=st.data())
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 def test_damaged_files_never_crash(seed: bytes, data: st.DataObject) -> None:

@@ -54,6 +54,7 @@ def _open(images: FaceImages, cache: Path, results: "multiprocessing.Queue[int]"
     results.put(int(open_crops(images, cache, 0).astype(np.int64).sum()))
 
 
+@pytest.mark.slow
 def test_two_runs_at_a_time_share_one_cache(make_celeba: MakeCeleba, tmp_path: Path) -> None:
     images, cache = celeba(str(make_celeba()), val_share=0.4), tmp_path / "cache"
     context = multiprocessing.get_context("spawn")
@@ -86,6 +87,7 @@ def _limit_file_size() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
     # a limit on the size of files is refused by the same system call as a full disk
     program = f"""
@@ -173,6 +175,7 @@ def _decode(folder: Path) -> tuple[int, ...]:
     return open_crops(orl(), folder, 2).shape
 
 
+@pytest.mark.slow
 def test_joblibs_workers_decode_with_processes_of_their_own(tmp_path: Path) -> None:
     joblib = pytest.importorskip("joblib")
     assert joblib.Parallel(2)(joblib.delayed(_decode)(tmp_path) for _ in range(2)) == [(400, 3, 112, 112)] * 2
@@ -198,6 +201,7 @@ cache.open_crops(folder({str(images.files[0].parent.parent)!r}), Path({str(cache
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damaged", [False, True])
 def test_decoding_that_was_stopped_goes_on(tmp_path: Path, damaged: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(256):
@@ -229,6 +233,7 @@ def test_a_disk_without_room_is_told_before_anything_is_decoded(tmp_path: Path) 
         cache_module._check_room(tmp_path, 2**60)
 
 
+@pytest.mark.slow
 def test_the_progress_of_another_run_is_not_believed(tmp_path: Path) -> None:
     for number in range(256):
         file = tmp_path / "people" / str(number // 8) / f"{number:03}.png"

@@ -71,6 +71,7 @@ def test_roots_are_joined_by_identity_and_common_files_counted_once(
     assert images.files[-1].parts[-3] == "small"
 
 
+@pytest.mark.slow
 def test_fixed_alignment_scales_with_the_images(real_data: Path) -> None:
     both = celeba([str(real_data / "celeba"), str(real_data / "celeba_small")])
     only_small = celeba(str(real_data / "celeba_small"))

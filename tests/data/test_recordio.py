@@ -193,6 +193,7 @@ def test_an_image_that_can_not_be_decoded_is_named(tmp_path: Path) -> None:
         open_crops(recordio(str(folder)), tmp_path / "cache", 0)
 
 
+@pytest.mark.slow
 def test_a_model_is_trained_and_measured_on_records(
     run: Callable[..., int], in_folder: Path, small: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

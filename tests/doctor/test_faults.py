@@ -76,6 +76,7 @@ def described(examination: Examination) -> set[tuple[object, ...]]:
     }
 
 
+@pytest.mark.slow
 def test_clean_vectors_are_healthy() -> None:
     for seed in range(5):
         assert described(found_in(plant(seed))) == set()

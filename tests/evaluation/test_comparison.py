@@ -24,6 +24,7 @@ from facerec.models.store import save
 ORL = {"dataset": "orl", "function": "facerec.data.orl", "arguments": {}}
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32 - 1), st.floats(-0.5, 0.9))
 def test_errors_of_a_slice_are_those_of_its_pairs(seed: int, threshold: float) -> None:
     random = np.random.default_rng(seed)
@@ -64,6 +65,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return base / "run", base / "both"
 
 
+@pytest.mark.slow
 def test_each_model_is_measured_as_by_evaluate(
     run: Callable[..., int], in_folder: Path, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:

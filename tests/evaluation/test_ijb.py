@@ -130,6 +130,7 @@ def _searches(
     return float(np.mean(dirs)), float(np.mean(ranks))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weight_by", [None, "score", "norm"])
 def test_every_rate_is_that_of_a_loop(
     root: Path, model: Model, weight_by: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -159,6 +160,7 @@ def test_every_rate_is_that_of_a_loop(
     assert results == measure_ijb(model, root=str(root), weight_by=weight_by, **settings)  # from the cache
 
 
+@pytest.mark.slow
 def test_the_job_prints_and_keeps_the_rates(
     run: Callable[..., int], in_folder: Path, root: Path, model: Model, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -171,6 +173,7 @@ def test_the_job_prints_and_keeps_the_rates(
     assert kept["fingerprint"] == model.fingerprint
 
 
+@pytest.mark.slow
 def test_without_galleries_pairs_are_measured_alone(root: Path, model: Model, tmp_path: Path) -> None:
     for file in (root / "meta").glob("*.csv"):
         file.unlink()

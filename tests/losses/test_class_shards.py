@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 import torch.distributed as dist
 from torch.multiprocessing.spawn import spawn
@@ -78,5 +79,6 @@ def _saved(head: Head, optimizer: torch.optim.Optimizer, file: str) -> str:
     return file
 
 
+@pytest.mark.slow
 def test_a_sharded_head_is_the_unsharded_one(tmp_path: Path, all_heads: list[Callable[..., Head]]) -> None:
     spawn(_child, (str(tmp_path / "meeting"), all_heads), 2)

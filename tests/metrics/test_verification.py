@@ -42,6 +42,7 @@ PLACES = st.lists(
 ).map(lambda row: np.array(row, dtype=np.int64))
 
 
+@pytest.mark.slow
 @given(PLACES, PLACES)
 @settings(deadline=None, max_examples=150)
 def test_curve_area_and_equal_error_are_those_of_scikit_learn(
@@ -144,6 +145,7 @@ def test_intervals_against_a_naive_bootstrap() -> None:
     assert ((ours[:, 1] < ours[:, 0]) & (ours[:, 0] < ours[:, 2])).all()
 
 
+@pytest.mark.slow
 def test_intervals_against_the_scatter_of_fresh_identities() -> None:
     rows = []
     for seed in range(150):

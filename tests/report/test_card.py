@@ -109,6 +109,7 @@ def test_a_card_goes_with_its_model_and_a_readme_of_somebody_else_stays(
     assert read_card(folder) == "mine"
 
 
+@pytest.mark.slow
 def test_evaluate_writes_it_and_models_show_prints_it(
     run: Run, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,6 +17,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - start)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="what glibc does")
 def test_a_step_is_given_no_new_pages_once_others_went_before() -> None:
     told = subprocess.run([sys.executable, "-c", STEPS], capture_output=True, text=True, check=True).stdout

@@ -76,6 +76,7 @@ print(open_session(Path(sys.argv[1])).get_session_options().intra_op_num_threads
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variable", "torch_threads", "expected"),
     [("", [], None), ("3", [], 3), ("5,2", [], 5), ("many", [], None), ("3", ["4"], 4)],

@@ -101,6 +101,7 @@ def test_a_search_knows_the_highest_point_of_a_smooth_hill() -> None:
         np.testing.assert_allclose(found, peak, atol=1 / 16)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [7, 12, 64])
 def test_a_search_over_many_members_stays_small(count: int) -> None:
     asked = []
