@@ -104,9 +104,12 @@ def test_final_norm_has_no_parameters_and_gives_each_feature_mean_0_and_variance
     torch.testing.assert_close(network(crops).double(), expected, atol=1e-4, rtol=1e-4)
 
 
-def test_initial_weights_are_he_normal_over_fan_out() -> None:
+@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("zero", [False, True])
+def test_initial_weights_are_he_normal_over_fan_out(depth: int, zero: bool) -> None:
     torch.manual_seed(0)
-    network = ResNet(50)
+    network = ResNet(depth, zero_init_residual=zero)
+    last = "bn3" if depth == 50 else "bn2"
     for name, module in network.named_modules():
         if isinstance(module, nn.Conv2d):
             fan_out = module.out_channels * module.kernel_size[0] * module.kernel_size[1]
@@ -114,8 +117,7 @@ def test_initial_weights_are_he_normal_over_fan_out() -> None:
             tolerance = 5 / math.sqrt(2 * samples)  # five standard errors of a standard deviation
             assert module.weight.std().item() == pytest.approx(math.sqrt(2 / fan_out), rel=tolerance), name
         elif isinstance(module, nn.BatchNorm2d):
-            closes_a_block = name.endswith("bn3")
-            assert (module.weight == (0 if closes_a_block else 1)).all(), name
+            assert (module.weight == (0 if zero and name.endswith(last) else 1)).all(), name
             assert (module.bias == 0).all(), name
 
 
@@ -127,10 +129,17 @@ def test_initial_weights_are_he_normal_over_fan_out() -> None:
     final_fc=st.booleans(),
     final_norm=st.booleans(),
     final_relu=st.booleans(),
+    zero_init_residual=st.booleans(),
 )
 @settings(deadline=None, max_examples=4)
 def test_options_rebuild_the_network(
-    depth: int, embedding_dim: int, stem: str, final_fc: bool, final_norm: bool, final_relu: bool
+    depth: int,
+    embedding_dim: int,
+    stem: str,
+    final_fc: bool,
+    final_norm: bool,
+    final_relu: bool,
+    zero_init_residual: bool,
 ) -> None:
     network = ResNet(
         depth,
@@ -139,6 +148,7 @@ def test_options_rebuild_the_network(
         final_fc=final_fc,
         final_norm=final_norm,
         final_relu=final_relu,
+        zero_init_residual=zero_init_residual,
     ).eval()
     again = BACKBONES["ResNet"](**network.options).eval()
     again.load_state_dict(network.state_dict(), strict=True)
