@@ -94,7 +94,8 @@ class OnnxEmbedder(CropModel):
         Raises:
             ValueError: `crops` is not a batch of `uint8` crops.
         """
-        check_crops(crops.shape, crops.dtype)
+        if not torch.jit.is_tracing():  # where a comparison of shapes would be one of tensors
+            check_crops(crops.shape, crops.dtype)
         values = crops.flip(1) if self.terms["colour"] == "BGR" else crops
         vectors: Tensor = self.network((values.float() - self.mean) / self.terms["std"])
         return F.normalize(vectors.float(), dim=1, eps=_TINY)
