@@ -16,8 +16,8 @@ _AHEAD = 2  # one to copy to the GPU while another is read
 class AheadLoader(DataLoader[Batch]):
     """A DataLoader without worker processes whose next batches are being read before they are asked for.
 
-    They are the same in the same order. It pays where something else computes: reading crops and pinning them leaves
-    the interpreter to the thread that trains.
+    They are the same in the same order. It pays where something else computes: reading and pinning crops leaves the
+    interpreter to the thread that trains.
     """
 
     def __iter__(self) -> Any:

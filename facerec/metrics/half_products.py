@@ -38,7 +38,9 @@ def half_factors(vectors: Tensor) -> Factors:
     2^-9 is for GPUs that add parts of a product in half precision.
     """
     dim = vectors.shape[1]
-    longest = max(float(torch.linalg.vector_norm(part, dim=1, dtype=torch.float64).amax()) for part in _parts(vectors))
+    longest = max(
+        float(torch.linalg.vector_norm(part, dim=1, dtype=torch.float64).amax()) for part in _parts(vectors)
+    )
     scale = 2.0 ** -max(math.frexp(longest)[1], -60)  # its square is a float32, too
     rounding = 2**-11 + 2**-25 * math.sqrt(dim)
     half = torch.cat([(part * scale).half() for part in _parts(vectors)])

@@ -64,7 +64,8 @@ def _by_tiles(vectors: Tensor, sizes: Tensor, block: int | None, half: bool) -> 
     count = len(vectors)
     block = block or (1024 if vectors.device.type == "cpu" else 16384 if half else 8192)
     filling = -count % _STRETCH
-    vectors = pad(vectors, (0, 0, 0, filling))
+    if filling:
+        vectors = pad(vectors, (0, 0, 0, filling))
     sizes = torch.cat([sizes, sizes.new_ones(filling)])  # nobody's only sample: they ask for nothing
     places = int(sizes.max()) - 1
     own = (sizes.cumsum(0) - sizes).repeat_interleave(sizes)  # first row of the identity: also its name
