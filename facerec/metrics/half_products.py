@@ -38,9 +38,8 @@ def half_factors(vectors: Tensor) -> Factors:
     2^-9 is for GPUs that add parts of a product in half precision.
     """
     dim = vectors.shape[1]
-    longest = max(
-        float(torch.linalg.vector_norm(part, dim=1, dtype=torch.float64).amax()) for part in _parts(vectors)
-    )
+    lengths = (torch.linalg.vector_norm(part, dim=1, dtype=torch.float64) for part in _parts(vectors))
+    longest = max(float(part.amax()) for part in lengths)
     scale = 2.0 ** -max(math.frexp(longest)[1], -60)  # its square is a float32, too
     rounding = 2**-11 + 2**-25 * math.sqrt(dim)
     half = torch.cat([(part * scale).half() for part in _parts(vectors)])
@@ -56,4 +55,4 @@ def exact_products(vectors: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def _parts(vectors: Tensor) -> tuple[Tensor, ...]:
-    return vectors.split(max(1, _ELEMENTS // vectors.shape[1]))
+    return torch.split(vectors, max(1, _ELEMENTS // vectors.shape[1]))

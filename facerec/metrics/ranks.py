@@ -159,7 +159,7 @@ def _limits(right: Tensor, wrong: Tensor, relevant: Tensor) -> Tensor:
 def _reaching(
     tile: Tensor, limits: Tensor, across: Tensor, top: int, left: int
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Entries that reach the limit of their row, then those that reach that of their column: whose, to whom, value."""
+    """Entries that reach the limit of their row, then those that reach that of their column: whose, whom, value."""
     stretches = tile.unflatten(0, (-1, _STRETCH))
     of_rows = limits.view(-1, _STRETCH)
     floor = torch.minimum(of_rows.amin(dim=1)[:, None], across)

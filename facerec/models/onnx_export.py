@@ -43,8 +43,8 @@ def write_onnx(folder: Path, file: Path, fingerprint: str) -> None:
 def traced(network: CropModel) -> Any | None:
     """The network as `export` writes it, by PyTorch's older exporter, in a sixth of the time.
 
-    It only records what is done with two crops. So None, where that decided the way, where the vectors of three
-    others are not the network's, or where a network has what it doesn't know or a future PyTorch has no such exporter.
+    It only records what is done with two crops. So None where that decided the way, where the vectors of three
+    others are not the network's, where it doesn't know an operator, or where PyTorch no longer has it.
     """
     content = BytesIO()
     try:
@@ -52,11 +52,11 @@ def traced(network: CropModel) -> Any | None:
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it is said to be the older one
-            warnings.simplefilter("error", torch.jit.TracerWarning)
+            warnings.simplefilter("error", torch.jit.TracerWarning)  # type: ignore[attr-defined]
             torch.onnx.export(
                 network,
                 (torch.zeros(2, 3, CROP_SIZE, CROP_SIZE, dtype=torch.uint8),),
-                content,
+                content,  # type: ignore[arg-type]  # this exporter takes streams, too
                 dynamo=False,
                 input_names=["crops"],
                 output_names=["vectors"],

@@ -94,7 +94,8 @@ class OnnxEmbedder(CropModel):
         Raises:
             ValueError: `crops` is not a batch of `uint8` crops.
         """
-        if not torch.jit.is_tracing():  # where a comparison of shapes would be one of tensors
+        # while an exporter records, a comparison of shapes would be one of tensors
+        if not torch.jit.is_tracing():  # type: ignore[attr-defined]
             check_crops(crops.shape, crops.dtype)
         values = crops.flip(1) if self.terms["colour"] == "BGR" else crops
         vectors: Tensor = self.network((values.float() - self.mean) / self.terms["std"])

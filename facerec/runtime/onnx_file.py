@@ -101,8 +101,8 @@ def without_idle_inputs(model: memoryview) -> bytes | None:
 def with_plain_slopes(model: memoryview) -> bytes | None:
     """The model with relu(x) - slope · relu(-x) for each PRelu of its graph, the same numbers; None if it has none.
 
-    ONNX Runtime (1.32 does) computes a PRelu on a CPU number by number, which takes as long as all convolutions of a
-    network for faces, and these operators many numbers at once.
+    ONNX Runtime (1.32 does) computes a PRelu on a CPU number by number, which takes as long as all convolutions of
+    SFace or MobileFaceNet, and these operators many numbers at once.
 
     Raises:
         ValueError: as `fields`.

@@ -23,8 +23,8 @@ def open_session(network: Path | str | bytes, device: str = "cpu") -> Any:
     Its threads sleep while there is nothing to compute. Left to spin, which is the default, they hold the cores
     that the next network wants: to find and embed the face of a photo took twice as long on two cores.
 
-    Inputs that are weights or that nothing reads are left out, see `without_idle_inputs`; on a CPU, slopes are computed
-    as `with_plain_slopes` has them.
+    Inputs that are weights or that nothing reads are left out, see `without_idle_inputs`; on a CPU, each PRelu is
+    computed as `with_plain_slopes` has it.
 
     Args:
         network: a file, or what is in one.

@@ -108,6 +108,7 @@ class _Odd(CropModel):
     """Goes one way with dark crops, which those that it is recorded with are, and another way with bright ones."""
 
     embedding_dim = 2
+    unit: Tensor
 
     def __init__(self, limit: float) -> None:
         super().__init__()
