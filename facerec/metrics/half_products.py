@@ -50,7 +50,7 @@ def exact_products(vectors: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """Similarities of pairs of vectors, computed in float64 and rounded once: `float [P]`."""
     at_once = max(1, _ELEMENTS // vectors.shape[1])
     pairs = zip(rows.split(at_once), columns.split(at_once), strict=True)
-    products = [(vectors[one].double() * vectors[other].double()).sum(dim=1) for one, other in pairs]
+    products = [(vectors[left].double() * vectors[right].double()).sum(dim=1) for left, right in pairs]
     return torch.cat(products).to(vectors.dtype)
 
 

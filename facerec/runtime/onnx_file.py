@@ -111,14 +111,12 @@ def with_plain_slopes(model: memoryview) -> bytes | None:
     if graph is None:
         return None
     edited: list[bytes | memoryview] = []
-    found = False
     for field in fields(graph):
         if field.number == _NODE and _is_prelu(field.value):
             edited += _plain_slope(field.value)
-            found = True
         else:
             edited.append(field.whole)
-    return _with_graph(model, edited) if found else None
+    return None if sum(map(len, edited)) == len(graph) else _with_graph(model, edited)  # five nodes are longer
 
 
 def _is_prelu(node: memoryview) -> bool:
