@@ -53,7 +53,7 @@ def facerec(given: dict[str, Any], optimizer: type[torch.optim.Optimizer]) -> Ca
     embedder, head = _parts(given)
     images = FaceImages("made up", [], np.array(list("aabbccdd")), np.array(["train"] * 4 + ["val"] * 4))
     learner = Learner(embedder, head, images, partial(optimizer, **OPTIMIZER), constant)
-    return fit(learner, Augmented(*made_up({**given, "classes": 8}), given["batch"]), "32-true", "cpu")
+    return fit(learner, Augmented(*made_up({**given, "classes": 8}), given["batch"], "cpu"), "32-true", "cpu")
 
 
 def alone(given: dict[str, Any]) -> Callable[[], None]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler, Subset
 
 from facerec.crops.contract import CROP_BYTES, IndexedCrops
+from facerec.data.ahead import AheadLoader
 from facerec.data.augment import Augment
 from facerec.data.batch import Batch
 from facerec.data.cache import as_is, dataset_crops, start_method
@@ -204,7 +205,10 @@ class FaceData(pl.LightningDataModule):
     ) -> DataLoader[Batch]:
         on_device = isinstance(dataset, DeviceCrops)
         workers = 0 if on_device else self.num_workers
-        return DataLoader(
+        pinned = torch.cuda.is_available() and not on_device
+        # worker processes read ahead, too, and have a thread that pins what they read
+        loader = AheadLoader if pinned and not workers else DataLoader
+        return loader(
             dataset,
             self.batch_size,
             sampler=sampler,
@@ -213,5 +217,5 @@ class FaceData(pl.LightningDataModule):
             num_workers=workers,
             multiprocessing_context=start_method(workers),
             persistent_workers=workers > 0,
-            pin_memory=torch.cuda.is_available() and not on_device,
+            pin_memory=pinned,
         )

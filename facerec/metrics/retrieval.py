@@ -48,14 +48,15 @@ def retrieval_per_query(embeddings: Tensor, labels: Tensor, *, block: int | None
     _, sizes = torch.unique_consecutive(labels[order], return_counts=True)
     if sizes.max() < 2:
         raise DataError(f"no identity among {len(sizes)} has two samples, so nothing can be retrieved")
-    relevant = (sizes - 1).repeat_interleave(sizes).cpu()  # the rest is small, and float64 is not on every device
+    there = torch.device("cuda" if embeddings.is_cuda else "cpu")  # float64 is not on every device
+    relevant = (sizes - 1).repeat_interleave(sizes).to(there)
     parts, at = [], 0
     for wrong in wrong_before(embeddings[order], sizes, block):
         r = relevant[at : at + len(wrong)]
         at += len(wrong)
-        parts.append(retrieval_of_ranks(wrong.cpu(), r))
-    rows, queries = order.cpu()[relevant > 0].sort()
-    return PerQuery(rows, *torch.cat(parts, dim=1)[:, relevant > 0][:, queries])
+        parts.append(retrieval_of_ranks(wrong.to(there), r))
+    rows, queries = order.to(there)[relevant > 0].sort()
+    return PerQuery(rows.cpu(), *torch.cat(parts, dim=1)[:, relevant > 0][:, queries].cpu())
 
 
 def retrieval_of_ranks(wrong: Tensor, relevant: Tensor) -> Tensor:
@@ -65,7 +66,7 @@ def retrieval_of_ranks(wrong: Tensor, relevant: Tensor) -> Tensor:
         wrong: `int [Q, P]`, how many wrong samples rank before the i-th right one, see `wrong_before`.
         relevant: `int64 [Q]`, R of each query.
     """
-    place = torch.arange(wrong.shape[1])
+    place = torch.arange(wrong.shape[1], device=wrong.device)
     rank = place + wrong  # of each right sample, from 0
     hits = (rank < relevant[:, None]).double()
     precision = (hits * (place + 1) / (rank + 1)).sum(dim=1)

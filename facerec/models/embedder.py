@@ -50,7 +50,9 @@ class Embedder(CropModel):
         Raises:
             ValueError: `crops` is not a batch of `uint8` crops.
         """
-        check_crops(crops.shape, crops.dtype)
+        # while an exporter records, a comparison of shapes would be one of tensors
+        if not torch.jit.is_tracing():  # type: ignore[attr-defined]
+            check_crops(crops.shape, crops.dtype)
         # backbones in channels_last need no help here: their first convolution carries its layout on
         normalised = (crops.float() - self.mean[:, None, None]) / self.std[:, None, None]
         features: Tensor = self.backbone(F.avg_pool2d(normalised, 2) if halved else normalised)

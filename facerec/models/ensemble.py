@@ -53,7 +53,7 @@ class Ensemble(CropModel):
         Raises:
             ValueError: `crops` is not a batch of `uint8` crops.
         """
-        pairs = zip(self.weights.sqrt(), self.members, strict=True)
+        pairs = zip(self.weights.sqrt().unbind(), self.members, strict=True)
         return torch.cat([root * member(crops) for root, member in pairs], dim=1)
 
 

@@ -19,7 +19,7 @@ def open_onnx_copy(
 ) -> OnnxNetwork:
     """Open the `model.onnx` of a model folder.
 
-    It is written at first use, which takes some 10 seconds for three ResNets, and again if it is damaged or was
+    It is written at first use, which takes seconds, and again if it is damaged or was
     made of other weights.
 
     Args:
@@ -61,7 +61,7 @@ def _write(folder: Path, file: Path, fingerprint: str) -> None:
     try:
         from facerec.models.onnx_export import write_onnx
 
-        log.info("%s: writing it for ONNX Runtime, once, as %s; that can take 10 seconds", folder, file)
+        log.info("%s: writing it for ONNX Runtime, once, as %s; that can take seconds", folder, file)
         write_onnx(folder, file, fingerprint)
     except ModuleNotFoundError as error:
         raise ModelError(

@@ -94,7 +94,9 @@ class OnnxEmbedder(CropModel):
         Raises:
             ValueError: `crops` is not a batch of `uint8` crops.
         """
-        check_crops(crops.shape, crops.dtype)
+        # while an exporter records, a comparison of shapes would be one of tensors
+        if not torch.jit.is_tracing():  # type: ignore[attr-defined]
+            check_crops(crops.shape, crops.dtype)
         values = crops.flip(1) if self.terms["colour"] == "BGR" else crops
         vectors: Tensor = self.network((values.float() - self.mean) / self.terms["std"])
         return F.normalize(vectors.float(), dim=1, eps=_TINY)

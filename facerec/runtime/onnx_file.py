@@ -4,7 +4,7 @@ A protobuf message is a sequence of fields, each a key, which holds the field's 
 and a value (https://protobuf.dev/programming-guides/encoding). The numbers are those of `onnx.proto3`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 _VARINT, _LENGTH = 0, 2
@@ -20,8 +20,10 @@ _WITHIN = {
     "sparse tensor": {1: "tensor", 2: "tensor"},
 }
 _GRAPH = 7  # of a model
-_INITIALIZER, _INPUT, _OUTPUT = 5, 11, 12  # of a graph
-_NODE_INPUT, _TENSOR_NAME, _VALUE_NAME = 1, 8, 1
+_NODE, _INITIALIZER, _INPUT, _OUTPUT = 1, 5, 11, 12  # of a graph
+_NODE_INPUT, _NODE_OUTPUT, _OPERATOR, _DOMAIN = 1, 2, 4, 7  # of a node
+_TENSOR_NAME, _VALUE_NAME = 8, 1
+_OF_ONNX = (b"", b"ai.onnx")  # domains
 
 
 class Field(NamedTuple):
@@ -93,12 +95,60 @@ def without_idle_inputs(model: memoryview) -> bytes | None:
         for field in fields(graph)
         if field.number != _INPUT or _name(field.value, _VALUE_NAME) in needed
     ]
-    length = sum(map(len, kept))
-    if length == len(graph):
+    return None if sum(map(len, kept)) == len(graph) else _with_graph(model, kept)
+
+
+def with_plain_slopes(model: memoryview) -> bytes | None:
+    """The model with relu(x) - slope · relu(-x) for each PRelu of its graph, the same numbers; None if it has none.
+
+    ONNX Runtime (1.32 does) computes a PRelu on a CPU number by number, which takes as long as all convolutions of
+    SFace or MobileFaceNet, and these operators many numbers at once.
+
+    Raises:
+        ValueError: as `fields`.
+    """
+    graph = next(_values(model, _GRAPH), None)
+    if graph is None:
         return None
-    edited: list[bytes | memoryview] = [bytes([_GRAPH << 3 | _LENGTH]), _as_varint(length), *kept]
+    edited: list[bytes | memoryview] = []
+    for field in fields(graph):
+        if field.number == _NODE and _is_prelu(field.value):
+            edited += _plain_slope(field.value)
+        else:
+            edited.append(field.whole)
+    return None if sum(map(len, edited)) == len(graph) else _with_graph(model, edited)  # five nodes are longer
+
+
+def _is_prelu(node: memoryview) -> bool:
+    return _name(node, _OPERATOR) == b"PRelu" and _name(node, _DOMAIN) in _OF_ONNX
+
+
+def _plain_slope(node: memoryview) -> list[bytes]:
+    x, slope = map(bytes, _values(node, _NODE_INPUT))
+    y = _name(node, _NODE_OUTPUT)
+    above, turned, below, steep = (y + part for part in (b" above", b" turned", b" below", b" steep"))
+    return [
+        _node(b"Relu", [x], above),
+        _node(b"Neg", [x], turned),
+        _node(b"Relu", [turned], below),
+        _node(b"Mul", [below, slope], steep),
+        _node(b"Sub", [above, steep], y),
+    ]
+
+
+def _node(operator: bytes, inputs: list[bytes], output: bytes) -> bytes:
+    named = [*((_NODE_INPUT, name) for name in inputs), (_NODE_OUTPUT, output), (_OPERATOR, operator)]
+    return _field(_NODE, [b"".join(_field(number, [value]) for number, value in named)])
+
+
+def _with_graph(model: memoryview, parts: Sequence[bytes | memoryview]) -> bytes:
+    """The model with a graph of these fields."""
     others = [field.whole for field in fields(model) if field.number != _GRAPH]
-    return b"".join([*others, *edited])
+    return b"".join([*others, _field(_GRAPH, parts)])
+
+
+def _field(number: int, parts: Sequence[bytes | memoryview]) -> bytes:
+    return b"".join([bytes([number << 3 | _LENGTH]), _as_varint(sum(map(len, parts))), *parts])
 
 
 def _name(message: memoryview, number: int) -> bytes:

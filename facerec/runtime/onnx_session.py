@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from facerec.errors import ConfigError
-from facerec.runtime.onnx_file import without_idle_inputs
+from facerec.runtime.onnx_file import with_plain_slopes, without_idle_inputs
 
 # else ONNX Runtime (1.32 does) keeps a number of this device in the cache folder, and tells its maker what is run
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -23,7 +23,8 @@ def open_session(network: Path | str | bytes, device: str = "cpu") -> Any:
     Its threads sleep while there is nothing to compute. Left to spin, which is the default, they hold the cores
     that the next network wants: to find and embed the face of a photo took twice as long on two cores.
 
-    Inputs that are weights or that nothing reads are left out, see `without_idle_inputs`.
+    Inputs that are weights or that nothing reads are left out, see `without_idle_inputs`; on a CPU, each PRelu is
+    computed as `with_plain_slopes` has it.
 
     Args:
         network: a file, or what is in one.
@@ -36,6 +37,7 @@ def open_session(network: Path | str | bytes, device: str = "cpu") -> Any:
     import onnxruntime
 
     check_session_device(device)
+    providers = _providers(device)
     onnxruntime.set_default_logger_severity(_ERRORS)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = _threads()
@@ -45,8 +47,8 @@ def open_session(network: Path | str | bytes, device: str = "cpu") -> Any:
         # what is edited is opened from memory, from where files of weights can't be found
         folder = str(Path(network).absolute().parent)
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
-        network = _edited(Path(network)) or str(network)
-    session = onnxruntime.InferenceSession(network, options, providers=_providers(device))
+        network = _edited(Path(network), on_cpu=providers == [_CPU]) or str(network)
+    session = onnxruntime.InferenceSession(network, options, providers=providers)
     if device not in ("cpu", "auto") and _GPU not in session.get_providers():
         raise ConfigError(f"device: ONNX Runtime can't use {device!r}, for the reason it gives above; try auto")
     return session
@@ -96,10 +98,12 @@ def _threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _edited(file: Path) -> bytes | None:
-    """The network without inputs that it does not need; None if it has none, or ONNX Runtime has to judge it."""
+def _edited(file: Path, on_cpu: bool) -> bytes | None:
+    """The network as it is computed best; None if that is the file itself, or ONNX Runtime has to judge it."""
     try:
         with file.open("rb") as stream:
-            return without_idle_inputs(memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)))
+            content = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
+            edited = without_idle_inputs(content)
+            return (with_plain_slopes(memoryview(edited or content)) if on_cpu else None) or edited
     except (OSError, ValueError):
         return None

@@ -4,7 +4,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
 from pytorch_metric_learning.utils.inference import CustomKNN
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from facerec.errors import DataError
 from facerec.metrics import ranks, retrieval_metrics, retrieval_per_query
+from facerec.metrics.half_products import exact_products, half_factors
 
 NAMES = ("mean_average_precision_at_r", "precision_at_1", "r_precision")
 
@@ -144,3 +145,77 @@ def test_faults_are_named() -> None:
         retrieval_metrics(vectors, torch.arange(3))
     with pytest.raises(DataError, match="1 of 3 embeddings are not finite"):
         retrieval_metrics(vectors.index_put((torch.tensor([1]),), torch.tensor(torch.nan)), torch.zeros(3).long())
+
+
+@pytest.fixture
+def in_half(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tiles in half precision also on a CPU, however large identities are."""
+    monkeypatch.setattr(ranks, "_HALF", {"cpu"})
+    monkeypatch.setattr(ranks, "_DENSE", 1)
+    monkeypatch.setattr(ranks, "_FEW", 1)
+
+
+def _equal(found: tuple[Tensor, ...], wanted: tuple[Tensor, ...]) -> None:
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(found, wanted, strict=True))
+
+
+@pytest.mark.usefixtures("in_half")
+@pytest.mark.parametrize("length", [2.0**-70, 2.0**-10, 1.0, 2.0**45])
+@given(
+    labels=st.lists(st.integers(0, 12), min_size=5, max_size=120).filter(lambda row: len(set(row)) < len(row)),
+    dim=st.integers(1, 3),
+    seed=st.integers(0, 2**31),
+)
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_half_precision_changes_no_value(length: float, labels: list[int], dim: int, seed: int) -> None:
+    # float32 holds products of such numbers exactly, half precision not even all of the numbers
+    random = np.random.default_rng(seed)
+    vectors = random.integers(-2300, 2301, (len(labels), dim))
+    vectors[random.random(len(labels)) < 0.3] = vectors[0]  # duplicates
+    vectors += random.integers(-1, 2, vectors.shape) * (random.random(vectors.shape) < 0.1)  # nearly
+    given = torch.from_numpy(vectors * length).float(), torch.tensor(labels)
+    found = retrieval_per_query(*given, block=16)
+    with mock.patch.object(ranks, "_HALF", set()):
+        _equal(found, retrieval_per_query(*given, block=16))
+
+
+@pytest.mark.usefixtures("in_half")
+@pytest.mark.parametrize("scattered", [0.05, 0.3, 3])
+def test_half_precision_changes_no_value_of_many_vectors(scattered: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(3000) // 6
+    lengths = torch.rand(3000, 1, generator=generator) * 3
+    vectors = torch.randn(500, 96, generator=generator)[labels]
+    vectors = (vectors + scattered * torch.randn(3000, 96, generator=generator)) * lengths
+    found = retrieval_per_query(vectors, labels)
+    with mock.patch.object(ranks, "_HALF", set()):
+        _equal(found, retrieval_per_query(vectors.double(), labels))
+
+
+@pytest.mark.usefixtures("in_half")
+def test_in_half_precision_too_one_point_retrieves_nothing() -> None:
+    test_a_model_that_maps_all_to_one_point_retrieves_nothing(3000)
+
+
+@given(st.integers(1, 40), st.integers(1, 2000), st.floats(-30, 15), st.integers(0, 2**31))
+@settings(deadline=None, max_examples=100)
+def test_products_of_half_factors_are_no_further_below_than_they_say(
+    count: int, dim: int, octave: float, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    vectors = torch.randn(count, dim, generator=generator) * torch.rand(count, 1, generator=generator) * 2**octave
+    factors = half_factors(vectors)
+    computed = (factors.vectors.float() @ factors.vectors.float().T).half()
+    every = torch.arange(count)
+    exact = exact_products(vectors, every.repeat_interleave(count), every.repeat(count)).view(count, count)
+    assert (computed >= factors.floor(exact)).all()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU with CUDA")
+@pytest.mark.parametrize("dim", [2, 127, 384])
+def test_a_gpu_finds_the_values_of_a_cpu(dim: int) -> None:
+    random = np.random.default_rng(dim)
+    labels = torch.from_numpy(random.integers(0, 4000, 20_000))
+    vectors = torch.from_numpy(random.integers(-64, 65, (4000, dim))).float()[labels]
+    vectors += torch.from_numpy(random.integers(-80, 81, vectors.shape)).float()  # no rounding in float32
+    _equal(retrieval_per_query(vectors.cuda(), labels.cuda()), retrieval_per_query(vectors, labels))

@@ -1,4 +1,4 @@
-"""A model folder with its ONNX copy, which takes ten seconds to write."""
+"""A model folder with its ONNX copy, which takes seconds to write."""
 
 from pathlib import Path
 

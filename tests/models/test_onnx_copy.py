@@ -5,10 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
+from facerec.backbones import TimmNetwork
 from facerec.errors import ModelError
 from facerec.models import Embedder, Ensemble, load, open_model
+from facerec.models.crop_model import CropModel
 from facerec.models.folder import fingerprint
+from facerec.models.onnx_export import traced
 from facerec.models.store import save
 
 CROPS = np.random.default_rng(0).integers(0, 256, (70, 3, 112, 112), dtype=np.uint8)
@@ -81,3 +86,40 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
         open_model(tmp_path / "nowhere")
     with pytest.raises(ModelError, match=r"model\.yaml: is missing"):
         open_model(tmp_path)
+
+
+def test_our_networks_are_written_by_the_quick_exporter(folder_with_copy: Path) -> None:
+    assert traced(load(folder_with_copy)) is not None
+
+
+def test_what_the_quick_exporter_does_not_know_is_written_all_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    torch.manual_seed(0)
+    network = TimmNetwork("vit_tiny_patch16_224", embedding_dim=8)
+    save(tmp_path / "vit", Embedder(network, [120.0] * 3, [60.0] * 3).eval(), statistics={}, origin={})
+    with caplog.at_level(logging.DEBUG):
+        vectors = open_model(tmp_path / "vit", "cpu").embed(CROPS[:3])
+    assert "the older exporter can't write this network" in caplog.text
+    np.testing.assert_allclose(vectors, load(tmp_path / "vit").embed(CROPS[:3]), atol=1e-5, rtol=0)
+
+
+class _Odd(CropModel):
+    """Goes one way with dark crops, which those that it is recorded with are, and another way with bright ones."""
+
+    embedding_dim = 2
+    unit: Tensor
+
+    def __init__(self, limit: float) -> None:
+        super().__init__()
+        self.register_buffer("unit", torch.eye(2))
+        self.limit = limit
+
+    def forward(self, crops: Tensor) -> Tensor:
+        row = 0 if crops.float().mean() < self.limit else 1
+        return self.unit[row].expand(len(crops), 2)
+
+
+def test_no_way_that_depends_on_the_crops_is_recorded() -> None:
+    assert traced(_Odd(limit=100.0)) is None
+    assert traced(_Odd(limit=300.0)) is None  # which random crops would not tell from a straight way

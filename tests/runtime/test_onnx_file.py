@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from facerec.runtime.onnx_file import fields, messages, without_idle_inputs
+from facerec.runtime.onnx_file import fields, messages, with_plain_slopes, without_idle_inputs
 
 
 def value(name: str, shape: Sequence[int] = (2,), kind: int = TensorProto.FLOAT) -> Any:
@@ -100,6 +100,7 @@ def test_a_damaged_file_is_refused_or_read(start: int, length: int, insert: byte
         whole = b"".join(bytes(field.whole) for field in fields(memoryview(damaged)))
         list(messages(memoryview(damaged)))
         without_idle_inputs(memoryview(damaged))
+        with_plain_slopes(memoryview(damaged))
     except ValueError:
         return
     assert whole == damaged
@@ -118,3 +119,24 @@ def test_graphs_within_graphs_do_not_end_the_process() -> None:
 def test_what_is_cut_short_is_refused(kept: int) -> None:
     with pytest.raises(ValueError, match="cut short"):
         without_idle_inputs(memoryview(NETWORK[:kept]))
+
+
+def test_slopes_alone_are_written_anew() -> None:
+    nodes = [
+        helper.make_node("Neg", ["x"], ["turned"]),
+        helper.make_node("PRelu", ["turned", "slope"], ["y"], name="bend"),
+        helper.make_node("PRelu", ["y", "slope"], ["own"], domain="elsewhere"),
+    ]
+    graph = helper.make_graph(nodes, "net", [value("x")], [value("own")], [constant("slope", 1, 2)])
+    imports = [helper.make_opsetid("", 17), helper.make_opsetid("elsewhere", 1)]
+    model = helper.make_model(graph, opset_imports=imports)
+    edited = with_plain_slopes(memoryview(model.SerializeToString()))
+    assert edited is not None
+    read = onnx.load_from_string(edited)
+    onnx.checker.check_model(read)
+    operators = [node.op_type for node in read.graph.node]
+    assert operators == ["Neg", "Relu", "Neg", "Relu", "Mul", "Sub", "PRelu"]
+    assert [read.graph.node[0], read.graph.node[-1]] == [nodes[0], nodes[-1]]
+    assert read.graph.initializer == model.graph.initializer
+    assert with_plain_slopes(memoryview(edited)) is None
+    assert with_plain_slopes(memoryview(NETWORK)) is None

@@ -110,3 +110,24 @@ def test_nothing_is_written_down_about_what_is_run(network: Path, tmp_path: Path
     mine = {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
     subprocess.run([sys.executable, "-c", code], env={**told, **mine}, check=True)
     assert not [*home.rglob("*")]
+
+
+@pytest.mark.parametrize("opset", [7, 9, 16, 20])
+@pytest.mark.parametrize("shape", [(5, 1, 1), (1, 5, 1, 1), (1, 1, 1)])
+def test_slopes_are_those_of_a_prelu(opset: int, shape: tuple[int, ...], tmp_path: Path) -> None:
+    random = np.random.default_rng(opset)
+    slopes = random.normal(size=shape).astype(np.float32)
+    shapes = {"x": (2, 5, 3, 4), "y": (2, 5, 3, 4), "z": (2, 5, 3, 4)}
+    values = {name: helper.make_tensor_value_info(name, TensorProto.FLOAT, size) for name, size in shapes.items()}
+    nodes = [helper.make_node("PRelu", ["x", "s"], ["y"]), helper.make_node("PRelu", ["y", "s"], ["z"])]
+    weights = [numpy_helper.from_array(slopes, "s")]
+    graph = helper.make_graph(nodes, "net", [values["x"]], [values["y"], values["z"]], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=6)
+    onnx.save(model, str(tmp_path / "net.onnx"))
+    x = random.normal(size=shapes["x"]).astype(np.float32)
+    x.flat[:6] = 0, -0.0, np.inf, -np.inf, 1e-40, -1e38
+    plain = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    for ours, wanted in zip(
+        open_session(tmp_path / "net.onnx").run(None, {"x": x}), plain.run(None, {"x": x}), strict=True
+    ):
+        np.testing.assert_array_equal(ours, wanted)

@@ -59,8 +59,9 @@ class _Steps(pl.Callback):
         self._switch(trainer.global_step < STEPS - 1)
 
 
-def _fit(tmp_path: Path, switch: Any, accelerator: str) -> None:
+def _fit(tmp_path: Path, switch: Any, accelerator: str, device_cache: bool | str = "auto") -> None:
     given: dict[str, Any] = {"batch_size": 8, "num_workers": 0, "decode_workers": 0, "seed": 0}
+    given["device_cache"] = device_cache
     augment = Augment(flip=0.5, zoom=0.1, shift=0.1, brightness=0.1, contrast=0.1, erase=0.3, mixup=0.3)
     data = FaceData(orl(), augment, cache_dir=str(tmp_path / "cache"), **given)
     embedder = Embedder(ResNet(18, embedding_dim=8, stem="imagenet"), [120.0] * 3, [50.0] * 3)
@@ -95,9 +96,10 @@ def test_a_step_reads_nothing_but_losses_of_earlier_steps(tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU with CUDA")
-def test_a_step_never_waits_for_a_gpu(tmp_path: Path) -> None:
+@pytest.mark.parametrize("device_cache", [True, False])
+def test_a_step_never_waits_for_a_gpu(device_cache: bool, tmp_path: Path) -> None:
     with _strict() as switch:
-        _fit(tmp_path, switch, "gpu")
+        _fit(tmp_path, switch, "gpu", device_cache)
 
 
 def test_losses_are_logged_at_their_own_steps_and_the_bar_shows_the_last_known(
