@@ -56,11 +56,12 @@ async def load(url: str, photo: bytes, clients: int, seconds: float) -> tuple[fl
 
 
 @contextmanager
-def running(port: int, *command: str, **environment: str) -> Iterator[int]:
-    """A server, once it listens; its process id."""
+def running(port: int, *command: str, **environment: str) -> Iterator[tuple[int, float]]:
+    """A server, once it listens; its process id, and the seconds that took."""
     with socket.socket() as line:
         if line.connect_ex(("127.0.0.1", port)) == 0:
             raise SystemExit(f"port {port}: another server listens there; stop it")
+    began = time.perf_counter()
     with subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.DEVNULL) as server:
         try:
             for _ in count():
@@ -70,7 +71,7 @@ def running(port: int, *command: str, **environment: str) -> Iterator[int]:
                 if server.poll() is not None:
                     raise SystemExit(f"{command}: ended with status {server.returncode}")
                 time.sleep(0.1)
-            yield server.pid
+            yield server.pid, time.perf_counter() - began
         finally:
             server.terminate()
 
@@ -100,7 +101,7 @@ def enroll(file: Path, model: str, persons: int, folder: Path) -> tuple[Path, Pa
 
 
 def main() -> None:
-    """Print photos a second, the slowest answers, and memory."""
+    """Print photos a second, the slowest answers, seconds to start, and memory."""
     given = options(photo="", model="sface", persons=100, seconds=8.0, rounds=3)
     cores, (ours, theirs) = str(os.cpu_count()), (8_101, 8_102)
     with tempfile.TemporaryDirectory(prefix="facerec-") as name:
@@ -119,7 +120,10 @@ def main() -> None:
         urls = {"facerec": f"http://127.0.0.1:{ours}/api/v1/identify"}
         urls["face_recognition"] = f"http://127.0.0.1:{theirs}/identify"
         figures = []
-        with running(ours, *service) as one, running(theirs, *other, KNOWN=str(known)) as two:
+        with (
+            running(ours, *service) as (one, start),
+            running(theirs, *other, KNOWN=str(known)) as (two, other_start),
+        ):
             for url in urls.values():
                 asyncio.run(load(url, photo, 4, 3))  # warm up
             for clients in CLIENTS:
@@ -136,6 +140,8 @@ def main() -> None:
                 mine, late = median.pop("facerec"), slowest.pop("facerec")
                 figures.append(Figure(what, "photos/s", mine, median, dict.fromkeys(median, 1.0)))
                 figures.append(Figure(f"{what}: slowest of 100", "ms", late, slowest, less=True))
+            what = f"service, {given['model']}: from the command until it listens"
+            figures.append(Figure(what, "s", start, {"face_recognition": other_start}, limit=4, less=True))
             what = f"service, {given['model']}: memory of its processes, without PostgreSQL"
             figures.append(
                 Figure(what, "MiB", memory(one), {"face_recognition": memory(two)}, limit=800, less=True)
