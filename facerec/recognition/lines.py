@@ -8,7 +8,7 @@ from typing import Any, TextIO
 from facerec.errors import ConfigError
 
 COLUMNS = (
-    *("photo", "face", "person", "perhaps", "ignored", "nearest", "similarity", "probability"),
+    *("photo", "face", "person", "person_id", "perhaps", "ignored", "nearest", "similarity", "probability"),
     *("threshold", "search_far", "x0", "y0", "x1", "y1", "score", "problem", "photo_bytes"),
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would calculate what begins so
