@@ -2,6 +2,7 @@
 
 from facerec.recognition.assignment import Named, assign, identify_photo
 from facerec.recognition.draw import draw
+from facerec.recognition.kept_crops import cut_again, pngs_of
 from facerec.recognition.ledger import Ledger
 from facerec.recognition.lines import line_writer
 from facerec.recognition.naming import names_in_photos
@@ -26,6 +27,7 @@ __all__ = [
     "PhotoFaces",
     "XmpWriter",
     "assign",
+    "cut_again",
     "detect_photos",
     "draw",
     "embed_files",
@@ -33,6 +35,7 @@ __all__ = [
     "identify_photo",
     "line_writer",
     "names_in_photos",
+    "pngs_of",
     "review",
     "review_people",
     "sample_of",

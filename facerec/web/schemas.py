@@ -59,6 +59,22 @@ class PersonWithSamples(PersonOut):
     denied: list[SampleOut] = Field(description="faces that are said not to be this person")
 
 
+ChangeIds = Annotated[
+    list[UUID], Field(description="of what was changed, newest first, for /api/v1/changes/{change_id}/undo")
+]
+
+
+class CorrectedOut(PersonOut):
+    """The person whom a correction concerns, and how to undo it."""
+
+    changes: ChangeIds
+
+    @classmethod
+    def of_changes(cls, person: Person, *changes: UUID | None) -> "CorrectedOut":
+        """The person and the changes, of which None is left out: it can't be undone."""
+        return cls(**person._asdict(), changes=[change for change in changes if change])
+
+
 class MatchOut(BaseModel):
     """A candidate for a face."""
 
@@ -273,9 +289,10 @@ class GroupOut(BaseModel):
 
 
 class DeletedOut(BaseModel):
-    """How many samples were deleted."""
+    """How many samples were deleted, and how to undo it."""
 
     samples: int
+    changes: ChangeIds
 
 
 class ChangeOut(BaseModel):

@@ -171,7 +171,7 @@ def test_looking_after_a_gallery(
     assert "Bob" in listed
     assert "1.png" in said("show", "name=Ann")
     assert "by the window" in said("rename", "name=Ann", "to=Anna", "note=by the window")
-    assert "3 samples were exported to" in said("export", f"file={tmp_path / 'all.jsonl'}")
+    assert "exported 3 samples to" in said("export", f"file={tmp_path / 'all.jsonl'}")
     assert "Bob was merged into Anna (" in said("merge", "name=Bob", "to=Anna")
     assert "Anna was erased, with 3 samples" in said("erase", "name=Anna")
     assert "3 new samples" in said("import", f"file={tmp_path / 'all.jsonl'}")
