@@ -8,18 +8,9 @@ from fastapi import APIRouter, File, Form, Request, Response
 from fastapi import Path as PathParameter
 
 from facerec.gallery import Sample, acting_as
+from facerec.web.person_schemas import ChangeOut, CorrectedOut, Crop, DeletedOut, Merge, Move, PersonChange, Samples
 from facerec.web.problems import PROBLEMS, Problem
 from facerec.web.routes import Photo, caller_of, service_of
-from facerec.web.schemas import (
-    ChangeOut,
-    CorrectedOut,
-    Crop,
-    DeletedOut,
-    Merge,
-    Move,
-    PersonChange,
-    Samples,
-)
 
 router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
 P = ParamSpec("P")

@@ -28,7 +28,9 @@ async def read(request: Request, photo: Path) -> bytes:
 
 
 async def kept_crops(request: Request, faces: Sequence[IndexedFace]) -> dict[bytes, bytes]:
-    """The crops of faces as PNG, by their SHA-256, if the service keeps crops; without those of photos that changed.
+    """The crops of faces as PNG, by their SHA-256, if the service keeps crops.
+
+    Those of photos that are gone or were changed are left out.
 
     Raises:
         Problem: 503, the queue is full.

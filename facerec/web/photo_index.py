@@ -10,19 +10,11 @@ from fastapi import Path as PathParameter
 from facerec.gallery import Sample, acting_as
 from facerec.gallery.index_records import FaceGroup, FaceMatch, IndexedFace
 from facerec.gallery.names import printable
+from facerec.web.index_schemas import GroupName, GroupOut, IndexedFaceOut, IndexedMatchOut, Naming, Refusal
 from facerec.web.indexed_photos import cut_out, kept_crops, read
+from facerec.web.person_schemas import CorrectedOut, PersonOut
 from facerec.web.problems import PROBLEMS, Problem
 from facerec.web.routes import caller_of, service_of
-from facerec.web.schemas import (
-    CorrectedOut,
-    GroupName,
-    GroupOut,
-    IndexedFaceOut,
-    IndexedMatchOut,
-    Naming,
-    PersonOut,
-    Refusal,
-)
 
 router = APIRouter(prefix="/api/v1", responses=PROBLEMS, tags=["index"])
 CropPath = Annotated[str, PathParameter(pattern="^[0-9a-f]{64}$")]
