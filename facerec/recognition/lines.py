@@ -46,8 +46,14 @@ def _row(answer: Mapping[str, Any]) -> dict[str, Any]:
     row |= zip(("x0", "y0", "x1", "y1"), answer.get("box", ()), strict=False)
     for nearest in answer.get("matches", ())[:1]:
         row |= {**nearest, "nearest": nearest["person"], "person": answer["person"]}
-    return {key: f"'{value}" if _is_formula(value) else value for key, value in row.items()}
+    return {key: as_text(value) if isinstance(value, str) else value for key, value in row.items()}
 
 
-def _is_formula(value: object) -> bool:
-    return isinstance(value, str) and value.startswith(_FORMULA)
+def as_text(value: str) -> str:
+    """A cell that a spreadsheet takes for text."""
+    return f"'{value}" if value.startswith(_FORMULA) else value
+
+
+def text_of(cell: str) -> str:
+    """The text of such a cell."""
+    return cell[1:] if cell[:1] == "'" and cell[1:].startswith(_FORMULA) else cell

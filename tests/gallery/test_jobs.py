@@ -1,6 +1,8 @@
 """The three jobs, from photos on the disk to what they print."""
 
 import base64
+import csv
+import io
 import json
 import logging
 import os
@@ -252,6 +254,38 @@ def test_a_bad_name_or_file_does_not_end_the_album(
     assert f"refused {root / 'Dan' / '1.jpg'}: the file is empty" in said
     assert re.search(r"Dan +│ 0 +│ 0 +│ 1 ", said)
     assert [one.source for one in gallery.show("Bob")[1]] == ["caf\ufffd\ufffd.png"]
+
+
+def test_what_was_refused_is_corrected_and_fed_back_in(
+    job: Job, gallery: Gallery, album: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, table = album / "enroll", tmp_path / "refused.csv"
+    (root / "Bob" / "broken.jpg").unlink(missing_ok=True)
+    (root / "Bob").rename(root / os.fsdecode(b"=B\xf6b\n"))  # neither UTF-8 nor one line, and a formula
+    shutil.copy(album / "strangers" / "x.png", root / "stray.png")
+    with pytest.raises(RefusedError, match="2 of 4 photos were refused"):
+        job("enroll", f"photos={root}", f"refused={table}")
+    rows = list(csv.DictReader(io.StringIO(table.read_bytes().decode("utf-8-sig", "surrogateescape"), newline="")))
+    assert {row["person"] for row in rows} == {os.fsdecode(b"'=B\xf6b\n"), ""}
+    assert all(row["reason"] and Path(row["photo"]).is_file() for row in rows)
+    with pytest.raises(GalleryError, match="nobody was enrolled"):  # as it is, it is refused again
+        job("enroll", f"photos={table}", "people=table", f"refused={table}")
+    again = list(csv.DictReader(io.StringIO(table.read_bytes().decode("utf-8-sig", "surrogateescape"), newline="")))
+    assert {(row["photo"], row["person"]) for row in again} == {(row["photo"], row["person"]) for row in rows}
+    names = {"x": "Cleo", "1": "Bob"}
+    with table.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        csv.writer(stream).writerows(
+            [("person", "photo"), *((names.get(Path(row["photo"]).stem, "Cleo"), row["photo"]) for row in rows)]
+        )
+    job("enroll", f"photos={table}", "people=table", f"refused={tmp_path / 'none.csv'}")
+    assert [(person.name, person.samples) for person in gallery.persons()] == [("Ann", 2), ("Bob", 1), ("Cleo", 1)]
+    assert (tmp_path / "none.csv").read_text(encoding="utf-8-sig") == "photo,person,reason\n"
+    with pytest.raises(ConfigError, match="names no photo"):
+        job("enroll", f"photos={tmp_path / 'none.csv'}", "people=table")
+    with pytest.raises(ConfigError, match="is no table with the columns photo and person"):
+        job("enroll", f"photos={root / 'Ann' / '1.png'}", "people=table")
+    with pytest.raises(ConfigError, match="people=xmp has its names in the photos"):
+        job("enroll", f"photos={root}", "people=xmp", f"refused={table}")
 
 
 def test_the_status_says_whether_something_was_refused(
