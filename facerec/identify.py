@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from facerec.gallery import Match
     from facerec.recognition import Named, PhotoFaces
 
 
@@ -85,49 +86,28 @@ def _report(
 
     from facerec.gallery.names import path_fields, printable
     from facerec.gallery.records import SHORT_ID
+    from facerec.recognition import answer_line
 
     def row(*cells: str) -> None:
         table.add_row(*(Text(printable(cell)) for cell in (photo.file.name, *cells)))
+
+    def called(match: "Match") -> str:
+        return f"{match.name} ({str(match.person)[:SHORT_ID]})" if match.name in shared else match.name
 
     path = path_fields(photo.file)
     if not photo.faces:
         write({**path, "faces": 0, "problem": printable(photo.problem) or None})
         row("", photo.problem or "no face found", "", "")
     for number, (face, named) in enumerate(zip(photo.faces, people, strict=True), 1):
-        write({**path, "face": number, **_line(face.box.tolist(), face.score, named)})
+        write({**path, "face": number, **answer_line(face, named)})
         shown = named.person or next(iter(named.answer.matches), None)
-        who = named.label
-        if named.person and named.person.name in shared:
-            who += f" ({str(named.person.person)[:SHORT_ID]})"
+        who = called(named.person) if named.person else named.label
         if named.reason:
             who += f" ({named.reason})"
         elif shown and not named.person and not named.ignored:
-            who += f" (nearest {shown.name})"
+            who += f" (nearest {called(shown)})"
         probability = "" if shown is None or shown.probability is None else f"{shown.probability:.3f}"
         row(str(number), who, f"{shown.similarity:.3f}" if shown else "", probability)
-
-
-def _line(box: list[float], score: float, named: "Named") -> dict[str, Any]:
-    return {
-        "box": [round(edge, 1) for edge in box],
-        "score": round(score, 4),
-        "person": named.person and named.person.name,
-        "person_id": named.person and str(named.person.person),
-        "perhaps": named.perhaps and named.perhaps.name,
-        "reason": named.reason,
-        "ignored": named.ignored,
-        "threshold": round(named.answer.rule.threshold, 4),
-        "search_far": named.answer.rule.search_far,
-        "matches": [
-            {
-                "person": match.name,
-                "id": str(match.person),
-                "similarity": round(match.similarity, 4),
-                "probability": match.probability,
-            }
-            for match in named.answer.matches
-        ],
-    }
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from facerec.recognition.assignment import Named, assign, identify_photo
 from facerec.recognition.draw import draw
 from facerec.recognition.kept_crops import cut_again, pngs_of
 from facerec.recognition.ledger import Ledger
-from facerec.recognition.lines import line_writer
+from facerec.recognition.lines import answer_line, line_writer
 from facerec.recognition.naming import names_in_photos
 from facerec.recognition.pipeline import (
     NO_VECTOR,
@@ -26,6 +26,7 @@ __all__ = [
     "Named",
     "PhotoFaces",
     "XmpWriter",
+    "answer_line",
     "assign",
     "cut_again",
     "detect_photos",

@@ -6,12 +6,38 @@ from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
 from facerec.errors import ConfigError
+from facerec.faces import Face
+from facerec.recognition.assignment import Named
 
 COLUMNS = (
     *("photo", "face", "person", "person_id", "perhaps", "ignored", "nearest", "similarity", "probability"),
     *("threshold", "search_far", "x0", "y0", "x1", "y1", "score", "problem", "photo_bytes"),
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would calculate what begins so
+
+
+def answer_line(face: Face, named: Named) -> dict[str, Any]:
+    """What is written of a face: where it is, who it is, and whom it resembles."""
+    return {
+        "box": [round(edge, 1) for edge in face.box.tolist()],
+        "score": round(face.score, 4),
+        "person": named.person and named.person.name,
+        "person_id": named.person and str(named.person.person),
+        "perhaps": named.perhaps and named.perhaps.name,
+        "reason": named.reason,
+        "ignored": named.ignored,
+        "threshold": round(named.answer.rule.threshold, 4),
+        "search_far": named.answer.rule.search_far,
+        "matches": [
+            {
+                "person": match.name,
+                "id": str(match.person),
+                "similarity": round(match.similarity, 4),
+                "probability": match.probability,
+            }
+            for match in named.answer.matches
+        ],
+    }
 
 
 def line_writer(kind: str, stream: TextIO) -> Callable[[Mapping[str, Any]], None]:

@@ -108,7 +108,9 @@ def test_enrol_and_identify(
         "strangers/x.png": None,
     }
     assert found["enroll/Bob/broken.jpg"]["problem"].startswith("this is not a photo that can be read")
-    assert found["enroll/Bob/1.png"]["matches"][0]["similarity"] == pytest.approx(1, abs=1e-3)
+    [nearest, _] = found["enroll/Bob/1.png"]["matches"]
+    assert nearest["similarity"] == pytest.approx(1, abs=1e-3)
+    assert nearest["id"] == found["enroll/Bob/1.png"]["person_id"] == str(gallery.show("Bob")[0].id)
     assert "unknown (nearest" in said.err
     assert f"photos with names: {tmp_path / 'drawn'}" in said.err
     drawn = read_photo(tmp_path / "drawn" / "strangers" / "x.png.png")
@@ -254,6 +256,22 @@ def test_a_bad_name_or_file_does_not_end_the_album(
     assert f"refused {root / 'Dan' / '1.jpg'}: the file is empty" in said
     assert re.search(r"Dan +│ 0 +│ 0 +│ 1 ", said)
     assert [one.source for one in gallery.show("Bob")[1]] == ["caf\ufffd\ufffd.png"]
+
+
+def test_people_of_one_name_are_told_apart(
+    job: Job, gallery: Gallery, album: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job("enroll", f"photos={album / 'enroll' / 'Ann'}", "person=Ann")
+    job("enroll", f"photos={album / 'strangers' / 'x.png'}", "person=Ann", "new=true")
+    job("enroll", f"photos={album / 'enroll' / 'Bob' / '1.png'}", "person=Bob")
+    capsys.readouterr()
+    job("identify", f"photos={album}")
+    said = capsys.readouterr()
+    lines = {Path(line["photo"]).name: line for line in map(json.loads, said.out.splitlines())}
+    other = next(person for person in gallery.persons() if person.name == "Ann" and person.samples == 1)
+    assert lines["x.png"]["person_id"] == str(other.id)
+    assert f"Ann ({other.short_id})" in said.err
+    assert re.search(r"│ Bob +│", said.err)
 
 
 def test_what_was_refused_is_corrected_and_fed_back_in(
