@@ -43,10 +43,10 @@ def unknown(cfg: DictConfig) -> None:
 
 
 def _crops(group: "FaceGroup", cfg: DictConfig) -> dict[bytes, bytes]:
-    from facerec.recognition import cut_again
+    from facerec.recognition import crop_again
 
     digests = {face.crop for face in group.faces}
-    return cut_again(group.photos, digests, instantiate(cfg.detector), **cfg.faces)
+    return crop_again(group.photos, digests, instantiate(cfg.detector), **cfg.faces)
 
 
 def _list(gallery: "Gallery", rule: dict[str, Any], least: int, examples: int) -> None:

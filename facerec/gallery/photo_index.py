@@ -112,8 +112,8 @@ class PhotoIndex(IndexViews):
         Raises:
             GalleryError: as `group` and `Gallery.enroll`.
         """
-        found = self.group(group, far=far, per=per, threshold=threshold, group_far=group_far)
-        return self._enrol(name, found.samples(), new=new)
+        named = self.group(group, far=far, per=per, threshold=threshold, group_far=group_far)
+        return self._enrol(name, named.samples(), new=new)
 
     def expire(self, *, far: float = 0.01, per: Per = "search", threshold: float | None = None) -> int:
         """Erase the faces whose time is up, unless somebody enrolled answers for them; returns how many.

@@ -2,7 +2,7 @@
 
 from facerec.recognition.assignment import Named, assign, identify_photo
 from facerec.recognition.draw import draw
-from facerec.recognition.kept_crops import cut_again, pngs_of
+from facerec.recognition.kept_crops import crop_again, pngs_of
 from facerec.recognition.ledger import Ledger
 from facerec.recognition.lines import answer_line, line_writer
 from facerec.recognition.naming import names_in_photos
@@ -28,7 +28,7 @@ __all__ = [
     "XmpWriter",
     "answer_line",
     "assign",
-    "cut_again",
+    "crop_again",
     "detect_photos",
     "draw",
     "embed_files",

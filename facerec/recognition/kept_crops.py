@@ -1,4 +1,4 @@
-"""Crops of indexed faces, cut from their photos again: the index has only their SHA-256."""
+"""Crops of indexed faces, made from their photos again: the index has only their SHA-256."""
 
 import hashlib
 from collections.abc import Collection, Sequence
@@ -16,11 +16,11 @@ def pngs_of(crops: Crops, digests: Collection[bytes]) -> dict[bytes, bytes]:
         crops: `uint8 [N, 3, 112, 112]`.
         digests: the wanted ones.
     """
-    found = ((hashlib.sha256(crop.tobytes()).digest(), crop) for crop in crops)
-    return {digest: encode_png(crop.transpose(1, 2, 0)) for digest, crop in found if digest in digests}
+    hashed = ((hashlib.sha256(crop.tobytes()).digest(), crop) for crop in crops)
+    return {digest: encode_png(crop.transpose(1, 2, 0)) for digest, crop in hashed if digest in digests}
 
 
-def cut_again(
+def crop_again(
     files: Sequence[Path],
     digests: Collection[bytes],
     detector: Detector,
@@ -37,11 +37,11 @@ def cut_again(
         detector: which made the crops.
         min_size, min_score, batch_size: as in `embed_files`.
     """
-    found: dict[bytes, bytes] = {}
+    pngs: dict[bytes, bytes] = {}
     batches = crop_files(
         files, detector, which="all", min_size=min_size, min_score=min_score, batch_size=batch_size
     )
     for batch in batches:
         for photo in batch:
-            found |= pngs_of(photo.crops, digests)
-    return found
+            pngs |= pngs_of(photo.crops, digests)
+    return pngs

@@ -36,7 +36,7 @@ async def kept_crops(request: Request, faces: Sequence[IndexedFace]) -> dict[byt
         Problem: 503, the queue is full.
     """
     pipeline = pipeline_of(request)
-    found: dict[bytes, bytes] = {}
+    pngs: dict[bytes, bytes] = {}
     for photo in dict.fromkeys(face.photo for face in faces) if pipeline.settings.keep_crops else ():
         try:
             detected = await pipeline.detect_faces(await read(request, photo))
@@ -44,8 +44,8 @@ async def kept_crops(request: Request, faces: Sequence[IndexedFace]) -> dict[byt
             if problem.status == 503:
                 raise
             continue
-        found |= pngs_of(detected.crops, {face.crop for face in faces})
-    return found
+        pngs |= pngs_of(detected.crops, {face.crop for face in faces})
+    return pngs
 
 
 def cut_out(photo: Photo, face: IndexedFace) -> bytes:

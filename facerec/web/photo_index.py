@@ -44,8 +44,8 @@ async def name_group(
     if sum((bool(naming.to), bool(naming.name), naming.ignore)) != 1 or (who is None and not naming.ignore):
         raise Problem(422, "to, name, ignore: send one of the three")
     far, per = service.settings.far, service.settings.per
-    found = await service.run_in_thread(gallery.index.group, group, far=far, per=per)
-    samples = found.samples(await kept_crops(request, found.faces))
+    unknown_group = await service.run_in_thread(gallery.index.group, group, far=far, per=per)
+    samples = unknown_group.samples(await kept_crops(request, unknown_group.faces))
     with acting_as(caller_of(request)):
         enrolled = await service.run_in_thread(gallery.enroll, who or f"ignored {group}", samples, new=naming.new)
         if naming.ignore:

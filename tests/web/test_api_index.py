@@ -105,7 +105,7 @@ def test_crops_of_indexed_faces_are_kept_where_crops_are(start: Start, contract:
     cleo = enroll(client, "Cleo", photo(CLEO, 1)).json()["person"]["id"]
     index(service, contract, f"photos={album}")
     crops = {entry["face"]["photo"]: entry["face"]["crop"] for entry in client.get(f"{API}/questions").json()}
-    (album / "bob85.jpg").unlink()  # what can't be cut again is enrolled without
+    (album / "bob85.jpg").unlink()  # what can't be cropped again is enrolled without
     groups = {entry["faces"][0]["photo"][:3]: entry["id"] for entry in client.get(f"{API}/unknown").json()}
     bob = client.post(f"{API}/unknown/{groups['bob']}", json={"name": "Bob"}).json()
     assert bob["picture"] == crops["bob95.jpg"]
