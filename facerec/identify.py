@@ -2,6 +2,7 @@
 
 import io
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from facerec.gallery import Match
     from facerec.recognition import Named, PhotoFaces
 
 
@@ -48,11 +50,13 @@ def identify(cfg: DictConfig) -> None:
     model = open_model(cfg.model, cfg.device, cfg.cache_dir, offline=cfg.offline, accept_licence=cfg.accept_licence)
     with Gallery.open(cfg.gallery.url, model, make=False, read_url=cfg.gallery.read_url) as gallery:
         rule = {"far": cfg.far, "per": cfg.per, "threshold": cfg.threshold}
+        names = Counter(person.name for person in gallery.persons())
+        shared = {name for name, count in names.items() if count > 1}
         photos = embed_files(files, instantiate(cfg.detector), model.embed, **cfg.faces)
         lines_show = sys.stdout.isatty()  # where the lines can be seen, no bar is needed
         for photo in tqdm(photos, "identifying", len(files), unit="photo", disable=lines_show or len(files) == 1):
             people = identify_photo(gallery, photo.vectors, top=cfg.top, **rule)
-            _report(photo, people, table, write)
+            _report(photo, people, shared, table, write)
             xmp.write(photo, [named.person and named.person.name for named in people])
             if cfg.draw and photo.faces:
                 name = photo.file.relative_to(root) if root.is_dir() else photo.file.name
@@ -71,46 +75,39 @@ def identify(cfg: DictConfig) -> None:
 
 
 def _report(
-    photo: "PhotoFaces", people: list["Named"], table: "Table", write: "Callable[[Mapping[str, Any]], None]"
+    photo: "PhotoFaces",
+    people: list["Named"],
+    shared: set[str],
+    table: "Table",
+    write: "Callable[[Mapping[str, Any]], None]",
 ) -> None:
+    """Write the lines and rows of a photo; people of the names that several share are shown with their ids."""
     from rich.text import Text
 
     from facerec.gallery.names import path_fields, printable
+    from facerec.gallery.records import SHORT_ID
+    from facerec.recognition import answer_line
 
     def row(*cells: str) -> None:
         table.add_row(*(Text(printable(cell)) for cell in (photo.file.name, *cells)))
+
+    def called(match: "Match") -> str:
+        return f"{match.name} ({str(match.person)[:SHORT_ID]})" if match.name in shared else match.name
 
     path = path_fields(photo.file)
     if not photo.faces:
         write({**path, "faces": 0, "problem": printable(photo.problem) or None})
         row("", photo.problem or "no face found", "", "")
     for number, (face, named) in enumerate(zip(photo.faces, people, strict=True), 1):
-        write({**path, "face": number, **_line(face.box.tolist(), face.score, named)})
+        write({**path, "face": number, **answer_line(face, named)})
         shown = named.person or next(iter(named.answer.matches), None)
-        who = named.label
+        who = called(named.person) if named.person else named.label
         if named.reason:
             who += f" ({named.reason})"
         elif shown and not named.person and not named.ignored:
-            who += f" (nearest {shown.name})"
+            who += f" (nearest {called(shown)})"
         probability = "" if shown is None or shown.probability is None else f"{shown.probability:.3f}"
         row(str(number), who, f"{shown.similarity:.3f}" if shown else "", probability)
-
-
-def _line(box: list[float], score: float, named: "Named") -> dict[str, Any]:
-    return {
-        "box": [round(edge, 1) for edge in box],
-        "score": round(score, 4),
-        "person": named.person and named.person.name,
-        "perhaps": named.perhaps and named.perhaps.name,
-        "reason": named.reason,
-        "ignored": named.ignored,
-        "threshold": round(named.answer.rule.threshold, 4),
-        "search_far": named.answer.rule.search_far,
-        "matches": [
-            {"person": match.name, "similarity": round(match.similarity, 4), "probability": match.probability}
-            for match in named.answer.matches
-        ],
-    }
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from facerec.errors import ConfigError
@@ -9,11 +10,13 @@ from facerec.job import run_job
 
 if TYPE_CHECKING:
     from facerec.gallery import Gallery
+    from facerec.gallery.index_records import FaceGroup
 
 
 def unknown(cfg: DictConfig) -> None:
     """Print the groups, the largest first; or enrol the faces of one."""
     from facerec.gallery import Gallery
+    from facerec.gallery.actions import count
     from facerec.models import open_model
 
     if (cfg.group is None) != (cfg.name is None and not cfg.ignore):
@@ -25,12 +28,25 @@ def unknown(cfg: DictConfig) -> None:
             _list(gallery, rule, cfg.least, cfg.examples)
         else:
             name = str(cfg.name or f"ignored {cfg.group}")
-            enrolled = gallery.index.name_group(str(cfg.group), name, **rule)
+            group = gallery.index.group(str(cfg.group), **rule)
+            kept = _crops(group, cfg) if cfg.keep_crops else {}
+            enrolled = gallery.enroll(name, group.samples(kept))
             person = enrolled.person
-            print(f"{enrolled.new} faces were enrolled as {person.name}, who now has {person.samples} samples")
+            now = f"{person.name}, who now has {count(person.samples, 'sample')}"
+            print(f"enrolled {count(enrolled.new, 'face')} as {now}")
+            if cfg.keep_crops and (lost := len({face.crop for face in group.faces} - kept.keys())):
+                why = "no photo has it any more, or another detector found it"
+                print(f"{count(lost, 'face')} without a kept crop: {why}")
             if cfg.ignore:
                 gallery.corrections.ignore(person.id)
                 print("who is ignored from now on; `facerec gallery unignore` ends that")
+
+
+def _crops(group: "FaceGroup", cfg: DictConfig) -> dict[bytes, bytes]:
+    from facerec.recognition import crop_again
+
+    digests = {face.crop for face in group.faces}
+    return crop_again(group.photos, digests, instantiate(cfg.detector), **cfg.faces)
 
 
 def _list(gallery: "Gallery", rule: dict[str, Any], least: int, examples: int) -> None:

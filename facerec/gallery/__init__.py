@@ -6,7 +6,9 @@ from facerec.gallery.gallery import Gallery
 from facerec.gallery.records import (
     Answer,
     Change,
+    Corrected,
     DecisionRule,
+    Deleted,
     Enrolled,
     EnrolmentCheck,
     Erasure,
@@ -21,8 +23,10 @@ from facerec.gallery.records import (
 __all__ = [
     "Answer",
     "Change",
+    "Corrected",
     "Corrections",
     "DecisionRule",
+    "Deleted",
     "Enrolled",
     "EnrolmentCheck",
     "Erasure",

@@ -43,12 +43,12 @@ def administrate(cfg: DictConfig) -> None:
 
 
 def _deny(gallery: "Gallery", cfg: DictConfig) -> None:
-    from facerec.gallery.actions import UNDO, called
+    from facerec.gallery.actions import called, how_to_undo
 
     if bool(cfg.sample) == bool(cfg.photo):
         raise ConfigError("sample, photo: give one of the two, as in `deny name=Ann photo=party.jpg face=2`")
-    person = gallery.corrections.deny(cfg.name, cfg.sample or _face(gallery, cfg))
-    print(f"remembered that this face is not {called(person)}; {UNDO}")
+    person, change = gallery.corrections.deny(cfg.name, cfg.sample or _face(gallery, cfg))
+    print(f"remembered that this face is not {called(person)}; {how_to_undo(change)}")
 
 
 def _face(gallery: "Gallery", cfg: DictConfig) -> "Sample":

@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from facerec.gallery.gallery import Gallery
-from facerec.gallery.records import Person
+from facerec.gallery.records import SHORT_ID, Person
 from facerec.gallery.tables import show_changes, show_person, show_persons, show_stats
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-UNDO = "`facerec gallery undo` takes it back"
 SECRET = "whoever has the file can recognise these persons"
 _LOG_KEPT = "the server keeps old write-ahead logs until it overwrites them, unless it has wal_recycle = off"
 
@@ -19,6 +19,18 @@ _LOG_KEPT = "the server keeps old write-ahead logs until it overwrites them, unl
 def called(person: Person) -> str:
     """A person's name and short id, to show."""
     return f"{person.name} ({person.short_id})"
+
+
+def count(number: int, what: str) -> str:
+    """A number of things in words: "1 sample", "2 samples"."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def how_to_undo(change: UUID | None) -> str:
+    """The command that takes a correction back."""
+    if change is None:
+        return "gallery.undo_days=0, so it can't be undone"
+    return f"`facerec gallery undo change={str(change)[:SHORT_ID]}` takes it back"
 
 
 def _list(gallery: Gallery, cfg: "DictConfig") -> None:
@@ -38,35 +50,40 @@ def _changes(gallery: Gallery, cfg: "DictConfig") -> None:
 
 
 def _rename(gallery: Gallery, cfg: "DictConfig") -> None:
-    person = gallery.corrections.rename(cfg.name, cfg.to or gallery.show(cfg.name)[0].name, note=cfg.note)
+    name = cfg.to or gallery.show(cfg.name)[0].name
+    person, change = gallery.corrections.rename(cfg.name, name, note=cfg.note)
     show_person(gallery, str(person.id))
-    print(UNDO)
+    print(how_to_undo(change))
     if others := [other for other in gallery.persons() if other.name == person.name and other.id != person.id]:
         print(f"there are others of that name, so commands need an id: {', '.join(map(called, others))}")
 
 
 def _merge(gallery: Gallery, cfg: "DictConfig") -> None:
-    person = gallery.corrections.merge(cfg.name, cfg.to)
-    print(f"{cfg.name} was merged into {called(person)}, who now has {person.samples} samples; {UNDO}")
+    person, change = gallery.corrections.merge(cfg.name, cfg.to)
+    now = f"{called(person)}, who now has {count(person.samples, 'sample')}"
+    print(f"{cfg.name} was merged into {now}; {how_to_undo(change)}")
 
 
 def _move(gallery: Gallery, cfg: "DictConfig") -> None:
-    person = gallery.corrections.move(_samples(cfg), cfg.to, new=cfg.new)
-    print(f"moved to {called(person)}, who now has {person.samples} samples; {UNDO}")
+    person, change = gallery.corrections.move(_samples(cfg), cfg.to, new=cfg.new)
+    now = f"{called(person)}, who now has {count(person.samples, 'sample')}"
+    print(f"moved to {now}; {how_to_undo(change)}")
 
 
 def _delete(gallery: Gallery, cfg: "DictConfig") -> None:
-    print(f"{gallery.corrections.delete(_samples(cfg))} samples were deleted; {UNDO}")
+    samples, change = gallery.corrections.delete(_samples(cfg))
+    print(f"deleted {count(samples, 'sample')}; {how_to_undo(change)}")
 
 
 def _allow(gallery: Gallery, cfg: "DictConfig") -> None:
-    person = gallery.corrections.allow(cfg.name, cfg.sample)
-    print(f"forgot that this face is not {called(person)}; {UNDO}")
+    person, change = gallery.corrections.allow(cfg.name, cfg.sample)
+    print(f"forgot that this face is not {called(person)}; {how_to_undo(change)}")
 
 
 def _ignore(gallery: Gallery, cfg: "DictConfig") -> None:
-    person = gallery.corrections.ignore(cfg.name, ignored=cfg.action == "ignore")
-    print(f"{called(person)} is {'recognised without the name' if person.ignored else 'named'} from now on; {UNDO}")
+    person, change = gallery.corrections.ignore(cfg.name, ignored=cfg.action == "ignore")
+    now = f"{called(person)} is {'recognised without the name' if person.ignored else 'named'} from now on"
+    print(f"{now}; {how_to_undo(change)}")
 
 
 def _undo(gallery: Gallery, cfg: "DictConfig") -> None:
@@ -76,17 +93,16 @@ def _undo(gallery: Gallery, cfg: "DictConfig") -> None:
 
 def _erase(gallery: Gallery, cfg: "DictConfig") -> None:
     erasure = gallery.erase(cfg.name)
-    print(f"{cfg.name} was erased, with {erasure.samples} samples; tables and indexes were rewritten")
+    print(f"{cfg.name} was erased, with {count(erasure.samples, 'sample')}; tables and indexes were rewritten")
     print("the old write-ahead log was deleted" if erasure.log_deleted else _LOG_KEPT)
 
 
 def _export(gallery: Gallery, cfg: "DictConfig") -> None:
-    count = gallery.export(cfg.file)
-    print(f"{count} samples were exported to {cfg.file}; {SECRET}")
+    print(f"exported {count(gallery.export(cfg.file), 'sample')} to {cfg.file}; {SECRET}")
 
 
 def _import(gallery: Gallery, cfg: "DictConfig") -> None:
-    print(f"{gallery.load(Path(cfg.file))} new samples were imported")
+    print(f"imported {count(gallery.load(Path(cfg.file)), 'new sample')}")
 
 
 def _samples(cfg: "DictConfig") -> list[str]:

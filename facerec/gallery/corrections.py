@@ -1,7 +1,7 @@
 """Put mistakes in a gallery right, in a way that can be undone for some days."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID, uuid4
 
 from psycopg import Connection
@@ -11,11 +11,11 @@ from facerec.gallery import denials, people, undo
 from facerec.gallery.audit import record_event
 from facerec.gallery.database import Database
 from facerec.gallery.names import clean_name
-from facerec.gallery.records import Change, Person, Sample, StoredSample
+from facerec.gallery.records import Change, Corrected, Deleted, Sample, StoredSample
 from facerec.gallery.samples import Key, delete_samples, find_sample, find_samples, move_samples
 
-T = TypeVar("T")
 Who = str | UUID
+Made = tuple[UUID, UUID | None]  # the person whom a change concerns, and its id, unless it can't be undone
 
 
 class Corrections:
@@ -39,7 +39,7 @@ class Corrections:
         self.undo_days = undo_days
         self._database, self._changed = database, changed
 
-    def rename(self, who: Who, to: str, *, note: str | None = None) -> Person:
+    def rename(self, who: Who, to: str, *, note: str | None = None) -> Corrected:
         """Rename a person, whatever others are called; `note` replaces theirs unless it is None.
 
         Raises:
@@ -47,23 +47,23 @@ class Corrections:
         """
         to = clean_name(to)
 
-        def change(connection: Connection[Any]) -> UUID:
+        def change(connection: Connection[Any]) -> Made:
             person = people.lock_person(connection, who)
-            undo.keep(connection, self.undo_days, "rename", [person])
+            kept = undo.keep(connection, self.undo_days, "rename", [person])
             people.rename_person(connection, person, to, note)
             record_event(connection, "rename", person)
-            return person
+            return person, kept
 
         return self._run(change)
 
-    def merge(self, who: Who, into: Who) -> Person:
+    def merge(self, who: Who, into: Who) -> Corrected:
         """Move all samples of `who` to `into`, and delete `who`.
 
         Raises:
             GalleryError: nobody or several persons have one of the names, or both are the same person.
         """
 
-        def change(connection: Connection[Any]) -> UUID:
+        def change(connection: Connection[Any]) -> Made:
             person, other = people.lock_persons(connection, [who, into])
             if person == other:
                 raise GalleryError(f"{who}: can't be merged with themselves")
@@ -73,14 +73,14 @@ class Corrections:
                 for table in ("sample", "denial")
                 for row in connection.execute(statement.format(table).encode(), [person])
             ]
-            undo.keep(connection, self.undo_days, "merge", [person, other], crops)
+            kept = undo.keep(connection, self.undo_days, "merge", [person, other], crops)
             moved = people.merge_persons(connection, person, other)
             record_event(connection, "merge", other, moved)
-            return other
+            return other, kept
 
         return self._run(change)
 
-    def move(self, samples: Sequence[str], to: Who, *, new: bool = False) -> Person:
+    def move(self, samples: Sequence[str], to: Who, *, new: bool = False) -> Corrected:
         """Move samples to another person, who is created if nobody has that name.
 
         Args:
@@ -93,41 +93,43 @@ class Corrections:
         """
         to, new_id = to if isinstance(to, UUID) else clean_name(to), uuid4()
 
-        def change(connection: Connection[Any]) -> UUID:
+        def change(connection: Connection[Any]) -> Made:
             keys = self._lock_samples(connection, samples)
             person = people.person_to_enroll(connection, to, new_id, new=new)
             crops = [crop for _, crop in keys]
             created = new_id if person == new_id else None
-            undo.keep(connection, self.undo_days, "move", [*{owner for owner, _ in keys}, person], crops, created)
+            kept = undo.keep(
+                connection, self.undo_days, "move", [*{owner for owner, _ in keys}, person], crops, created
+            )
             move_samples(connection, keys, person)
             for crop in crops:
                 denials.delete_denial(connection, person, crop)
             record_event(connection, "move", person, len(keys))
-            return person
+            return person, kept
 
         return self._run(change)
 
-    def delete(self, samples: Sequence[str]) -> int:
-        """Delete samples; returns how many. Their persons stay, if need be without any.
+    def delete(self, samples: Sequence[str]) -> Deleted:
+        """Delete samples; their persons stay, if need be without any.
 
         Raises:
             GalleryError: there is no such sample.
         """
 
-        def change(connection: Connection[Any]) -> int:
+        def change(connection: Connection[Any]) -> Deleted:
             keys = self._lock_samples(connection, samples)
             owners = list(dict.fromkeys(owner for owner, _ in keys))
-            undo.keep(connection, self.undo_days, "delete", owners, [crop for _, crop in keys])
+            kept = undo.keep(connection, self.undo_days, "delete", owners, [crop for _, crop in keys])
             delete_samples(connection, keys)
             for owner in owners:
                 record_event(connection, "delete", owner, sum(key[0] == owner for key in keys))
-            return len(keys)
+            return Deleted(len(keys), kept)
 
-        count = self._database.run(change)
+        deleted = self._database.run(change)
         self._changed()
-        return count
+        return deleted
 
-    def deny(self, who: Who, face: Sample | str) -> Person:
+    def deny(self, who: Who, face: Sample | str) -> Corrected:
         """Remember that a face is not this person: see `denials`.
 
         Args:
@@ -138,7 +140,7 @@ class Corrections:
             GalleryError: nobody or several persons have that name, or they have no such sample.
         """
 
-        def change(connection: Connection[Any]) -> UUID:
+        def change(connection: Connection[Any]) -> Made:
             person = people.lock_person(connection, who)
             if isinstance(face, Sample):
                 crop = face.digest()
@@ -146,31 +148,31 @@ class Corrections:
                 owner, crop = find_sample(connection, face)
                 if owner != person:
                     raise UnknownSampleError(f"sample: {face} is a sample of somebody else than {who}")
-            undo.keep(connection, self.undo_days, "deny", [person], [crop])
+            kept = undo.keep(connection, self.undo_days, "deny", [person], [crop])
             if isinstance(face, Sample):
                 denials.add_denial(connection, person, face)
             move_samples(connection, [(person, crop)], person, into="denial")
             record_event(connection, "deny", person, 1)
-            return person
+            return person, kept
 
         return self._run(change)
 
-    def allow(self, who: Who, sample: str) -> Person:
+    def allow(self, who: Who, sample: str) -> Corrected:
         """Forget that a face is not this person.
 
         Raises:
             GalleryError: nobody or several persons have that name, or no such face is denied of them.
         """
 
-        def change(connection: Connection[Any]) -> UUID:
+        def change(connection: Connection[Any]) -> Made:
             person = people.lock_person(connection, who)
             owner, crop = find_sample(connection, sample, table="denial")
             if owner != person:
                 raise UnknownSampleError(f"sample: {sample} is denied of somebody else than {who}")
-            undo.keep(connection, self.undo_days, "allow", [person], [crop])
+            kept = undo.keep(connection, self.undo_days, "allow", [person], [crop])
             denials.delete_denial(connection, person, crop)
             record_event(connection, "allow", person, 1)
-            return person
+            return person, kept
 
         return self._run(change)
 
@@ -184,20 +186,20 @@ class Corrections:
             lambda connection: denials.list_denials(connection, people.find_person(connection, who))
         )
 
-    def ignore(self, who: Who, *, ignored: bool = True) -> Person:
+    def ignore(self, who: Who, *, ignored: bool = True) -> Corrected:
         """Let searches recognise a person without giving the name, as for a passer-by; or end that.
 
         Raises:
             GalleryError: nobody or several persons have that name.
         """
 
-        def change(connection: Connection[Any]) -> UUID:
+        def change(connection: Connection[Any]) -> Made:
             person = people.lock_person(connection, who)
             action = "ignore" if ignored else "unignore"
-            undo.keep(connection, self.undo_days, action, [person])
+            kept = undo.keep(connection, self.undo_days, action, [person])
             connection.execute("UPDATE person SET ignored = %s WHERE id = %s", [ignored, person])
             record_event(connection, action, person)
-            return person
+            return person, kept
 
         return self._run(change)
 
@@ -224,11 +226,11 @@ class Corrections:
         self._changed()
         return matching[0]
 
-    def _run(self, change: Callable[[Connection[Any]], UUID]) -> Person:
+    def _run(self, change: Callable[[Connection[Any]], Made]) -> Corrected:
         """Run a correction, and return the person whom it concerns."""
-        person = self._database.run(change)
+        person, kept = self._database.run(change)
         self._changed()
-        return self._database.run(lambda connection: people.read_person(connection, person))[0]
+        return Corrected(self._database.run(lambda connection: people.read_person(connection, person))[0], kept)
 
     @staticmethod
     def _lock_samples(connection: Connection[Any], samples: Sequence[str]) -> list[Key]:

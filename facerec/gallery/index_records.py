@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
@@ -92,10 +92,11 @@ class FaceGroup(NamedTuple):
         """Without repetition, that of the most typical face first."""
         return list(dict.fromkeys(face.photo for face in self.faces))
 
-    def samples(self) -> list[Sample]:
-        """The faces, to enrol."""
+    def samples(self, kept: Mapping[bytes, bytes] | None = None) -> list[Sample]:
+        """The faces, to enrol; with the crops to keep as PNG, by their SHA-256."""
+        kept = kept or {}
         return [
-            Sample(vector, face.photo.name, face.crop, face.box, face.score)
+            Sample(vector, face.photo.name, face.crop, face.box, face.score, kept.get(face.crop))
             for face, vector in zip(self.faces, self.vectors, strict=True)
         ]
 

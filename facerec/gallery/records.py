@@ -194,6 +194,25 @@ class Event(NamedTuple):
     samples: int
 
 
+class Corrected(NamedTuple):
+    """What a correction did.
+
+    Attributes:
+        person: whom it concerns, as they are now.
+        change: id with which it can be undone; None: it can't be.
+    """
+
+    person: Person
+    change: UUID | None
+
+
+class Deleted(NamedTuple):
+    """How many samples were deleted, and the id with which that can be undone; None: it can't be."""
+
+    samples: int
+    change: UUID | None
+
+
 class Change(NamedTuple):
     """A correction that can be undone.
 

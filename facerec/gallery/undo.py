@@ -50,7 +50,7 @@ def keep(
     persons: Sequence[UUID],
     crops: Collection[bytes] = (),
     created: UUID | None = None,
-) -> None:
+) -> UUID | None:
     """Keep persons and some of their samples and denials as they are, just before a correction changes them.
 
     Args:
@@ -60,9 +60,12 @@ def keep(
         persons: all whom it changes, creates or deletes.
         crops: of the samples and denials that it adds, moves or deletes.
         created: one of the persons, if the change has just created them.
+
+    Returns:
+        The id of the change; None if it can't be undone.
     """
     if days <= 0:
-        return
+        return None
     change = uuid4()
     statement = "INSERT INTO change VALUES (%s, now(), now() + %s * interval '1 day', %s, %s, %s)"
     connection.execute(statement, [change, days, action, list(persons), list(crops)])
@@ -70,6 +73,7 @@ def keep(
     for table, denied in _TABLES:
         keeping = _KEEP_SAMPLES.format(table=table, denied=denied)
         connection.execute(keeping.encode(), [change, list(persons), list(crops)])
+    return change
 
 
 def list_changes(connection: Connection[Any]) -> list[Change]:

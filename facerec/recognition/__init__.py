@@ -2,8 +2,9 @@
 
 from facerec.recognition.assignment import Named, assign, identify_photo
 from facerec.recognition.draw import draw
+from facerec.recognition.kept_crops import crop_again, pngs_of
 from facerec.recognition.ledger import Ledger
-from facerec.recognition.lines import line_writer
+from facerec.recognition.lines import answer_line, line_writer
 from facerec.recognition.naming import names_in_photos
 from facerec.recognition.pipeline import (
     NO_VECTOR,
@@ -25,7 +26,9 @@ __all__ = [
     "Named",
     "PhotoFaces",
     "XmpWriter",
+    "answer_line",
     "assign",
+    "crop_again",
     "detect_photos",
     "draw",
     "embed_files",
@@ -33,6 +36,7 @@ __all__ = [
     "identify_photo",
     "line_writer",
     "names_in_photos",
+    "pngs_of",
     "review",
     "review_people",
     "sample_of",

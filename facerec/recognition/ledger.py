@@ -2,6 +2,7 @@
 
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from rich.text import Text
 
 from facerec.gallery.names import printable
 from facerec.gallery.records import Enrolled, GallerySize
+from facerec.recognition.refused import write_table
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +34,7 @@ class Ledger:
         self.total, self.refused, self.enrolled = 0, 0, 0
         self._counts = {kind: Counter[str]() for kind in ("new", "known", "refused")}
         self._lines: list[str] = []
+        self._refused: list[tuple[Path, str, str]] = []
 
     def enroll(self, name: str, enrolled: Enrolled) -> None:
         """Count a sample that is stored."""
@@ -40,12 +43,13 @@ class Ledger:
         self._counts["new"][name] += enrolled.new
         self._counts["known"][name] += enrolled.known
 
-    def refuse(self, file: Path, reason: str, name: str | None = None, *, photos: int | None = None) -> None:
+    def refuse(self, file: Path, reason: str, name: str | None = None, *, photos: Sequence[Path] = ()) -> None:
         """Count what is not enrolled, with the reason: a photo, a region of it, or all `photos` in a folder."""
-        self.refused += photos or 1
+        self.refused += len(photos) or 1
+        self._refused += [(photo, file.name if photos else name or "", reason) for photo in photos or [file]]
         if name is not None:
             self._counts["refused"][name] += 1
-        whose = f" of {name}" if name and self.unit != "photos" else "" if photos is None else f", {photos} photos"
+        whose = f" of {name}" if name and self.unit != "photos" else f", {len(photos)} photos" if photos else ""
         self.note(f"refused {file}{whose}: {reason}")
 
     def warn(self, file: Path, name: str, doubt: str) -> None:
@@ -56,6 +60,10 @@ class Ledger:
     def note(self, line: str) -> None:
         """Add a line to the summary."""
         self._lines.append(printable(line))
+
+    def save(self, file: Path) -> None:
+        """Write the table of what was refused, from which it can be enrolled once it is corrected."""
+        write_table(file, self._refused)
 
     def how_to_go_on(self) -> str:
         """The message for somebody who stops the enrolment."""
@@ -71,7 +79,7 @@ class Ledger:
         table = Table("person", "new samples", "there before", "refused", title_justify="left")
         table.title = Text(f"Enrolled in {place}")
         for name in sorted(set().union(*self._counts.values())):
-            table.add_row(Text(name), *(str(counts[name]) for counts in self._counts.values()))
+            table.add_row(Text(printable(name)), *(str(counts[name]) for counts in self._counts.values()))
         console = Console(width=110)
         console.print(table)
         done = f"{self.total} {self.unit}"

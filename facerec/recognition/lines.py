@@ -6,12 +6,38 @@ from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
 from facerec.errors import ConfigError
+from facerec.faces import Face
+from facerec.recognition.assignment import Named
 
 COLUMNS = (
-    *("photo", "face", "person", "perhaps", "ignored", "nearest", "similarity", "probability"),
+    *("photo", "face", "person", "person_id", "perhaps", "ignored", "nearest", "similarity", "probability"),
     *("threshold", "search_far", "x0", "y0", "x1", "y1", "score", "problem", "photo_bytes"),
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would calculate what begins so
+
+
+def answer_line(face: Face, named: Named) -> dict[str, Any]:
+    """What is written of a face: where it is, who it is, and whom it resembles."""
+    return {
+        "box": [round(edge, 1) for edge in face.box.tolist()],
+        "score": round(face.score, 4),
+        "person": named.person and named.person.name,
+        "person_id": named.person and str(named.person.person),
+        "perhaps": named.perhaps and named.perhaps.name,
+        "reason": named.reason,
+        "ignored": named.ignored,
+        "threshold": round(named.answer.rule.threshold, 4),
+        "search_far": named.answer.rule.search_far,
+        "matches": [
+            {
+                "person": match.name,
+                "id": str(match.person),
+                "similarity": round(match.similarity, 4),
+                "probability": match.probability,
+            }
+            for match in named.answer.matches
+        ],
+    }
 
 
 def line_writer(kind: str, stream: TextIO) -> Callable[[Mapping[str, Any]], None]:
@@ -46,8 +72,14 @@ def _row(answer: Mapping[str, Any]) -> dict[str, Any]:
     row |= zip(("x0", "y0", "x1", "y1"), answer.get("box", ()), strict=False)
     for nearest in answer.get("matches", ())[:1]:
         row |= {**nearest, "nearest": nearest["person"], "person": answer["person"]}
-    return {key: f"'{value}" if _is_formula(value) else value for key, value in row.items()}
+    return {key: as_text(value) if isinstance(value, str) else value for key, value in row.items()}
 
 
-def _is_formula(value: object) -> bool:
-    return isinstance(value, str) and value.startswith(_FORMULA)
+def as_text(value: str) -> str:
+    """A cell that a spreadsheet takes for text."""
+    return f"'{value}" if value.startswith(_FORMULA) else value
+
+
+def text_of(cell: str) -> str:
+    """The text of such a cell."""
+    return cell[1:] if cell[:1] == "'" and cell[1:].startswith(_FORMULA) else cell

@@ -1,11 +1,13 @@
-"""Whom photos show: the names of their folders say it, or the regions in their XMP."""
+"""Whom photos show: the names of their folders say it, the regions in their XMP, or a table."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from facerec.crops import list_photos
 from facerec.errors import ConfigError, DataError, GalleryError
 from facerec.gallery.names import clean_name, printable
 from facerec.recognition.ledger import Ledger
+from facerec.recognition.refused import read_table
 from facerec.recognition.xmp import Area, read_people
 from facerec.runtime.clutter import is_clutter
 
@@ -13,28 +15,42 @@ Wanted = dict[Path, list[tuple[str, Area | None]]]
 """Whom to enrol from each photo, and where they are in it; None: theirs is the largest face."""
 
 
-def names_in_photos(
-    root: Path, files: Sequence[Path], ledger: Ledger, *, people: str, person: str | None
-) -> Wanted:
+def names_in_photos(root: Path, ledger: Ledger, *, people: str, person: str | None) -> Wanted:
     """Whom to enrol from photos.
 
     Args:
-        root: an album with a folder for each person, a folder or a photo.
-        files: the photos.
+        root: an album with a folder for each person, a folder, a photo, or a table.
         ledger: is told how many photos or regions there are, and what was refused.
-        people: "folders": the names of the folders say it; "xmp": the named regions in the XMP do.
+        people: "folders": the names of the folders say it; "xmp": the named regions in the XMP do; "table": `root`
+            is a CSV table with the columns photo and person.
         person: who is in all of them; the folders are not asked.
 
     Raises:
-        ConfigError: `people` is neither, `person` is no valid name, or nothing says whose a single photo is.
+        ConfigError: `people` is none of them, `person` is no valid name, there are no photos, or nothing says whose
+            a single photo is.
     """
-    if people not in ("folders", "xmp"):
-        raise ConfigError(f"people: must be folders or xmp, not {people}")
+    if people not in ("folders", "xmp", "table"):
+        raise ConfigError(f"people: must be folders, xmp or table, not {people}")
     if people == "folders":
-        return _names_of_folders(root, files, person, ledger)
+        return _names_of_folders(root, list_photos(root), person, ledger)
     if person is not None:
-        raise ConfigError("person: with people=xmp the photos say who is in them; leave person out")
-    return _names_in_xmp(files, ledger)
+        says = "the photos say who is in them" if people == "xmp" else "the table says who is in each photo"
+        raise ConfigError(f"person: with people={people} {says}; leave person out")
+    return _names_in_xmp(list_photos(root), ledger) if people == "xmp" else _names_in_table(root, ledger)
+
+
+def _names_in_table(file: Path, ledger: Ledger) -> Wanted:
+    """Names that are no valid ones are refused."""
+    wanted: Wanted = {}
+    for photo, name in read_table(file):
+        ledger.total += 1
+        try:
+            wanted.setdefault(photo, []).append((clean_name(name), None))
+        except GalleryError as error:
+            ledger.refuse(photo, str(error), name)
+    if not ledger.total:
+        raise ConfigError(f"photos: {file} names no photo")
+    return wanted
 
 
 def _names_of_folders(root: Path, files: Sequence[Path], person: str | None, ledger: Ledger) -> Wanted:
@@ -56,7 +72,7 @@ def _names_of_folders(root: Path, files: Sequence[Path], person: str | None, led
         try:
             name = clean_name(folder.name)
         except GalleryError as error:
-            ledger.refuse(folder, f"{error}; rename the folder", photos=len(photos))
+            ledger.refuse(folder, f"{error}; rename the folder", photos=photos)
         else:
             wanted |= {file: [(name, None)] for file in photos}
     for folder in sorted(root.iterdir() if root.is_dir() else []):

@@ -7,22 +7,19 @@ from fastapi import APIRouter, File, Form, Request
 
 from facerec.gallery import Match, acting_as
 from facerec.recognition import Named, PhotoFaces
-from facerec.web.problems import PROBLEMS, Problem
-from facerec.web.routes import Photo, caller_of, service_of
-from facerec.web.schemas import (
+from facerec.web.person_schemas import (
     EnrolledOut,
     ErasedOut,
-    FaceOut,
-    MatchOut,
     PersonId,
     PersonName,
     PersonOut,
     PersonWithSamples,
-    PhotoOut,
     PhotoOutcomeOut,
-    RuleOut,
     SampleOut,
 )
+from facerec.web.problems import PROBLEMS, Problem
+from facerec.web.routes import Photo, caller_of, service_of
+from facerec.web.schemas import FaceOut, MatchOut, PhotoOut, RuleOut
 from facerec.web.service import PhotoOutcome
 
 router = APIRouter(prefix="/api/v1", responses=PROBLEMS)

@@ -8,18 +8,9 @@ from fastapi import APIRouter, File, Form, Request, Response
 from fastapi import Path as PathParameter
 
 from facerec.gallery import Sample, acting_as
+from facerec.web.person_schemas import ChangeOut, CorrectedOut, Crop, DeletedOut, Merge, Move, PersonChange, Samples
 from facerec.web.problems import PROBLEMS, Problem
 from facerec.web.routes import Photo, caller_of, service_of
-from facerec.web.schemas import (
-    ChangeOut,
-    Crop,
-    DeletedOut,
-    Merge,
-    Move,
-    PersonChange,
-    PersonOut,
-    Samples,
-)
 
 router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
 P = ParamSpec("P")
@@ -27,41 +18,43 @@ T = TypeVar("T")
 
 
 @router.patch("/persons/{person}", tags=["persons"])
-async def change(request: Request, person: UUID, wanted: PersonChange) -> PersonOut:
+async def change(request: Request, person: UUID, wanted: PersonChange) -> CorrectedOut:
     """Change the name or note of a person, or whether the person is ignored: recognised without the name."""
     corrections = service_of(request).gallery.corrections
+    changes: list[UUID | None] = []
     if wanted.ignored is not None:
-        await _change(request, corrections.ignore, person, ignored=wanted.ignored)
+        changes.append((await _change(request, corrections.ignore, person, ignored=wanted.ignored)).change)
     if wanted.name is not None or wanted.note is not None:
         name = wanted.name or (await _change(request, service_of(request).gallery.show, person))[0].name
-        await _change(request, corrections.rename, person, name, note=wanted.note)
+        changes.append((await _change(request, corrections.rename, person, name, note=wanted.note)).change)
     shown, _ = await _change(request, service_of(request).gallery.show, person)
-    return PersonOut.of(shown)
+    return CorrectedOut.of_changes(shown, *reversed(changes))
 
 
 @router.post("/persons/{person}/merge", tags=["persons"])
-async def merge(request: Request, person: UUID, merging: Merge) -> PersonOut:
+async def merge(request: Request, person: UUID, merging: Merge) -> CorrectedOut:
     """Move all samples of a person to another person, and delete the first."""
     if person == merging.into:
         raise Problem(409, "a person can't be merged with themselves")
-    return PersonOut.of(await _change(request, service_of(request).gallery.corrections.merge, person, merging.into))
+    merged = await _change(request, service_of(request).gallery.corrections.merge, person, merging.into)
+    return CorrectedOut.of_changes(*merged)
 
 
 @router.post("/samples/move", tags=["samples"])
-async def move(request: Request, moving: Move) -> PersonOut:
+async def move(request: Request, moving: Move) -> CorrectedOut:
     """Move samples to another person: the one of the id `to`, or of `name`, who is created if nobody has it."""
     who = moving.to or moving.name
     if who is None or (moving.to and moving.name):
         raise Problem(422, "to, name: send one of the two")
     corrections = service_of(request).gallery.corrections
-    return PersonOut.of(await _change(request, corrections.move, moving.samples, who, new=moving.new))
+    return CorrectedOut.of_changes(*(await _change(request, corrections.move, moving.samples, who, new=moving.new)))
 
 
 @router.post("/samples/delete", tags=["samples"])
 async def delete(request: Request, deleting: Samples) -> DeletedOut:
     """Delete samples; their persons stay."""
-    corrections = service_of(request).gallery.corrections
-    return DeletedOut(samples=await _change(request, corrections.delete, deleting.samples))
+    deleted = await _change(request, service_of(request).gallery.corrections.delete, deleting.samples)
+    return DeletedOut(samples=deleted.samples, changes=[deleted.change] if deleted.change else [])
 
 
 @router.get(
@@ -85,7 +78,7 @@ async def deny(
     photo: Annotated[Photo | None, File(description="a photo with a face that is not this person")] = None,
     face: Annotated[int, Form(ge=1, description="number of the face in the photo")] = 1,
     sample: Annotated[Crop | None, Form(description="instead of a photo: a sample that is not this person")] = None,
-) -> PersonOut:
+) -> CorrectedOut:
     """Remember that a face is not this person, who is then not returned for it and for faces as near to it."""
     service = service_of(request)
     if (photo is None) == (sample is None):
@@ -93,13 +86,14 @@ async def deny(
     denied: Sample | str = sample or ""
     if photo is not None:
         denied = await service.sample(await photo.read(), photo.filename or "photo", face)
-    return PersonOut.of(await _change(request, service.gallery.corrections.deny, person, denied))
+    return CorrectedOut.of_changes(*(await _change(request, service.gallery.corrections.deny, person, denied)))
 
 
 @router.delete("/persons/{person}/denials/{crop}", tags=["persons"])
-async def allow(request: Request, person: UUID, crop: str) -> PersonOut:
+async def allow(request: Request, person: UUID, crop: str) -> CorrectedOut:
     """Forget that a face is not this person."""
-    return PersonOut.of(await _change(request, service_of(request).gallery.corrections.allow, person, crop))
+    allowed = await _change(request, service_of(request).gallery.corrections.allow, person, crop)
+    return CorrectedOut.of_changes(*allowed)
 
 
 @router.get("/changes", tags=["changes"])

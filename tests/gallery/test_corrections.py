@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from facerec.errors import AmbiguousNameError, GalleryError, TakenError, UndoError, UnknownSampleError
-from facerec.gallery import Gallery, Sample
+from facerec.gallery import Corrected, Deleted, Gallery, Sample
 from facerec.gallery.nearest import nearest_samples
 from tests.gallery.conftest import RECORD, short_folder
 from tests.gallery.test_erasure import holding
@@ -57,14 +57,14 @@ def test_a_sample_is_moved_and_deleted(gallery: Gallery, faces: Faces) -> None:
     enroll(gallery, "Ann", ann, 1)
     [wrong, other] = enroll(gallery, "Ann", bea[:2], 10)
     assert who(gallery, bea[2]) == "Ann"
-    moved = gallery.corrections.move([wrong], "Bea")
+    moved, _ = gallery.corrections.move([wrong], "Bea")
     assert (moved.name, moved.samples) == ("Bea", 1)
     assert who(gallery, bea[0]) == "Bea"
-    assert gallery.corrections.move([other], moved.id).samples == 2
+    assert gallery.corrections.move([other], moved.id).person.samples == 2
     for exact in (True, False):
         assert who(gallery, bea[2], exact=exact) == "Bea"
         assert who(gallery, ann[2], exact=exact) == "Ann"
-    assert gallery.corrections.delete([wrong, other]) == 2
+    assert gallery.corrections.delete([wrong, other]).samples == 2
     assert who(gallery, bea[2]) is None
     assert [(person.name, person.samples) for person in gallery.persons()] == [("Ann", 3), ("Bea", 0)]
 
@@ -79,7 +79,7 @@ def test_which_sample_is_meant(gallery: Gallery, faces: Faces) -> None:
     ):
         with pytest.raises(UnknownSampleError, match=reason):
             gallery.corrections.delete([sample])
-    assert gallery.corrections.delete(["3FA900"]) == 1
+    assert gallery.corrections.delete(["3FA900"]).samples == 1
 
 
 def test_two_persons_of_one_name(gallery: Gallery, faces: Faces) -> None:
@@ -169,7 +169,7 @@ def test_a_sample_can_be_denied(gallery: Gallery, faces: Faces) -> None:
     enroll(gallery, "Bea", faces(2), 20)
     with pytest.raises(GalleryError, match="somebody else than Bea"):
         gallery.corrections.deny("Bea", wrong)
-    assert gallery.corrections.deny("Ann", wrong).samples == 2
+    assert gallery.corrections.deny("Ann", wrong).person.samples == 2
     assert who(gallery, faces(1)[0]) is None
     gallery.corrections.undo()
     assert who(gallery, faces(1)[0]) == "Ann"
@@ -178,12 +178,12 @@ def test_a_sample_can_be_denied(gallery: Gallery, faces: Faces) -> None:
 
 def test_an_ignored_person_is_recognised_without_the_name(gallery: Gallery, faces: Faces) -> None:
     enroll(gallery, "Bob", faces(0, 2), 1)
-    assert gallery.corrections.ignore("Bob").ignored
+    assert gallery.corrections.ignore("Bob").person.ignored
     [answer] = gallery.identify(faces(0))
     assert (answer.person, answer.ignored) == (None, True)
     [stranger] = gallery.identify(faces(1))
     assert (stranger.person, stranger.ignored) == (None, False)
-    assert not gallery.corrections.ignore("Bob", ignored=False).ignored
+    assert not gallery.corrections.ignore("Bob", ignored=False).person.ignored
     assert who(gallery, faces(0)[0]) == "Bob"
 
 
@@ -192,7 +192,7 @@ def test_undo_goes_back_step_by_step(gallery: Gallery, faces: Faces) -> None:
     enroll(gallery, "Anne", faces(1, 2), 10)
     gallery.corrections.deny("Anne", Sample(faces(3)[0], "x", crop(50)))
     start = content(gallery)
-    steps: list[Callable[[], object]] = [
+    steps: list[Callable[[], Corrected | Deleted]] = [
         lambda: gallery.corrections.rename("Anne", "Anna", note="short"),
         lambda: gallery.corrections.merge("Anna", "Ann"),
         lambda: gallery.corrections.move(["01010101", "0a0a0a0a"], "Bea"),
@@ -203,7 +203,7 @@ def test_undo_goes_back_step_by_step(gallery: Gallery, faces: Faces) -> None:
     ]
     states = [start]
     for step in steps:
-        step()
+        assert step().change == gallery.corrections.changes()[0].id
         states.append(content(gallery))
     assert all(a != b for a, b in itertools.pairwise(states))
     changes = gallery.corrections.changes()
@@ -367,7 +367,7 @@ def test_without_undo_days_nothing_is_kept(folder: Path, faces: Faces) -> None:
         Gallery.open(folder, RECORD, undo_days=-1)
     with Gallery.open(folder, RECORD, undo_days=0) as gallery:
         enroll(gallery, "Ann", faces(0, 2), 1)
-        gallery.corrections.rename("Ann", "Anna")
+        assert gallery.corrections.rename("Ann", "Anna").change is None
         assert gallery.corrections.changes() == []
 
 

@@ -78,7 +78,7 @@ def test_rename_and_merge(gallery: Gallery, faces: Faces) -> None:
     gallery.enroll("Bob", samples(faces(1, 3)))
     gallery.corrections.rename("Ann", "Anna")
     assert [(person.name, person.note) for person in gallery.persons()] == [("Anna", "kept"), ("Bob", "")]
-    assert gallery.corrections.merge("Bob", "Anna").samples == 5
+    assert gallery.corrections.merge("Bob", "Anna").person.samples == 5
     assert gallery.size() == (1, 5)
     for exact in (True, False):
         [answer] = gallery.identify(faces(1, 4)[3:], exact=exact)

@@ -1,5 +1,7 @@
 """Indexing real photos: what is read again, what a kill leaves, what a watcher hears."""
 
+import hashlib
+import io
 import json
 import os
 import shutil
@@ -10,7 +12,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from facerec.data import orl
 from facerec.errors import ConfigError, GalleryError, ModelError
@@ -55,7 +59,7 @@ def job(run: Run, indexed: Gallery, model_folder: Path) -> Job:
 
     def on_gallery(name: str, *overrides: str) -> None:
         given = [f"gallery.url={indexed.place}", f"model={model_folder}", *overrides]
-        run.raising(name, *given, *(["detector=none"] if name in ("index", "enroll") else []))
+        run.raising(name, *given, *(["detector=none"] if name in ("index", "enroll", "unknown") else []))
 
     return on_gallery
 
@@ -135,8 +139,13 @@ def test_a_group_is_named_and_its_photos_are_listed(
     groups = indexed.index.groups()
     [group] = [group for group in groups if {path.name for path in group.photos} == {"copy.pgm", "0.pgm"}]
     assert f"│ {group.id[:8]} │ 2     │ 2      │" in said
-    job("unknown", f"group={group.id[:8]}", "name=Bea")
-    assert "1 faces were enrolled as Bea, who now has 1 samples" in capsys.readouterr().out
+    job("unknown", f"group={group.id[:8]}", "name=Bea", "keep_crops=true")
+    assert capsys.readouterr().out == "enrolled 1 face as Bea, who now has 1 sample\n"
+    [sample] = indexed.show("Bea")[1]
+    kept = indexed.kept_crop(sample.crop)
+    assert kept is not None
+    pixels = np.asarray(Image.open(io.BytesIO(kept))).transpose(2, 0, 1)
+    assert hashlib.sha256(pixels.tobytes()).hexdigest() == sample.crop
     job("photos", "of=Bea")
     captured = capsys.readouterr()
     lines = [json.loads(line) for line in captured.out.splitlines()]

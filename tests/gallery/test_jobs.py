@@ -1,6 +1,8 @@
 """The three jobs, from photos on the disk to what they print."""
 
 import base64
+import csv
+import io
 import json
 import logging
 import os
@@ -106,7 +108,9 @@ def test_enrol_and_identify(
         "strangers/x.png": None,
     }
     assert found["enroll/Bob/broken.jpg"]["problem"].startswith("this is not a photo that can be read")
-    assert found["enroll/Bob/1.png"]["matches"][0]["similarity"] == pytest.approx(1, abs=1e-3)
+    [nearest, _] = found["enroll/Bob/1.png"]["matches"]
+    assert nearest["similarity"] == pytest.approx(1, abs=1e-3)
+    assert nearest["id"] == found["enroll/Bob/1.png"]["person_id"] == str(gallery.show("Bob")[0].id)
     assert "unknown (nearest" in said.err
     assert f"photos with names: {tmp_path / 'drawn'}" in said.err
     drawn = read_photo(tmp_path / "drawn" / "strangers" / "x.png.png")
@@ -171,7 +175,7 @@ def test_looking_after_a_gallery(
     assert "Bob" in listed
     assert "1.png" in said("show", "name=Ann")
     assert "by the window" in said("rename", "name=Ann", "to=Anna", "note=by the window")
-    assert "3 samples were exported to" in said("export", f"file={tmp_path / 'all.jsonl'}")
+    assert "exported 3 samples to" in said("export", f"file={tmp_path / 'all.jsonl'}")
     assert "Bob was merged into Anna (" in said("merge", "name=Bob", "to=Anna")
     assert "Anna was erased, with 3 samples" in said("erase", "name=Anna")
     assert "3 new samples" in said("import", f"file={tmp_path / 'all.jsonl'}")
@@ -252,6 +256,54 @@ def test_a_bad_name_or_file_does_not_end_the_album(
     assert f"refused {root / 'Dan' / '1.jpg'}: the file is empty" in said
     assert re.search(r"Dan +│ 0 +│ 0 +│ 1 ", said)
     assert [one.source for one in gallery.show("Bob")[1]] == ["caf\ufffd\ufffd.png"]
+
+
+def test_people_of_one_name_are_told_apart(
+    job: Job, gallery: Gallery, album: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job("enroll", f"photos={album / 'enroll' / 'Ann'}", "person=Ann")
+    job("enroll", f"photos={album / 'strangers' / 'x.png'}", "person=Ann", "new=true")
+    job("enroll", f"photos={album / 'enroll' / 'Bob' / '1.png'}", "person=Bob")
+    capsys.readouterr()
+    job("identify", f"photos={album}")
+    said = capsys.readouterr()
+    lines = {Path(line["photo"]).name: line for line in map(json.loads, said.out.splitlines())}
+    other = next(person for person in gallery.persons() if person.name == "Ann" and person.samples == 1)
+    assert lines["x.png"]["person_id"] == str(other.id)
+    assert f"Ann ({other.short_id})" in said.err
+    assert re.search(r"│ Bob +│", said.err)
+
+
+def test_what_was_refused_is_corrected_and_fed_back_in(
+    job: Job, gallery: Gallery, album: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, table = album / "enroll", tmp_path / "refused.csv"
+    (root / "Bob" / "broken.jpg").unlink(missing_ok=True)
+    (root / "Bob").rename(root / os.fsdecode(b"=B\xf6b\n"))  # neither UTF-8 nor one line, and a formula
+    shutil.copy(album / "strangers" / "x.png", root / "stray.png")
+    with pytest.raises(RefusedError, match="2 of 4 photos were refused"):
+        job("enroll", f"photos={root}", f"refused={table}")
+    rows = list(csv.DictReader(io.StringIO(table.read_bytes().decode("utf-8-sig", "surrogateescape"), newline="")))
+    assert {row["person"] for row in rows} == {os.fsdecode(b"'=B\xf6b\n"), ""}
+    assert all(row["reason"] and Path(row["photo"]).is_file() for row in rows)
+    with pytest.raises(GalleryError, match="nobody was enrolled"):  # as it is, it is refused again
+        job("enroll", f"photos={table}", "people=table", f"refused={table}")
+    again = list(csv.DictReader(io.StringIO(table.read_bytes().decode("utf-8-sig", "surrogateescape"), newline="")))
+    assert {(row["photo"], row["person"]) for row in again} == {(row["photo"], row["person"]) for row in rows}
+    names = {"x": "Cleo", "1": "Bob"}
+    with table.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        csv.writer(stream).writerows(
+            [("person", "photo"), *((names.get(Path(row["photo"]).stem, "Cleo"), row["photo"]) for row in rows)]
+        )
+    job("enroll", f"photos={table}", "people=table", f"refused={tmp_path / 'none.csv'}")
+    assert [(person.name, person.samples) for person in gallery.persons()] == [("Ann", 2), ("Bob", 1), ("Cleo", 1)]
+    assert (tmp_path / "none.csv").read_text(encoding="utf-8-sig") == "photo,person,reason\n"
+    with pytest.raises(ConfigError, match="names no photo"):
+        job("enroll", f"photos={tmp_path / 'none.csv'}", "people=table")
+    with pytest.raises(ConfigError, match="is no table with the columns photo and person"):
+        job("enroll", f"photos={root / 'Ann' / '1.png'}", "people=table")
+    with pytest.raises(ConfigError, match="people=xmp has its names in the photos"):
+        job("enroll", f"photos={root}", "people=xmp", f"refused={table}")
 
 
 def test_the_status_says_whether_something_was_refused(

@@ -120,7 +120,7 @@ def test_unknown_faces_are_not_written(printed: Printed, album: Path, real_data:
 
 def test_what_is_wrong_with_the_command_is_said(printed: Printed, album: Path) -> None:
     for wrong, message in (
-        (("enroll", "people=exif"), "people: must be folders or xmp, not exif"),
+        (("enroll", "people=exif"), "people: must be folders, xmp or table, not exif"),
         (("enroll", "people=xmp", "person=Ann"), "person: with people=xmp the photos say who is in them"),
         (("identify", "xmp=maybe"), "xmp: must be true, false or embed, not maybe"),
         (("identify", "format=xml"), "format: must be json or csv, not xml"),

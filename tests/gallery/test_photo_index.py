@@ -135,6 +135,10 @@ def test_the_most_doubtful_faces_are_asked_about_first(index: Gallery, faces: Fa
     assert distances == sorted(distances)
     assert {match.accepted for _, match in asked} == {True, False}
     assert index.index.questions(3) == asked[:3]
+    index.corrections.ignore("Ann")
+    assert index.index.questions() == []  # who is ignored is not asked about
+    index.corrections.undo()
+    assert index.index.questions() == asked
     index.erase("Ann")
     assert index.index.questions() == []
 

@@ -16,13 +16,16 @@ def test_samples_are_moved_deleted_and_undone(service: Running) -> None:
     [wrong] = [face["crop"] for face in faces if face["source"] == "2.jpg"]
     assert named(service, photo(BOB, 1)) == ["Ann"]
     bob = client.post(f"{API}/samples/move", json={"samples": [wrong], "name": "Bob"}).json()
+    [change] = bob["changes"]
     assert (bob["name"], bob["samples"]) == ("Bob", 1)
     assert named(service, photo(BOB, 1)) == ["Bob"]
     [move] = client.get(f"{API}/changes").json()
     assert (move["action"], move["names"], move["samples"]) == ("move", ["Ann"], 1)
-    assert client.post(f"{API}/changes/{move['id']}/undo").json()["action"] == "move"
+    assert change == move["id"]
+    assert client.post(f"{API}/changes/{change}/undo").json()["action"] == "move"
     assert [person["name"] for person in client.get(f"{API}/persons").json()] == ["Ann"]
-    assert client.post(f"{API}/samples/delete", json={"samples": [wrong[:8]]}).json() == {"samples": 1}
+    deleted = client.post(f"{API}/samples/delete", json={"samples": [wrong[:8]]}).json()
+    assert deleted == {"samples": 1, "changes": [client.get(f"{API}/changes").json()[0]["id"]]}
     assert named(service, photo(BOB, 1)) == [None]
     check_problem(client.post(f"{API}/samples/delete", json={"samples": [wrong]}), 404)
     check_problem(client.post(f"{API}/changes/{move['id']}/undo"), 409)
@@ -40,6 +43,7 @@ def test_a_face_of_a_photo_is_denied(service: Running) -> None:
     files = {"photo": ("party.jpg", picture)}
     denied = client.post(f"{API}/persons/{ann}/denials", files=files, data={"face": str(number)})
     assert denied.status_code == 201, denied.text
+    assert denied.json()["changes"] == [client.get(f"{API}/changes").json()[0]["id"]]
     face = identify(client, picture).json()["faces"][number - 1]
     assert (face["person"], face["matches"]) == (None, [])
     [entry] = client.get(f"{API}/persons/{ann}").json()["denied"]
@@ -70,6 +74,9 @@ def test_persons_of_one_name_and_ignored_ones(service: Running) -> None:
     assert enroll(client, "ann", photo(CLEO, 1)).json()["similar_names"] == ["Ann"]
     changed = client.patch(f"{API}/persons/{second}", json={"ignored": True, "note": "the other one"}).json()
     assert (changed["name"], changed["note"], changed["ignored"]) == ("Ann", "the other one", True)
+    made = client.get(f"{API}/changes").json()
+    assert [change["action"] for change in made[:2]] == ["rename", "ignore"]
+    assert changed["changes"] == [change["id"] for change in made[:2]]  # newest first: as they must be undone
     [face] = identify(client, photo(BOB, 1)).json()["faces"]
     assert (face["person"], face["ignored"], face["matches"][0]["ignored"]) == (None, True, True)
 

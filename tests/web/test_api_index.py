@@ -1,5 +1,6 @@
 """Indexed photos over the API: groups of unknown faces, doubtful faces, the photos of a person."""
 
+import hashlib
 import io
 import os
 import subprocess
@@ -7,10 +8,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from tests.web.conftest import ANN, BOB, Running, check_problem, enroll, photo
+from tests.web.conftest import ANN, BOB, CLEO, Running, Start, check_problem, enroll, photo
 
 API = "/api/v1"
 
@@ -71,8 +73,10 @@ def test_unknown_faces_are_grouped_named_and_asked_about(service: Running, contr
     assert {entry["face"]["photo"] for entry in found} == {"ann85.jpg", "ann95.jpg"}
     assert all(entry["accepted"] and entry["similarity"] > 0.99 for entry in found)
 
+    assert ann["changes"] == []  # enrolling is no correction
     ignored = client.post(f"{API}/unknown/{by_name['bob']['id']}", json={"ignore": True}).json()
     assert ignored["ignored"]
+    assert ignored["changes"] == [client.get(f"{API}/changes").json()[0]["id"]]
     assert client.get(f"{API}/unknown?least=1").json() == []
     assert index(service, contract, "forget=true").startswith("4 photos are forgotten")
     check_problem(client.get(f"{API}/indexed/{found[0]['face']['crop']}/image"), 404)
@@ -93,3 +97,23 @@ def test_a_doubtful_face_is_answered(service: Running, contract: Path, album: Pa
     assert left == {"ann85.jpg"}  # the other photo of Bob is as near to the one denied
     (album / "ann85.jpg").unlink()
     check_problem(client.get(f"{API}/indexed/{crops['ann85.jpg']}/image"), 404)
+
+
+def test_crops_of_indexed_faces_are_kept_where_crops_are(start: Start, contract: Path, album: Path) -> None:
+    service = start("keep_crops=true")
+    client = service.client
+    cleo = enroll(client, "Cleo", photo(CLEO, 1)).json()["person"]["id"]
+    index(service, contract, f"photos={album}")
+    crops = {entry["face"]["photo"]: entry["face"]["crop"] for entry in client.get(f"{API}/questions").json()}
+    (album / "bob85.jpg").unlink()  # what can't be cropped again is enrolled without
+    groups = {entry["faces"][0]["photo"][:3]: entry["id"] for entry in client.get(f"{API}/unknown").json()}
+    bob = client.post(f"{API}/unknown/{groups['bob']}", json={"name": "Bob"}).json()
+    assert bob["picture"] == crops["bob95.jpg"]
+    assert client.post(f"{API}/indexed/{crops['ann95.jpg']}/enroll", json={"name": "Ann"}).status_code == 201
+    denied = client.post(f"{API}/indexed/{crops['ann85.jpg']}/deny", json={"person": cleo}).json()
+    assert denied["changes"] == [client.get(f"{API}/changes").json()[0]["id"]]
+    for name in ("bob95.jpg", "ann95.jpg", "ann85.jpg"):
+        shown = client.get(f"{API}/samples/{crops[name]}/image")
+        pixels = np.asarray(Image.open(io.BytesIO(shown.content))).transpose(2, 0, 1)
+        assert hashlib.sha256(pixels.tobytes()).hexdigest() == crops[name]
+    check_problem(client.get(f"{API}/samples/{crops['bob85.jpg']}/image"), 404)

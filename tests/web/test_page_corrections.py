@@ -208,6 +208,7 @@ def test_samples_and_the_person_are_put_right(page: Page, service: Running) -> N
 
     page.get_by_label("2.jpg").check()
     page.get_by_role("button", name="Not Ann").click()
+    expect(status).to_have_text("1 face marked as not Ann.")  # the page was loaded again, and its scripts listen
     page.get_by_role("button", name="It is, after all: 2.jpg").click()
     expect(status).to_have_text("1 face no longer marked as not Ann.")
     expect(page.get_by_role("heading", name="Not Ann")).to_have_count(0)

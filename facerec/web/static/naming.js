@@ -40,7 +40,7 @@ export function useNaming(done) {
     const form = new FormData();
     form.append("photo", entry.file);
     form.append("face", face.number);
-    return correct("deny", ["POST", `persons/${id}/denials`, form]);
+    return correct(["POST", `persons/${id}/denials`, form]);
   }
 
   async function notThem(match) {
@@ -49,7 +49,7 @@ export function useNaming(done) {
   }
 
   async function unignore(match) {
-    const { changes } = await correct("unignore", ["PATCH", `persons/${match.id}`, { ignored: false }]);
+    const { changes } = await correct(["PATCH", `persons/${match.id}`, { ignored: false }]);
     await finish(`${match.name} is no longer ignored.`, { changes });
   }
 

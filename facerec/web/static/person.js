@@ -21,19 +21,19 @@ async function attempt(button, work) {
 const rename = formDialog("rename", async (fields) => {
   const wanted = { name: fields.get("name").trim(), note: fields.get("note").replaceAll("\r\n", "\n").trim() };
   if (wanted.name === name && wanted.note === note) return rename.close();
-  const { answer, changes } = await correct("rename", ["PATCH", `persons/${id}`, wanted]);
+  const { answer, changes } = await correct(["PATCH", `persons/${id}`, wanted]);
   const text = answer.name !== name ? `${name} is now called ${answer.name}.` : `The note on ${name} was changed.`;
   finish(text, { changes });
 });
 
 find("ignore").addEventListener("click", ({ target }) => attempt(target, async () => {
   const ignored = target.dataset.ignored === "no";
-  const { changes } = await correct(ignored ? "ignore" : "unignore", ["PATCH", `persons/${id}`, { ignored }]);
+  const { changes } = await correct(["PATCH", `persons/${id}`, { ignored }]);
   finish(ignored ? `${name} is ignored from now on.` : `${name} is no longer ignored.`, { changes });
 }));
 
 formDialog("merge", async (fields) => {
-  const { answer, changes } = await correct("merge", ["POST", `persons/${id}/merge`, { into: fields.get("into") }]);
+  const { answer, changes } = await correct(["POST", `persons/${id}/merge`, { into: fields.get("into") }]);
   finish(`${name} was merged into ${answer.name}, who now has ${plural(answer.samples, "sample")}.`, { changes, to: address(answer.id) });
 });
 document.querySelector("[data-opens=merge]")?.addEventListener("click", async () => {
@@ -60,7 +60,7 @@ const withSelected = (button, work) => find(button)?.addEventListener("click", (
 });
 
 withSelected("delete", (samples, button) => attempt(button, async () => {
-  const { changes } = await correct("delete", ["POST", "samples/delete", { samples }]);
+  const { changes } = await correct(["POST", "samples/delete", { samples }]);
   finish(`${plural(samples.length, "sample")} of ${name} ${samples.length === 1 ? "was" : "were"} deleted.`, { changes });
 }));
 
@@ -70,7 +70,7 @@ withSelected("deny", (samples, button) => attempt(button, async () => {
     form.append("sample", sample);
     return ["POST", `persons/${id}/denials`, form];
   });
-  const { changes } = await correct("deny", ...requests);
+  const { changes } = await correct(...requests);
   finish(`${plural(samples.length, "face")} marked as not ${name}.`, { changes });
 }));
 
@@ -78,7 +78,7 @@ const move = formDialog("move", async (fields) => {
   const samples = selected();
   const moved = await resolveName(fields.get("name"), ({ id: to, name: called, isNew }) => {
     const whom = to ? { to } : { name: called, new: isNew || fields.has("new") };
-    return correct("move", ["POST", "samples/move", { samples, ...whom }]);
+    return correct(["POST", "samples/move", { samples, ...whom }]);
   });
   if (moved) finish(`${plural(samples.length, "sample")} ${samples.length === 1 ? "was" : "were"} moved from ${name} to ${moved.answer.name}.`, { changes: moved.changes, links: [[address(moved.answer.id), `Show ${moved.answer.name}`]] });
 });
@@ -89,7 +89,7 @@ withSelected("move-samples", () => {
 
 for (const button of document.querySelectorAll("button.allow")) {
   button.addEventListener("click", () => attempt(button, async () => {
-    const { changes } = await correct("allow", ["DELETE", `persons/${id}/denials/${button.dataset.crop}`]);
+    const { changes } = await correct(["DELETE", `persons/${id}/denials/${button.dataset.crop}`]);
     finish(`1 face no longer marked as not ${name}.`, { changes });
   }));
 }

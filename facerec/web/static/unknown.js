@@ -30,7 +30,7 @@ for (const group of document.querySelectorAll(".group")) {
     });
   });
   form.querySelector(".ignore").addEventListener("click", () => attempt(buttons, async () => {
-    const { answer, changes } = await correct("ignore", ["POST", `unknown/${id}`, { ignore: true }]);
+    const { answer, changes } = await correct(["POST", `unknown/${id}`, { ignore: true }]);
     finish(`${plural(Number(count), "face")} ignored from now on.`, { changes, links: [[address(answer.id), "Show"]] });
   }));
 }
@@ -51,7 +51,7 @@ for (const question of document.querySelectorAll(".questions > li")) {
     done(`1 face enrolled as ${name}.`, { links: [[address(person), `Show ${name}`]] });
   }));
   question.querySelector(".no").addEventListener("click", () => attempt(buttons, async () => {
-    const { changes } = await correct("deny", ["POST", `indexed/${crop}/deny`, { person }]);
+    const { changes } = await correct(["POST", `indexed/${crop}/deny`, { person }]);
     done(`1 face marked as not ${name}.`, { changes });
   }));
 }
