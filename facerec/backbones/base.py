@@ -17,12 +17,14 @@ class Backbone(nn.Module):
     entry point of its name in the group `facerec.backbones`; then a model folder can be rebuilt from it.
 
     Attributes:
-        options: the constructor's arguments, all of them.
+        options: the constructor's arguments, but for those of `initial`.
+        initial: names of its arguments that decide nothing but initial weights, which trained ones replace.
         out_features: length of the feature vector.
         any_size: whether it takes crops of other sizes than 112 px, too.
     """
 
     options: dict[str, Any]
+    initial: tuple[str, ...] = ()
     out_features: int
     any_size = False
 

@@ -43,6 +43,7 @@ class ResNet(Backbone):
     """
 
     any_size = True
+    initial = ("zero_init_residual",)
 
     def __init__(
         self,
@@ -68,7 +69,6 @@ class ResNet(Backbone):
             "final_fc": final_fc,
             "final_norm": final_norm,
             "final_relu": final_relu,
-            "zero_init_residual": zero_init_residual,
         }
         imagenet = stem == "imagenet"
         self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False) if imagenet else conv3x3(3, 64)

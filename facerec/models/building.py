@@ -113,7 +113,8 @@ def _class_of(backbone: Any, path: Path, prefix: str) -> type[Backbone]:
             f"{path}: {prefix}class must be one of {known}, not {brief(name)}; nothing else is built, unless an "
             "installed package registers it"
         )
-    options = inspect.signature(cls, eval_str=True).parameters
+    arguments = inspect.signature(cls, eval_str=True).parameters
+    options = {name: argument for name, argument in arguments.items() if name not in cls.initial}
     check_keys(backbone, ("class", *options), path, prefix)
     for key, option in options.items():
         if type(backbone[key]) is not option.annotation:

@@ -143,6 +143,29 @@ def load(folder: str | Path, device: str | torch.device = "cpu") -> Embedder | E
     return embedder.to(device).eval()
 
 
+def read_teacher_axes(folder: str | Path, teacher: str) -> NDArray[np.float32] | None:
+    """What a teacher's vectors were projected to when it taught the model: `float32 [D, d]`.
+
+    Args:
+        folder: as written by `save`.
+        teacher: fingerprint of the teacher.
+
+    Returns:
+        None if it was another teacher, or none, or its vectors were not projected.
+
+    Raises:
+        ModelError: a file is missing or damaged.
+    """
+    file, origin = Path(folder) / TEACHER, read_contract(folder).get("origin") or {}
+    if not file.exists() or (origin.get("teacher") or {}).get("fingerprint") != teacher:
+        return None
+    try:
+        axes: NDArray[np.float32] = safetensors.numpy.load(read_file(file))["axes"]
+    except (SafetensorError, KeyError) as error:
+        raise ModelError(f"{file}: is damaged ({error}); copy or save the model again") from error
+    return axes
+
+
 def fingerprint_of(embedder: Embedder | Ensemble) -> str:
     """The `fingerprint` of the folder that the embedder or ensemble would be saved to."""
     return digest(_described(embedder, {}), safetensors.torch.save(_weights(embedder)))

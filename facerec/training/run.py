@@ -85,6 +85,7 @@ def _data(cfg: DictConfig, images: "FaceImages", build: Build) -> "FaceData":
 def _learner(cfg: DictConfig, data: "FaceData", build: Build) -> "Learner":
     from facerec.models import load
     from facerec.models.embedder import Embedder
+    from facerec.models.store import read_teacher_axes
 
     statistics = data.statistics
     log.info("channel mean %s, std %s (0..255)", *(_rounded(row) for row in (statistics.mean, statistics.std)))
@@ -99,6 +100,8 @@ def _learner(cfg: DictConfig, data: "FaceData", build: Build) -> "Learner":
                 f"init_from: {cfg.init_from} is {start.backbone.options}, not {embedder.backbone.options}"
             )
         embedder.load_state_dict(start.state_dict())  # with the mean and deviation that its network is used to
+        if teacher and (axes := read_teacher_axes(cfg.init_from, teacher.model.fingerprint)) is not None:
+            teacher.take_axes(axes)  # the space that it has learnt
     head = build(cfg.loss, embedding_dim=embedder.embedding_dim, num_classes=data.images.num_classes)
     if data.augment.mixup and (head or not teacher or data.views):
         log.warning("augment.mixup is off: only a teacher that sees each batch can say what two mixed faces are")

@@ -129,7 +129,6 @@ def test_initial_weights_are_he_normal_over_fan_out(depth: int, zero: bool) -> N
     final_fc=st.booleans(),
     final_norm=st.booleans(),
     final_relu=st.booleans(),
-    zero_init_residual=st.booleans(),
 )
 @settings(deadline=None, max_examples=4)
 def test_options_rebuild_the_network(
@@ -139,7 +138,6 @@ def test_options_rebuild_the_network(
     final_fc: bool,
     final_norm: bool,
     final_relu: bool,
-    zero_init_residual: bool,
 ) -> None:
     network = ResNet(
         depth,
@@ -148,7 +146,6 @@ def test_options_rebuild_the_network(
         final_fc=final_fc,
         final_norm=final_norm,
         final_relu=final_relu,
-        zero_init_residual=zero_init_residual,
     ).eval()
     again = BACKBONES["ResNet"](**network.options).eval()
     again.load_state_dict(network.state_dict(), strict=True)

@@ -165,7 +165,12 @@ def _taught(contract: Path, small: list[str]) -> list[str]:
 
 
 def test_a_training_from_a_teacher_alone_ends_with_a_model_that_says_whose_space_it_is(
-    run: Run, in_folder: Path, small: list[str], contract: Path, capsys: pytest.CaptureFixture[str]
+    run: Run,
+    in_folder: Path,
+    small: list[str],
+    contract: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     given = [*_taught(contract, small), "backbone.embedding_dim=4", "trainer.max_epochs=3", "optimizer.lr=3e-3"]
     assert run("train", *given, "dataset.labels=false", "hydra.run.dir=run") == 0
@@ -196,6 +201,16 @@ def test_a_training_from_a_teacher_alone_ends_with_a_model_that_says_whose_space
     assert refined.statistics.trained_on is not None
     assert refined.statistics.trained_on["unknown"] == ["run/model"]
     assert student.statistics.trained_on is None  # nobody knows who is in the folder
+
+    longer = ["dataset.labels=false", "trainer.max_epochs=1", "init_from=run/model", "hydra.run.dir=longer"]
+    with monkeypatch.context() as patch:  # another machine finds the same axes with other signs
+        patch.setattr("facerec.training.teacher.principal_axes", lambda *given: -principal_axes(*given))
+        assert run("train", *given, *longer) == 0
+    before, after = (load_file(Path(name) / "model/teacher.safetensors")["axes"] for name in ("run", "longer"))
+    np.testing.assert_array_equal(after, before)
+    Path("run/model/teacher.safetensors").write_bytes(b"damaged")
+    assert run("train", *given, *longer[:-1], "hydra.run.dir=never") == 1
+    assert "run/model/teacher.safetensors: is damaged" in "".join(capsys.readouterr())
 
 
 def test_labels_and_teacher_together_resumed_as_never_stopped(

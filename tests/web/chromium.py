@@ -51,10 +51,10 @@ def jpeg(name: str, content: bytes) -> FilePayload:
     return {"name": name, "mimeType": "image/jpeg", "buffer": content}
 
 
-def follow(page: Page, link: str) -> None:
+def follow(page: Page, link: str | Locator) -> None:
     """Click a link to another page, and wait until its scripts listen: a click before that does nothing."""
     before = page.url
-    page.get_by_role("link", name=link).click()
+    (page.get_by_role("link", name=link) if isinstance(link, str) else link).click()
     page.wait_for_url(lambda url: url != before)
 
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, FilePayload, expect
 
-from tests.web.chromium import complaints, jpeg, needs_chromium
+from tests.web.chromium import complaints, follow, jpeg, needs_chromium
 from tests.web.conftest import ANN, BOB, Running, enroll, group, identify, photo
 
 pytestmark = needs_chromium
@@ -98,7 +98,7 @@ def test_a_name_is_text_and_nothing_else(browser: Browser, service: Running, nam
     page.get_by_label("Photos of this person").set_input_files([jpeg("a.jpg", photo(ANN, 1))])
     page.get_by_role("button", name="Enrol").click()
     expect(page.locator("#status")).to_contain_text(f"enrolled as {name}")
-    page.locator("a.person").click()
+    follow(page, page.locator("a.person"))
     expect(page.locator("h1")).to_have_text(name)
     page.get_by_role("checkbox").check()
     page.locator("#deny").click()
@@ -111,7 +111,7 @@ def test_a_name_is_text_and_nothing_else(browser: Browser, service: Running, nam
     page.goto("/changes")
     expect(page.locator(".change strong").first).to_have_text(f"Said to be somebody else: {name}")
     page.goto("/people")
-    page.locator("a.person").click()
+    follow(page, page.locator("a.person"))
     page.locator("[data-opens=erase]").click()
     expect(page.get_by_role("dialog")).to_contain_text(f"the name {name} and the note")
     page.get_by_role("dialog").get_by_role("button", name="Erase permanently").click()

@@ -81,9 +81,9 @@ def _fill(service: Running, case: Any) -> None:
 
 @pytest.fixture
 def full(start: Start, contract: Path, tmp_path: Path) -> Running:
-    """A service that keeps crops and has an index, with two photos of each of some people."""
+    """A service that keeps crops and has an index, with two photos of each of more people than will be named."""
     service = start("keep_crops=true", "limits.rate=100000/minute")
-    for person in range(34, 40):
+    for person in range(11, 40):
         picture = Image.open(io.BytesIO(photo(person, 1)))
         for quality in (95, 85):
             picture.save(tmp_path / f"{person}-{quality}.jpg", quality=quality)
