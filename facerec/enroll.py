@@ -39,6 +39,9 @@ def enroll(cfg: DictConfig) -> None:
     if cfg.refused and cfg.people == "xmp":
         raise ConfigError("refused: people=xmp has its names in the photos; correct them there, and run it again")
     root, gates = Path(cfg.photos).expanduser(), Gates(**cfg.strict)
+    refused = Path(cfg.refused).expanduser() if cfg.refused else None
+    if refused and not refused.parent.is_dir():
+        raise ConfigError(f"refused: there is no folder {refused.parent}")
     model = open_model(cfg.model, cfg.device, cfg.cache_dir, offline=cfg.offline, accept_licence=cfg.accept_licence)
     ledger = Ledger()
     wanted = names_in_photos(root, ledger, people=cfg.people, person=cfg.person)
@@ -54,7 +57,7 @@ def enroll(cfg: DictConfig) -> None:
                 model.path,
             )
         photos = embed_files(list(wanted), instantiate(cfg.detector), model.embed, **cfg.faces)
-        size = None
+        size, left = None, dict(wanted)
         try:
             for photo in tqdm(photos, total=len(wanted), desc="enrolling", unit="photo"):
                 for name, sample, weak in review_people(photo, wanted[photo.file], gates, **how):
@@ -62,11 +65,12 @@ def enroll(cfg: DictConfig) -> None:
                         ledger.refuse(photo.file, sample, name)
                     elif _enroll(gallery, ledger, photo.file, name, sample, cfg) and weak:
                         ledger.warn(photo.file, name, f"is weak: {weak}")
+                del left[photo.file]
             size = gallery.size()
         finally:  # also when it is interrupted, or the disk is full
             ledger.show(gallery.place, size)
-            if cfg.refused:
-                ledger.save(Path(cfg.refused))
+            if refused:
+                ledger.save(refused, {file: [name for name, _ in people] for file, people in left.items()})
     if not ledger.enrolled:
         raise GalleryError("nobody was enrolled; the reasons are above")
     if ledger.refused:
@@ -84,6 +88,8 @@ def _enroll(gallery: "Gallery", ledger: "Ledger", file: Path, name: str, sample:
             [doubt] = gallery.check_enrolment(who, sample.vector[None], **rule)
         except AmbiguousNameError as error:
             cure = f"person=ID adds to one of them, person={name!r} new=true makes another"
+            if cfg.people == "table":
+                cure = "put the id of one of them into the table"
             ledger.refuse(file, f"{error}; {cure}", name)
             return False
     unlike = doubt and doubt.unlike is not None and f"does not look like the {name} you have ({doubt.unlike:.2f})"

@@ -2,7 +2,6 @@
 
 import io
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,8 +49,7 @@ def identify(cfg: DictConfig) -> None:
     model = open_model(cfg.model, cfg.device, cfg.cache_dir, offline=cfg.offline, accept_licence=cfg.accept_licence)
     with Gallery.open(cfg.gallery.url, model, make=False, read_url=cfg.gallery.read_url) as gallery:
         rule = {"far": cfg.far, "per": cfg.per, "threshold": cfg.threshold}
-        names = Counter(person.name for person in gallery.persons())
-        shared = {name for name, count in names.items() if count > 1}
+        shared = gallery.shared_names()
         photos = embed_files(files, instantiate(cfg.detector), model.embed, **cfg.faces)
         lines_show = sys.stdout.isatty()  # where the lines can be seen, no bar is needed
         for photo in tqdm(photos, "identifying", len(files), unit="photo", disable=lines_show or len(files) == 1):
@@ -102,6 +100,8 @@ def _report(
         write({**path, "face": number, **answer_line(face, named)})
         shown = named.person or next(iter(named.answer.matches), None)
         who = called(named.person) if named.person else named.label
+        if named.perhaps:
+            who = f"unknown, perhaps {called(named.perhaps)}"
         if named.reason:
             who += f" ({named.reason})"
         elif shown and not named.person and not named.ignored:

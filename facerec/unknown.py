@@ -35,7 +35,7 @@ def unknown(cfg: DictConfig) -> None:
             now = f"{person.name}, who now has {count(person.samples, 'sample')}"
             print(f"enrolled {count(enrolled.new, 'face')} as {now}")
             if cfg.keep_crops and (lost := len({face.crop for face in group.faces} - kept.keys())):
-                why = "no photo has it any more, or another detector found it"
+                why = "the photo is gone or was changed, or another detector indexed it"
                 print(f"{count(lost, 'face')} without a kept crop: {why}")
             if cfg.ignore:
                 gallery.corrections.ignore(person.id)

@@ -29,9 +29,14 @@ def make(target: str, clone: Path) -> list[str]:
     """The lines that `make TARGET` prints in the clone, as a user without any settings."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("FACEREC_", "OMP_"))}
     environment |= {"XDG_CACHE_HOME": str(clone.parent / "cache"), "COLUMNS": "160"}
-    done = subprocess.run(["make", target], cwd=clone, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
-    return done.stdout.splitlines()
+    with (clone.parent / target).open("w+", encoding="utf-8") as output:  # both streams, as on a terminal
+        done = subprocess.run(
+            ["make", target], cwd=clone, env=environment, stdout=output, stderr=output, check=False
+        )
+        output.seek(0)
+        printed = output.read()
+    assert done.returncode == 0, printed[-5000:]
+    return [line.rstrip() for line in printed.splitlines()]
 
 
 def shown(first: str) -> list[str]:

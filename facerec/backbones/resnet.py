@@ -35,8 +35,9 @@ class ResNet(Backbone):
             small.
         final_relu: ReLU after the last layer, so that no feature is negative.
         zero_init_residual: each block begins as its shortcut, with 0 for the last weights of its residual branch
-            (Goyal et al., arXiv 1706.02677, section 5.1). Depth 50 hardly learns without. Since these weights take
-            steps to grow, depths 18 and 34 learn faster without in short runs; in a long one depth 34 learns more.
+            (Goyal et al., arXiv 1706.02677, section 5.1). Without it depth 50 hardly learns. Depths 18 and 34
+            learn faster without it in short runs, since these weights take steps to grow; in a long run depth 34
+            learned more with it.
 
     Raises:
         ConfigError: an option has a value there is no network for.

@@ -171,6 +171,12 @@ def delete_person(connection: Connection[Any], person: UUID) -> int:
     return samples
 
 
+def shared_names(connection: Connection[Any]) -> list[str]:
+    """Names that several persons have."""
+    query = "SELECT name FROM person GROUP BY name HAVING count(*) > 1"
+    return [name for (name,) in connection.execute(query).fetchall()]
+
+
 def count(connection: Connection[Any]) -> GallerySize:
     """How many persons and samples there are."""
     row = connection.execute(_SIZE).fetchone()

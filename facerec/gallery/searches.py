@@ -130,6 +130,10 @@ class Searches:
         """Everybody enrolled, by name."""
         return self._database.run(people.list_persons)
 
+    def shared_names(self) -> set[str]:
+        """Names that several persons have."""
+        return set(self._reader.run(people.shared_names))
+
     def show(self, who: str | UUID) -> tuple[Person, list[StoredSample]]:
         """A person, by name or id, and their samples, oldest first.
 

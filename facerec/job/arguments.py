@@ -12,7 +12,8 @@ _PATHS = {
     *("against", "attributes", "cache_dir", "data.cache_dir", "dataset.file", "dataset.fixes", "dataset.root"),
     *("detector.weights", "file", "gallery.read_url", "gallery.url", "hydra.run.dir", "hydra.sweep.dir"),
     *("init_from", "key_file", "list", "model", "out", "pairs_root", "paths.cache", "paths.data"),
-    *("paths.galleries", "paths.outputs", "photo", "photos", "protocol.root", "resume", "root", "study", "weights"),
+    *("paths.galleries", "paths.outputs", "photo", "photos", "protocol.root", "refused", "resume", "root", "study"),
+    "weights",
 }
 _RENAMED = {  # key → its new name, and what is to be known of it
     "ckpt_path": ("resume", "give the folder of the run, resume=RUN, without hydra.run.dir"),

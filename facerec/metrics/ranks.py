@@ -27,7 +27,8 @@ def wrong_before(vectors: Tensor, sizes: Tensor, block: int | None = None) -> It
     limit of their query: the similarity of its last own sample that can still be among its R nearest, where R is
     the number of its own ones. Limits rise with what has been counted.
 
-    Similarities are rounded to float32: on a GPU once, elsewhere wherever a matrix product rounds.
+    Similarities are rounded to float32: once where half precision selects them, else wherever a matrix product
+    rounds.
 
     Args:
         vectors: `float [N, d]`, sorted by identity; similarity is the dot product.

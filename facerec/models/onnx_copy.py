@@ -19,8 +19,7 @@ def open_onnx_copy(
 ) -> OnnxNetwork:
     """Open the `model.onnx` of a model folder.
 
-    It is written at first use, which takes seconds, and again if it is damaged or was
-    made of other weights.
+    It is written at first use, which takes a few seconds, and again if it is damaged or was made of other weights.
 
     Args:
         folder: of the model.
@@ -61,7 +60,7 @@ def _write(folder: Path, file: Path, fingerprint: str) -> None:
     try:
         from facerec.models.onnx_export import write_onnx
 
-        log.info("%s: writing it for ONNX Runtime, once, as %s; that can take seconds", folder, file)
+        log.info("%s: writing it for ONNX Runtime, once, as %s; which takes a few seconds", folder, file)
         write_onnx(folder, file, fingerprint)
     except ModuleNotFoundError as error:
         raise ModelError(

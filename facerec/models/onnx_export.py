@@ -21,7 +21,7 @@ from facerec.runtime.onnx_session import open_session
 log = logging.getLogger(__name__)
 
 _OLDEST_OPSET = 18
-_ROUNDING = 1e-5  # of a number of a unit vector
+_ROUNDING = 1e-5  # how far a number of a unit vector may be off
 
 
 def write_onnx(folder: Path, file: Path, fingerprint: str) -> None:
@@ -41,10 +41,10 @@ def write_onnx(folder: Path, file: Path, fingerprint: str) -> None:
 
 
 def traced(network: CropModel) -> Any | None:
-    """The network as `export` writes it, by PyTorch's older exporter, in a sixth of the time.
+    """The network as `export` writes it, by PyTorch's older exporter, in a quarter of the time or less.
 
-    It only records what is done with two crops. So None where that decided the way, where the vectors of three
-    others are not the network's, where it doesn't know an operator, or where PyTorch no longer has it.
+    It only records what is done with two crops. So None where the way depended on the crops, where the vectors of
+    three others are not the network's, where it doesn't know an operator, or where PyTorch no longer has it.
     """
     content = BytesIO()
     try:

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -61,9 +61,15 @@ class Ledger:
         """Add a line to the summary."""
         self._lines.append(printable(line))
 
-    def save(self, file: Path) -> None:
-        """Write the table of what was refused, from which it can be enrolled once it is corrected."""
-        write_table(file, self._refused)
+    def save(self, file: Path, left: Mapping[Path, Sequence[str]]) -> None:
+        """Write the table of what was refused, from which it can be enrolled once it is corrected.
+
+        Args:
+            file: is replaced.
+            left: names by photo that were not reached, since the enrolment was stopped; they go into it, too.
+        """
+        rest = [(photo, name, "was not reached") for photo, names in left.items() for name in names]
+        write_table(file, [*self._refused, *rest])
 
     def how_to_go_on(self) -> str:
         """The message for somebody who stops the enrolment."""

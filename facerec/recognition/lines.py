@@ -10,7 +10,8 @@ from facerec.faces import Face
 from facerec.recognition.assignment import Named
 
 COLUMNS = (
-    *("photo", "face", "person", "person_id", "perhaps", "ignored", "nearest", "similarity", "probability"),
+    *("photo", "face", "person", "person_id", "perhaps", "perhaps_id", "ignored"),
+    *("nearest", "nearest_id", "similarity", "probability"),
     *("threshold", "search_far", "x0", "y0", "x1", "y1", "score", "problem", "photo_bytes"),
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would calculate what begins so
@@ -24,6 +25,7 @@ def answer_line(face: Face, named: Named) -> dict[str, Any]:
         "person": named.person and named.person.name,
         "person_id": named.person and str(named.person.person),
         "perhaps": named.perhaps and named.perhaps.name,
+        "perhaps_id": named.perhaps and str(named.perhaps.person),
         "reason": named.reason,
         "ignored": named.ignored,
         "threshold": round(named.answer.rule.threshold, 4),
@@ -71,7 +73,7 @@ def _row(answer: Mapping[str, Any]) -> dict[str, Any]:
     row = dict(answer)
     row |= zip(("x0", "y0", "x1", "y1"), answer.get("box", ()), strict=False)
     for nearest in answer.get("matches", ())[:1]:
-        row |= {**nearest, "nearest": nearest["person"], "person": answer["person"]}
+        row |= {**nearest, "nearest": nearest["person"], "nearest_id": nearest["id"], "person": answer["person"]}
     return {key: as_text(value) if isinstance(value, str) else value for key, value in row.items()}
 
 

@@ -27,13 +27,21 @@ def read_table(file: Path) -> list[tuple[Path, str]]:
     """The photos of a table and whose they are; a path may be relative to the table's folder.
 
     Raises:
-        ConfigError: the file is no such table.
+        ConfigError: the file is no such table, or a row names no photo.
     """
     try:
         text = file.read_bytes().decode(**_BYTES)
     except OSError as error:
         raise ConfigError(f"photos: {file}: {error.strerror}") from error
     rows = csv.DictReader(io.StringIO(text, newline=""))
-    if not {"photo", "person"} <= set(rows.fieldnames or ()):
-        raise ConfigError(f"photos: {file} is no table with the columns photo and person")
-    return [(file.parent / row["photo"], text_of(row["person"] or "")) for row in rows if row["photo"]]
+    people = []
+    try:
+        if not {"photo", "person"} <= set(rows.fieldnames or ()):
+            raise ConfigError(f"photos: {file} is no table with the columns photo and person")
+        for row in rows:
+            if not row["photo"]:
+                raise ConfigError(f"photos: {file}, line {rows.line_num}: names no photo")
+            people.append((file.parent / row["photo"], text_of(row["person"] or "")))
+    except csv.Error as error:
+        raise ConfigError(f"photos: {file}, line {rows.line_num}: {error}") from error
+    return people

@@ -111,6 +111,9 @@ def deciding_config(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
     for group, key, before in _LATER:
         if plain[group].get(key, ...) == before:  # which may be None
             del plain[group][key]
+    backbone = plain["backbone"]
+    if backbone.get("zero_init_residual") == (backbone.get("depth") == 50):  # as it was before there was this key
+        del backbone["zero_init_residual"]
     callbacks = cfg.get("callbacks") or {}
     if extra := [key for key, value in callbacks.items() if key not in _INDECISIVE_CALLBACKS and value]:
         plain["callbacks"] = {key: _plain(callbacks[key]) for key in extra}

@@ -62,7 +62,8 @@ class PersonWithSamples(PersonOut):
 
 
 ChangeIds = Annotated[
-    list[UUID], Field(description="of what was changed, newest first, for /api/v1/changes/{change_id}/undo")
+    list[UUID],
+    Field(description="ids of the changes, newest first: undo them in this order"),
 ]
 
 

@@ -37,7 +37,7 @@ async def name_group(
 ) -> CorrectedOut:
     """Enrol the faces of a group as a person, or ignore them from now on; the group must be as it was listed.
 
-    Ignoring them can be undone; they are enrolled then, and named.
+    Who is ignored is called "ignored GROUP". Undoing that leaves them enrolled, and they are named again.
     """
     service = service_of(request)
     gallery, who = service.gallery, naming.to or naming.name
@@ -45,7 +45,9 @@ async def name_group(
         raise Problem(422, "to, name, ignore: send one of the three")
     far, per = service.settings.far, service.settings.per
     unknown_group = await service.run_in_thread(gallery.index.group, group, far=far, per=per)
-    samples = unknown_group.samples(await kept_crops(request, unknown_group.faces))
+    if kept := await kept_crops(request, unknown_group.faces):  # which takes time, in which it may have changed
+        unknown_group = await service.run_in_thread(gallery.index.group, group, far=far, per=per)
+    samples = unknown_group.samples(kept)
     with acting_as(caller_of(request)):
         enrolled = await service.run_in_thread(gallery.enroll, who or f"ignored {group}", samples, new=naming.new)
         if naming.ignore:
@@ -116,7 +118,9 @@ async def _sample(request: Request, crop: str) -> Sample:
     """An indexed face, to enrol or deny, with its crop if that is to be kept."""
     service = service_of(request)
     face, sample = await service.run_in_thread(service.gallery.index.face, crop)
-    return sample._replace(kept=(await kept_crops(request, [face])).get(face.crop))
+    if kept := await kept_crops(request, [face]):  # which takes time, in which it may have been forgotten
+        face, sample = await service.run_in_thread(service.gallery.index.face, crop)
+    return sample._replace(kept=kept.get(face.crop))
 
 
 def _group(group: FaceGroup) -> GroupOut:

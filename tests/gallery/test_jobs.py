@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -302,8 +302,39 @@ def test_what_was_refused_is_corrected_and_fed_back_in(
         job("enroll", f"photos={tmp_path / 'none.csv'}", "people=table")
     with pytest.raises(ConfigError, match="is no table with the columns photo and person"):
         job("enroll", f"photos={root / 'Ann' / '1.png'}", "people=table")
+    (tmp_path / "nobody.csv").write_text("photo,person\n,Bob\n")
+    with pytest.raises(ConfigError, match="line 2: names no photo"):
+        job("enroll", f"photos={tmp_path / 'nobody.csv'}", "people=table")
+    with pytest.raises(ConfigError, match=f"refused: there is no folder {tmp_path / 'nowhere'}"):
+        job("enroll", f"photos={root}", f"refused={tmp_path / 'nowhere' / 'refused.csv'}")
     with pytest.raises(ConfigError, match="people=xmp has its names in the photos"):
         job("enroll", f"photos={root}", "people=xmp", f"refused={table}")
+
+
+def test_what_a_stopped_enrolment_has_not_reached_stays_in_the_table(
+    job: Job, gallery: Gallery, album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "table.csv"
+    photos = [
+        album / "enroll" / "Ann" / "1.png",
+        album / "enroll" / "Ann" / "2.png",
+        album / "enroll" / "Bob" / "1.png",
+    ]
+    table.write_text("photo,person\n" + "".join(f"{photo},{photo.parent.name}\n" for photo in photos))
+    enroll = Gallery.enroll
+
+    def enroll_one(self: Gallery, who: str, samples: Sequence[Sample], new: bool) -> Enrolled:
+        if self.persons():
+            raise KeyboardInterrupt
+        return enroll(self, who, samples, new=new)
+
+    monkeypatch.setattr(Gallery, "enroll", enroll_one)
+    with pytest.raises(KeyboardInterrupt):
+        job("enroll", f"photos={table}", "people=table", f"refused={table}")
+    monkeypatch.undo()
+    assert [person.samples for person in gallery.persons()] == [1]
+    job("enroll", f"photos={table}", "people=table", f"refused={table}")
+    assert [(person.name, person.samples) for person in gallery.persons()] == [("Ann", 2), ("Bob", 1)]
 
 
 def test_the_status_says_whether_something_was_refused(

@@ -14,7 +14,9 @@ NAMES = ["Ann, Jr.", 'Bea "the <best>"', "Cleo\nMallory", "=1+1", "+1", "-1", "@
 
 
 def answer(person: str | None, nearest: str, similarity: float) -> dict[str, Any]:
-    matches = [{"person": name, "similarity": similarity, "probability": 0.5} for name in (nearest, "x")]
+    matches = [
+        {"person": name, "id": name[::-1], "similarity": similarity, "probability": 0.5} for name in (nearest, "x")
+    ]
     return {"photo": "a.jpg", "face": 1, "box": [-1.5, 2.0, 3.0, 4.0], "person": person, "matches": matches}
 
 

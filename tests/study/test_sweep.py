@@ -272,6 +272,17 @@ def test_where_a_class_lies_decides_nothing() -> None:
     assert deciding_config(_config("scheduler.warmup=1")) != deciding_config(config)
 
 
+@pytest.mark.parametrize(("depth", "before"), [(18, False), (34, False), (50, True)])
+def test_jobs_of_before_zero_init_residual_are_known_again(depth: int, before: bool) -> None:
+    config = _config(f"backbone=resnet{depth}")
+    old = copy.deepcopy(config)
+    OmegaConf.set_struct(old, False)
+    del old.backbone.zero_init_residual
+    assert deciding_config(old) == deciding_config(config)
+    other = _config(f"backbone=resnet{depth}", f"backbone.zero_init_residual={not before}")
+    assert deciding_config(other) != deciding_config(config)
+
+
 def test_callbacks_that_change_the_training_decide() -> None:
     stopping = {"_target_": "pytorch_lightning.callbacks.EarlyStopping", "monitor": "train/loss"}
     config = _config()
