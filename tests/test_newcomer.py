@@ -1,7 +1,6 @@
 """The README's commands on a fresh clone print what the README shows."""
 
 import os
-import re
 import subprocess
 from pathlib import Path
 
@@ -45,18 +44,16 @@ def shown(first: str) -> list[str]:
     return [line.removeprefix("    ") for line in block.splitlines()]
 
 
-def figures(lines: list[str]) -> list[str]:
-    return [line for line in lines if re.match(r"│ \w+ +│ +\d\.\d{4} │", line)]
-
-
 def test_the_study_ends_as_it_is_shown(clone: Path) -> None:
     printed = make("study", clone)
-    expected = shown("10 people of orl (test), never seen in training")
-    assert set(expected[:4]) <= set(printed)
+    expected = [
+        line for line in shown("10 people of orl (test), never seen in training") if "…/" not in line
+    ]  # a path of that machine
+    table = printed[printed.index(expected[0]) :]
     if BF16:
-        assert figures(printed) == figures(expected)
+        assert set(expected) <= set(table)
     else:  # other arithmetic gives other members
-        assert [line.split()[1] for line in figures(printed)] == [line.split()[1] for line in figures(expected)]
+        assert [line.split()[:2] for line in expected] == [line.split()[:2] for line in table[: len(expected)]]
     assert (clone / "outputs/orl/evaluation/report.html").is_file()
 
 
