@@ -73,7 +73,7 @@ style: setup
 	$(BIN)/mypy
 
 check: setup $(STYLE)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(WORKERS) -m "not slow and not server" $(QUICK)
+	$(PYTEST) -m "not slow and not server" $(QUICK)
 
 test: setup $(STYLE)
 	$(PYTEST)

@@ -24,17 +24,21 @@ class Ledger:
         unit: what is counted: photos, or regions of photos.
         total: how many there are, including those that were refused at once.
         ids: of the persons of whom something is enrolled, by the names that were given.
-        refused: how many were refused.
         enrolled: how many are enrolled, including those enrolled before.
     """
 
     def __init__(self) -> None:
         self.unit = "photos"
         self.ids: dict[str, UUID] = {}
-        self.total, self.refused, self.enrolled = 0, 0, 0
+        self.total, self.enrolled = 0, 0
         self._counts = {kind: Counter[str]() for kind in ("new", "known", "refused")}
         self._lines: list[str] = []
         self._refused: list[tuple[Path, str, str]] = []
+
+    @property
+    def refused(self) -> int:
+        """How many were refused."""
+        return len(self._refused)
 
     def enroll(self, name: str, enrolled: Enrolled) -> None:
         """Count a sample that is stored."""
@@ -45,7 +49,6 @@ class Ledger:
 
     def refuse(self, file: Path, reason: str, name: str | None = None, *, photos: Sequence[Path] = ()) -> None:
         """Count what is not enrolled, with the reason: a photo, a region of it, or all `photos` in a folder."""
-        self.refused += len(photos) or 1
         self._refused += [(photo, file.name if photos else name or "", reason) for photo in photos or [file]]
         if name is not None:
             self._counts["refused"][name] += 1
